@@ -109,7 +109,7 @@ install_packages() {
     mkdir -p "${drop_in%/*}"
     trap "rm -f $drop_in" EXIT
     echo "create_main_cluster = false" >"$drop_in"
-    apt-get install -y -qq --no-install-recommends "$@" >&2' sh "$@"
+    apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$@" >&2' sh "$@"
 }
 
 require_postgres_15() {
@@ -129,6 +129,11 @@ torch==2.13.0 --hash=sha256:60fcdcb2f3876e21146cb4524ef06397d727ca9ad5f020818547
 nvidia-cuda-runtime==13.0.96 --hash=sha256:7f82250d7782aa23b6cfe765ecc7db554bd3c2870c43f3d1821f1d18aebf0548
 nvidia-cuda-cupti==13.0.85 --hash=sha256:4eb01c08e859bf924d222250d2e8f8b8ff6d3db4721288cf35d14252a4d933c8
 PINS
+    Linux-aarch64) cat <<'PINS' ;;
+torch==2.13.0 --hash=sha256:092790c696a760c729fd5722835f50b9d81fd7c8f141571f3f3cf4081a8f664c
+nvidia-cuda-runtime==13.0.96 --hash=sha256:ef9bcbe90493a2b9d810e43d249adb3d02e98dd30200d86607d8d02687c43f55
+nvidia-cuda-cupti==13.0.85 --hash=sha256:796bd679890ee55fb14a94629b698b6db54bcfd833d391d5e94017dd9d7d3151
+PINS
     *) return 1 ;;
   esac
 }
@@ -145,7 +150,7 @@ install_libtorch() {
   scratch=$(mktemp -d "$root/third_party/.setup-XXXXXX")
   pinned_wheels "$(uname -s)-$machine" >"$scratch/wheels.txt" ||
     fail "no libtorch is pinned for $(uname -s) $machine: export LIBTORCH=(a libtorch $torch_version), or use --without-libtorch"
-  say "libtorch $torch_version from PyPI (torch, nvidia-cuda-runtime, nvidia-cuda-cupti), 550 MB to fetch, into $torch_tree (490 MB)"
+  say "libtorch $torch_version from PyPI (torch, nvidia-cuda-runtime, nvidia-cuda-cupti), 540 MB to fetch, into $torch_tree (510 MB)"
   python=$(wheel_python)
   "$python" -m pip download -q --disable-pip-version-check --no-deps --no-cache-dir --require-hashes \
     --only-binary=:all: --platform "manylinux_2_28_$machine" --platform "manylinux_2_25_$machine" \
@@ -157,11 +162,13 @@ import pathlib, shutil, sys, zipfile
 scratch, version = pathlib.Path(sys.argv[1]), sys.argv[2]
 tree = scratch / "libtorch"
 libraries = {"libtorch_cpu.so", "libc10.so", "libgomp.so.1", "libcudart.so.13", "libcupti.so.13"}
+arm_libraries = ("libarm_compute", "libnvpl_", "libgfortran")
 for wheel in (scratch / "wheels").glob("*.whl"):
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
             path = pathlib.PurePosixPath(name)
-            if path.name in libraries and path.parts[-2] == "lib":
+            wanted = path.name in libraries or path.name.startswith(arm_libraries)
+            if wanted and path.parts[-2] == "lib":
                 target = tree / "lib" / path.name
             elif path.parts[:2] == ("torch", "include") and not name.endswith("/"):
                 target = tree.joinpath(*path.parts[1:])
