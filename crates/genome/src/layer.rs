@@ -1,0 +1,170 @@
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Shape of one sample between two layers; the batch dimension stands before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Shape {
+    /// A feature map, channels first.
+    Map {
+        /// Channels.
+        channels: u32,
+        /// Rows.
+        height: u32,
+        /// Columns.
+        width: u32,
+    },
+    /// A vector.
+    Flat {
+        /// Length of the vector.
+        features: u32,
+    },
+}
+
+impl Shape {
+    /// Numbers in one sample of this shape.
+    pub fn len(self) -> u64 {
+        match self {
+            Self::Map {
+                channels,
+                height,
+                width,
+            } => u64::from(channels) * u64::from(height) * u64::from(width),
+            Self::Flat { features } => u64::from(features),
+        }
+    }
+
+    /// Whether a sample holds no number at all; no plan has such a shape.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Map {
+                channels,
+                height,
+                width,
+            } => write!(f, "{channels}x{height}x{width}"),
+            Self::Flat { features } => write!(f, "{features}"),
+        }
+    }
+}
+
+/// One operation of a plan, with all that a tensor library needs to build it.
+///
+/// Kernels, strides and paddings are square and symmetric; no convolution is dilated or grouped. Output sizes are
+/// those of PyTorch: `floor((size + 2·padding - kernel) / stride) + 1`, and for a pool with `ceil` the same rounded
+/// up, less a last window that would start in the padding.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layer {
+    /// The normalised image. Always the first node, and the only one without inputs.
+    Image,
+    /// Two-dimensional convolution with zero padding.
+    Conv {
+        /// Channels in.
+        in_channels: u32,
+        /// Channels out, the number of filters.
+        out_channels: u32,
+        /// Side of the kernel.
+        kernel: u32,
+        /// Step of the kernel.
+        stride: u32,
+        /// Rows and columns of zeros on each side.
+        padding: u32,
+        /// Whether each filter adds a constant.
+        bias: bool,
+    },
+    /// Batch normalisation of a map with learned scale and shift (two parameters a channel; the running mean and
+    /// variance are no parameters).
+    BatchNorm {
+        /// Channels.
+        channels: u32,
+    },
+    /// max(0, x).
+    Relu,
+    /// Largest value of each window; padding counts as minus infinity.
+    MaxPool {
+        /// Side of the window.
+        kernel: u32,
+        /// Step of the window.
+        stride: u32,
+        /// Rows and columns on each side, at most half of `kernel`.
+        padding: u32,
+        /// Whether the last, incomplete window counts.
+        ceil: bool,
+    },
+    /// Mean of each window, without padding.
+    AvgPool {
+        /// Side of the window.
+        kernel: u32,
+        /// Step of the window.
+        stride: u32,
+    },
+    /// Mean of each channel: a map becomes a vector of its channels.
+    GlobalAvgPool,
+    /// Sets each number to zero with probability `rate` in training and divides the others by `1 - rate`.
+    Dropout {
+        /// Probability in [0, 1).
+        rate: f64,
+    },
+    /// Sets a whole sample to zero in training, with the recipe's `drop_path` as probability, and divides the
+    /// others by one minus it. Without parameters; the identity in evaluation and where `drop_path` is 0.
+    DropPath,
+    /// A map as a vector, channel by channel.
+    Flatten,
+    /// Fully connected layer with bias.
+    Linear {
+        /// Length of the vector in.
+        in_features: u32,
+        /// Length of the vector out.
+        out_features: u32,
+    },
+    /// Sum of all inputs, which have the same shape.
+    Sum,
+    /// All inputs joined along the channels, in the order of the inputs.
+    Concat,
+}
+
+impl Layer {
+    /// Numbers that training changes.
+    pub fn parameters(self) -> u64 {
+        match self {
+            Self::Conv {
+                in_channels,
+                out_channels,
+                kernel,
+                bias,
+                ..
+            } => {
+                let weights = u64::from(in_channels) * u64::from(kernel).pow(2) + u64::from(bias);
+                u64::from(out_channels) * weights
+            }
+            Self::BatchNorm { channels } => 2 * u64::from(channels),
+            Self::Linear {
+                in_features,
+                out_features,
+            } => u64::from(out_features) * (u64::from(in_features) + 1),
+            _ => 0,
+        }
+    }
+
+    /// Multiply-accumulates of one forward pass of one sample that leaves with shape `output`. Only convolutions and
+    /// linear layers count; their biases do not.
+    pub fn multiply_accumulates(self, output: Shape) -> u64 {
+        match self {
+            Self::Conv {
+                in_channels, kernel, ..
+            } => output.len() * u64::from(in_channels) * u64::from(kernel).pow(2),
+            Self::Linear {
+                in_features,
+                out_features,
+            } => u64::from(in_features) * u64::from(out_features),
+            _ => 0,
+        }
+    }
+}
