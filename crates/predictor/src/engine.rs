@@ -1,0 +1,247 @@
+//! One interface for all engines.
+
+use crate::asha::Asha;
+use crate::calibration::{Calibration, End, Ended, Estimate};
+use crate::last::Last;
+use crate::median::Median;
+use crate::menndl::Menndl;
+use crate::none;
+use crate::observation::{self, CurveError};
+use crate::peng::Peng;
+use crate::penguin::{Penguin, Version};
+use crate::{Assessment, EngineName, Observation, Settings, SettingsError};
+
+/// What is predicted: the accuracy after `epochs`, from points every `interval` epochs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Target {
+    /// The full budget of a job, `e_pred`, in epochs.
+    pub epochs: f64,
+    /// The evaluation interval E, in epochs.
+    pub interval: f64,
+}
+
+impl Target {
+    /// How many observations a full curve has.
+    pub fn steps(self) -> u32 {
+        self.step(self.epochs)
+    }
+
+    /// The number of the observation at an epoch, counted from 1.
+    pub fn step(self, epoch: f64) -> u32 {
+        (epoch / self.interval).round() as u32
+    }
+
+    fn check(self) -> Result<(), SettingsError> {
+        if !(self.interval.is_finite() && self.interval > 0.0) {
+            return Err(SettingsError::new(
+                "interval",
+                self.interval,
+                "a number of epochs above 0",
+            ));
+        }
+        if !(self.epochs >= self.interval && self.epochs / self.interval <= 1e6) {
+            let allowed = "at least one interval and at most a million";
+            return Err(SettingsError::new("max_epochs", self.epochs, allowed));
+        }
+        Ok(())
+    }
+}
+
+/// One of the engines with its settings.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    settings: Settings,
+    target: Target,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Peng(Peng),
+    Penguin(Penguin),
+    Median(Median),
+    Asha(Asha),
+    Menndl(Menndl),
+    Last(Last),
+    None,
+}
+
+impl Engine {
+    /// The engine that the settings name.
+    ///
+    /// # Errors
+    /// Names the key that is out of range, what was found, and what is allowed.
+    pub fn new(settings: &Settings, target: Target) -> Result<Self, SettingsError> {
+        settings.check()?;
+        target.check()?;
+        let kind = match settings.engine {
+            EngineName::Peng => Kind::Peng(Peng::new(settings, target)),
+            EngineName::PenguinV1 => Kind::Penguin(Penguin::new(Version::V1, settings, target)),
+            EngineName::PenguinV2 => Kind::Penguin(Penguin::new(Version::V2, settings, target)),
+            EngineName::PenguinV4 => Kind::Penguin(Penguin::new(Version::V4, settings, target)),
+            EngineName::Median => Kind::Median(Median::new(settings, target)),
+            EngineName::Asha => Kind::Asha(Asha::new(settings, target)),
+            EngineName::Menndl => Kind::Menndl(Menndl::new(settings)),
+            EngineName::Last => Kind::Last(Last::new(settings, target)),
+            EngineName::None => Kind::None,
+        };
+        Ok(Self {
+            settings: settings.clone(),
+            target,
+            kind,
+        })
+    }
+
+    /// The settings it was made from.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What it predicts.
+    pub fn target(&self) -> Target {
+        self.target
+    }
+
+    /// Judges a curve (its points in epoch order, the newest last). At the target epoch and beyond the
+    /// prediction is the observed accuracy where the engine's rule allows, and the decision has no effect.
+    ///
+    /// # Errors
+    /// A curve with a number that is not finite, or with epochs that do not rise.
+    pub fn assess(&self, curve: &[Observation], calibration: &Calibration) -> Result<Assessment, CurveError> {
+        self.assess_with_cost(curve, None, calibration)
+    }
+
+    /// As [`Engine::assess`] for a job of known cost (FLOPs): where every ended job has a cost too, the bar of
+    /// `peng` is the Pareto front of fitness and cost. The other engines ignore it.
+    ///
+    /// # Errors
+    /// As [`Engine::assess`].
+    pub fn assess_with_cost(
+        &self,
+        curve: &[Observation],
+        cost: Option<f64>,
+        calibration: &Calibration,
+    ) -> Result<Assessment, CurveError> {
+        observation::check(curve)?;
+        let Some(last) = curve.last() else {
+            return Ok(Assessment::train_on(None, "no observation yet"));
+        };
+        Ok(match &self.kind {
+            Kind::Peng(engine) => engine.assess(curve, cost, calibration),
+            Kind::Penguin(engine) => engine.assess(curve),
+            Kind::Median(engine) => engine.assess(curve, calibration),
+            Kind::Asha(engine) => engine.assess(curve, calibration),
+            Kind::Menndl(engine) => engine.assess(curve),
+            Kind::Last(engine) => engine.assess(last),
+            Kind::None => none::assess(last),
+        })
+    }
+
+    /// Takes in a job that ended. Call it in the order of the finish numbers, once per ending: for a stopped job
+    /// that was promoted, once when it was stopped and once more when it was completed.
+    ///
+    /// # Errors
+    /// An empty or damaged curve; the calibration is then unchanged.
+    pub fn learn(&self, calibration: &mut Calibration, ended: &Ended<'_>) -> Result<(), CurveError> {
+        observation::check(ended.curve)?;
+        let last = ended.curve.last().ok_or(CurveError::Empty { job: ended.job })?;
+        let (fitness, completed) = match ended.end {
+            End::Completed => (last.val_acc, true),
+            End::Stopped { fitness } => (fitness, false),
+        };
+        let new = calibration.enter(Estimate {
+            job: ended.job,
+            fitness,
+            cost: ended.cost,
+            completed,
+        });
+        match &self.kind {
+            Kind::Peng(engine) if completed && new => {
+                engine.learn(&mut calibration.knowledge, ended.curve, 1.0)
+            }
+            Kind::Median(engine) if completed && new => engine.learn(calibration, ended.curve),
+            Kind::Asha(engine) if new => engine.learn(calibration, ended.curve),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Takes in a completed curve of an earlier search on the same kind of data (`warm_start`), before any
+    /// `learn`. Only `peng` uses it.
+    ///
+    /// # Errors
+    /// A damaged curve; the calibration is then unchanged.
+    pub fn learn_earlier(
+        &self,
+        calibration: &mut Calibration,
+        curve: &[Observation],
+    ) -> Result<(), CurveError> {
+        observation::check(curve)?;
+        if let Kind::Peng(engine) = &self.kind {
+            engine.learn_earlier(&mut calibration.knowledge, curve);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_out_of_range_is_named() {
+        let settings = Settings::default();
+        let table = [
+            (
+                (0.5, 1.0),
+                "max_epochs = 0.5: must be at least one interval and at most a million",
+            ),
+            (
+                (f64::NAN, 1.0),
+                "max_epochs = NaN: must be at least one interval and at most a million",
+            ),
+            ((20.0, 0.0), "interval = 0: must be a number of epochs above 0"),
+        ];
+        for ((epochs, interval), expected) in table {
+            let error = Engine::new(&settings, Target { epochs, interval }).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn every_engine_trains_on_without_observations_and_refuses_nan() {
+        for engine in EngineName::ALL {
+            let settings = Settings {
+                engine,
+                ..Settings::default()
+            };
+            let engine = Engine::new(
+                &settings,
+                Target {
+                    epochs: 20.0,
+                    interval: 0.5,
+                },
+            )
+            .unwrap();
+            let nothing = Calibration::default();
+            assert_eq!(
+                engine.assess(&[], &nothing).unwrap().decision,
+                crate::Decision::Continue
+            );
+            let nan = [Observation::new(0.5, f64::NAN)];
+            assert!(engine.assess(&nan, &nothing).is_err());
+            let mut calibration = Calibration::default();
+            let ended = Ended {
+                job: 1,
+                curve: &[],
+                end: End::Completed,
+                cost: None,
+            };
+            assert_eq!(
+                engine.learn(&mut calibration, &ended),
+                Err(CurveError::Empty { job: 1 })
+            );
+            assert_eq!(calibration, nothing);
+        }
+    }
+}
