@@ -1,0 +1,51 @@
+//! Reads the recorded curves of `../shared/curves`, where that folder exists.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use predictor::Observation;
+
+/// One row of a curve file.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    pub point: Observation,
+    /// What the original program predicted, infinite where it had nothing; and its convergence flag.
+    pub recorded: Option<(f64, bool)>,
+}
+
+/// The curves of a set in the order of their architecture numbers; none, with a printed sentence, where the
+/// folder is missing.
+pub fn read(name: &str) -> Option<Vec<Vec<Row>>> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/curves");
+    let path = folder.join(format!("{name}.csv"));
+    if !path.exists() {
+        println!("skipped: {} is not here", path.display());
+        return None;
+    }
+    let mut reader = csv::Reader::from_path(&path).expect("readable file");
+    let headers = reader.headers().expect("a header").clone();
+    let column = |name: &str| headers.iter().position(|h| h == name);
+    let (arch, epoch, val_acc) = (column("arch"), column("epoch"), column("val_acc"));
+    let (train_acc, train_loss) = (column("train_acc"), column("train_loss"));
+    let recorded = column("recorded_prediction").zip(column("recorded_converged"));
+    let mut curves: BTreeMap<u64, Vec<Row>> = BTreeMap::new();
+    for record in reader.records() {
+        let record = record.expect("a row");
+        let number = |at: Option<usize>| at.and_then(|i| record.get(i)).and_then(|s| s.parse::<f64>().ok());
+        let point = Observation {
+            epoch: number(epoch).expect("epoch"),
+            val_acc: number(val_acc).expect("val_acc"),
+            train_acc: number(train_acc),
+            train_loss: number(train_loss),
+        };
+        let recorded = recorded.and_then(|(p, c)| number(Some(p)).zip(record.get(c).map(|s| s == "1")));
+        let arch = number(arch).expect("arch") as u64;
+        curves.entry(arch).or_default().push(Row { point, recorded });
+    }
+    Some(curves.into_values().collect())
+}
+
+/// The observations alone.
+pub fn points(curve: &[Row]) -> Vec<Observation> {
+    curve.iter().map(|r| r.point).collect()
+}
