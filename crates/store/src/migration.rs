@@ -1,0 +1,137 @@
+//! Migrations, embedded in the binary, and the check that a binary and a database have the same schema.
+
+use diesel::{
+    OptionalExtension as _, PgConnection, QueryableByName, RunQueryDsl as _,
+    connection::SimpleConnection as _, pg::Pg, sql_query, sql_types,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+
+/// All migrations of this version.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
+
+/// Lets one migration run at a time, over all hosts.
+const LOCK: i64 = 0x7065_6e67_0001;
+
+/// Why the schema of the database does not fit this binary, or a migration failed.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    /// No migration has run.
+    #[error("the database has no peng schema yet: run `peng db migrate`")]
+    Missing,
+    /// The database lacks migrations.
+    #[error(
+        "the schema of the database ({found}) is older than this peng's ({expected}): run `peng db migrate`"
+    )]
+    Older {
+        /// Newest migration that ran.
+        found: String,
+        /// Newest migration of this binary.
+        expected: String,
+    },
+    /// The database has migrations that this binary does not know.
+    #[error("the schema of the database ({found}) is newer than this peng's ({expected}): use a newer peng")]
+    Newer {
+        /// Newest migration that ran.
+        found: String,
+        /// Newest migration of this binary.
+        expected: String,
+    },
+    /// A migration failed; its transaction was rolled back.
+    #[error("a migration failed: {0}")]
+    Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The database did not answer.
+    #[error("cannot read the schema version")]
+    Query(#[from] diesel::result::Error),
+}
+
+/// Runs the migrations that are missing; returns their versions.
+///
+/// # Errors
+/// [`SchemaError::Newer`] for a database that a newer peng has migrated.
+pub fn migrate(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
+    locked(conn, |conn| {
+        match check(conn) {
+            Err(error @ SchemaError::Newer { .. }) => return Err(error),
+            Err(error @ SchemaError::Query(_)) => return Err(error),
+            _ => {}
+        }
+        let ran = conn
+            .run_pending_migrations(MIGRATIONS)
+            .map_err(SchemaError::Migration)?;
+        Ok(ran.iter().map(ToString::to_string).collect())
+    })
+}
+
+/// Reverts every migration: all tables and what is in them are gone.
+///
+/// # Errors
+/// [`SchemaError::Migration`] if one cannot be reverted.
+pub fn revert_all(conn: &mut PgConnection) -> Result<usize, SchemaError> {
+    locked(conn, |conn| {
+        let reverted = conn
+            .revert_all_migrations(MIGRATIONS)
+            .map_err(SchemaError::Migration)?;
+        Ok(reverted.len())
+    })
+}
+
+/// Refuses a database whose schema is older or newer than this binary's.
+///
+/// # Errors
+/// [`SchemaError::Missing`], [`SchemaError::Older`] or [`SchemaError::Newer`], each with what to do.
+pub fn check(conn: &mut PgConnection) -> Result<(), SchemaError> {
+    let known = versions();
+    let expected = known.last().cloned().unwrap_or_default();
+    let applied = applied(conn)?;
+    let Some(found) = applied.last().cloned() else {
+        return Err(SchemaError::Missing);
+    };
+    if applied.iter().any(|version| !known.contains(version)) {
+        return Err(SchemaError::Newer { found, expected });
+    }
+    if applied.len() < known.len() {
+        return Err(SchemaError::Older { found, expected });
+    }
+    Ok(())
+}
+
+/// Versions of the embedded migrations, oldest first.
+pub fn versions() -> Vec<String> {
+    let migrations = diesel::migration::MigrationSource::<Pg>::migrations(&MIGRATIONS)
+        .expect("embedded migrations can always be listed");
+    let mut versions: Vec<_> = migrations
+        .iter()
+        .map(|m| m.name().version().to_string())
+        .collect();
+    versions.sort();
+    versions
+}
+
+fn applied(conn: &mut PgConnection) -> Result<Vec<String>, diesel::result::Error> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Text)]
+        version: String,
+    }
+    let exists =
+        sql_query("SELECT 'x' AS version WHERE to_regclass('__diesel_schema_migrations') IS NOT NULL");
+    if exists.get_result::<Row>(conn).optional()?.is_none() {
+        return Ok(Vec::new());
+    }
+    let rows = sql_query("SELECT version::text FROM __diesel_schema_migrations ORDER BY version");
+    Ok(rows
+        .load::<Row>(conn)?
+        .into_iter()
+        .map(|row| row.version)
+        .collect())
+}
+
+fn locked<T>(
+    conn: &mut PgConnection,
+    work: impl FnOnce(&mut PgConnection) -> Result<T, SchemaError>,
+) -> Result<T, SchemaError> {
+    conn.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))?;
+    let done = work(conn);
+    conn.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})"))?;
+    done
+}

@@ -1,0 +1,505 @@
+//! A private Postgres server in the user's data directory: on a socket, no open port, no other users.
+//!
+//! Postgres refuses to run as root. Where root asks for a server it runs as `postgres`, or as `nobody` where that user
+//! does not exist, in `/var/lib/peng`, since such a user cannot look into root's home.
+
+use std::{
+    env, fs, io,
+    os::unix::{fs::DirBuilderExt as _, fs::MetadataExt as _, process::CommandExt as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use rustix::process::{Pid, Uid, getuid, test_kill_process};
+
+/// Oldest major version that peng works with.
+pub const OLDEST: u32 = 15;
+const PORT: u16 = 5432;
+/// The longest path of a Unix socket that Linux takes, less its final zero.
+const LONGEST_SOCKET: usize = 107;
+
+/// Why the private server cannot be started or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// No binaries on this machine.
+    #[error(
+        "no PostgreSQL server binaries (version {OLDEST} or newer) on PATH, by pg_config, or in /usr/lib/postgresql: \
+         install them (Debian and Ubuntu: `ops/setup.sh`, or `apt-get install postgresql`), or set DATABASE_URL"
+    )]
+    NoBinaries,
+    /// The data directory belongs to another major version.
+    #[error(
+        "`{dir}` was made by PostgreSQL {version}, whose binaries are not on this machine: install postgresql-{version}"
+    )]
+    OtherVersion {
+        /// The data directory.
+        dir: PathBuf,
+        /// Its major version.
+        version: String,
+    },
+    /// Another server runs there, which does not listen on our socket.
+    #[error(
+        "another PostgreSQL (process {pid}) already runs on `{dir}`: stop it, or set PENG_HOME to another directory"
+    )]
+    Occupied {
+        /// The data directory.
+        dir: PathBuf,
+        /// The process.
+        pid: i32,
+    },
+    /// A file or directory could not be made or read.
+    #[error("cannot use `{path}`: {source}")]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A program of Postgres failed.
+    #[error("`{program}` failed: {output}")]
+    Program {
+        /// initdb, pg_ctl, …
+        program: String,
+        /// Its last lines.
+        output: String,
+    },
+}
+
+/// What `peng db status` says of a private server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Never started.
+    Absent,
+    /// Its data are there; it does not run.
+    Down,
+    /// It runs, as this process.
+    Up(i32),
+}
+
+/// A private server: its directory holds `postgres/` (the data), `run/` (the socket) and `postgres.log`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    home: PathBuf,
+    durable: bool,
+}
+
+/// `PENG_HOME`, else `/var/lib/peng` for root, else `$XDG_DATA_HOME/peng` or `~/.local/share/peng`.
+pub fn default_home() -> PathBuf {
+    let set = |name| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    if let Some(home) = set("PENG_HOME") {
+        return home;
+    }
+    if getuid().is_root() {
+        return PathBuf::from("/var/lib/peng");
+    }
+    let data = set("XDG_DATA_HOME").or_else(|| set("HOME").map(|home| home.join(".local/share")));
+    data.unwrap_or_else(env::temp_dir).join("peng")
+}
+
+impl Server {
+    /// The server whose directory is `home`.
+    pub fn at(home: impl Into<PathBuf>) -> Self {
+        Self {
+            home: home.into(),
+            durable: true,
+        }
+    }
+
+    /// For tests: commits are not flushed to disk.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn not_durable(mut self) -> Self {
+        self.durable = false;
+        self
+    }
+
+    /// The directory of everything.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+
+    /// The log of the server.
+    pub fn log(&self) -> PathBuf {
+        self.home.join("postgres.log")
+    }
+
+    /// Whether `up` has ever made its data.
+    pub fn exists(&self) -> bool {
+        self.data().join("PG_VERSION").exists() || self.socket_dir().join(format!(".s.PGSQL.{PORT}")).exists()
+    }
+
+    /// URL of its database `peng`.
+    pub fn url(&self) -> String {
+        self.url_of("peng")
+    }
+
+    /// URL of one of its databases.
+    pub fn url_of(&self, database: &str) -> String {
+        format!(
+            "postgresql:///{database}?host={}&user=peng",
+            self.socket_dir().display()
+        )
+    }
+
+    /// Makes the data directory if it is not there, starts the server if it does not run, and returns whether it had
+    /// to be started.
+    ///
+    /// # Errors
+    /// [`ServerError`], each with what to do.
+    pub fn up(&self) -> Result<bool, ServerError> {
+        let account = Account::current();
+        self.make_dirs(&account)?;
+        let binaries = Binaries::find(self.version()?.as_deref(), &self.data())?;
+        if let Status::Up(pid) = self.status()? {
+            if self.socket_dir().join(format!(".s.PGSQL.{PORT}")).exists() {
+                return Ok(false);
+            }
+            return Err(ServerError::Occupied {
+                dir: self.data(),
+                pid,
+            });
+        }
+        if self.version()?.is_none() {
+            self.initialise(&binaries, &account)?;
+        }
+        let log = self.log();
+        account
+            .run(
+                binaries
+                    .program("pg_ctl")
+                    .arg("-D")
+                    .arg(self.data())
+                    .arg("-l")
+                    .arg(log)
+                    .args(["-w", "-t", "120", "start"]),
+            )
+            .map_err(|error| self.explain(error))?;
+        Ok(true)
+    }
+
+    /// Stops the server; returns whether it ran. Sessions are ended, transactions rolled back.
+    ///
+    /// # Errors
+    /// [`ServerError::Program`] if it does not stop.
+    pub fn down(&self) -> Result<bool, ServerError> {
+        let Status::Up(_) = self.status()? else {
+            return Ok(false);
+        };
+        let binaries = Binaries::find(self.version()?.as_deref(), &self.data())?;
+        let account = Account::current();
+        account.run(
+            binaries
+                .program("pg_ctl")
+                .arg("-D")
+                .arg(self.data())
+                .args(["-m", "fast", "-w", "stop"]),
+        )?;
+        Ok(true)
+    }
+
+    /// Whether it runs. A stale `postmaster.pid` counts as down.
+    ///
+    /// # Errors
+    /// [`ServerError::Io`] if the data directory cannot be read.
+    pub fn status(&self) -> Result<Status, ServerError> {
+        if self.version()?.is_none() {
+            return Ok(Status::Absent);
+        }
+        let path = self.data().join("postmaster.pid");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Status::Down),
+            Err(source) => return Err(ServerError::Io { path, source }),
+        };
+        let pid = text
+            .lines()
+            .next()
+            .and_then(|line| line.trim().parse::<i32>().ok())
+            .and_then(Pid::from_raw);
+        let alive =
+            pid.filter(|pid| test_kill_process(*pid) != Err(rustix::io::Errno::SRCH) && is_postgres(*pid));
+        Ok(alive.map_or(Status::Down, |pid| Status::Up(pid.as_raw_nonzero().get())))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.home.join("postgres")
+    }
+
+    /// `run/` beside the data, or a short name in the temporary directory where the path would be too long.
+    fn socket_dir(&self) -> PathBuf {
+        let near = self.home.join("run");
+        if near.as_os_str().len() + ".s.PGSQL.5432.lock".len() < LONGEST_SOCKET {
+            return near;
+        }
+        let digest = <sha2::Sha256 as sha2::Digest>::digest(near.as_os_str().as_encoded_bytes());
+        let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        env::temp_dir().join(format!("peng-{short}"))
+    }
+
+    fn version(&self) -> Result<Option<String>, ServerError> {
+        let path = self.data().join("PG_VERSION");
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(ServerError::Io { path, source }),
+        }
+    }
+
+    fn make_dirs(&self, account: &Account) -> Result<(), ServerError> {
+        for dir in [self.home.clone(), self.socket_dir()] {
+            let failed = |source| ServerError::Io {
+                path: dir.clone(),
+                source,
+            };
+            fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&dir)
+                .map_err(failed)?;
+            account.own(&dir).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn initialise(&self, binaries: &Binaries, account: &Account) -> Result<(), ServerError> {
+        // The socket stands in a directory that only its owner can enter, so `trust` admits nobody else.
+        let mut command = binaries.program("initdb");
+        command.args([
+            "--username=peng",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--data-checksums",
+        ]);
+        if !self.durable {
+            command.arg("--no-sync");
+        }
+        account.run(command.arg("-D").arg(self.data()))?;
+        let path = self.data().join("postgresql.conf");
+        let failed = |source| ServerError::Io {
+            path: path.clone(),
+            source,
+        };
+        let mut text = fs::read_to_string(&path).map_err(failed)?;
+        text.push_str(&self.settings());
+        fs::write(&path, text).map_err(failed)?;
+        account.run(
+            binaries
+                .program("postgres")
+                .arg("--single")
+                .arg("-D")
+                .arg(self.data())
+                .arg("postgres")
+                .stdin(
+                    // Single-user mode makes the database without a server to wait for.
+                    sql_file("CREATE DATABASE peng\n").map_err(failed)?,
+                ),
+        )
+    }
+
+    fn settings(&self) -> String {
+        let socket = self.socket_dir().display().to_string().replace('\'', "''");
+        let mut text = format!(
+            "\n# Written by peng: a private server, on a socket only.\nlisten_addresses = ''\nport = {PORT}\n\
+             unix_socket_directories = '{socket}'\nunix_socket_permissions = 0700\nmax_connections = 200\n\
+             shared_buffers = '256MB'\nmax_wal_size = '2GB'\nwal_compression = on\njit = off\n"
+        );
+        if !self.durable {
+            text.push_str("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n");
+        }
+        text
+    }
+
+    /// `pg_ctl` only says that the server did not start: its log says why.
+    fn explain(&self, error: ServerError) -> ServerError {
+        match (error, fs::read_to_string(self.log())) {
+            (ServerError::Program { program, output }, Ok(log)) => ServerError::Program {
+                program,
+                output: format!("{output}\n{}", last_lines(&log, 5)),
+            },
+            (error, _) => error,
+        }
+    }
+}
+
+fn sql_file(sql: &str) -> io::Result<Stdio> {
+    let (reader, mut writer) = io::pipe()?;
+    io::Write::write_all(&mut writer, sql.as_bytes())?;
+    Ok(Stdio::from(reader))
+}
+
+/// After a reboot another program may have the number that `postmaster.pid` still names.
+fn is_postgres(pid: Pid) -> bool {
+    let comm = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
+    comm.map_or(true, |name| {
+        name.starts_with("postgres") || name.starts_with("postmaster")
+    })
+}
+
+fn last_lines(text: &str, count: usize) -> String {
+    let lines: Vec<_> = text.trim_end().lines().collect();
+    lines[lines.len().saturating_sub(count)..].join("\n")
+}
+
+/// The user that Postgres runs as.
+struct Account {
+    other: Option<(u32, u32)>,
+}
+
+impl Account {
+    fn current() -> Self {
+        let other = getuid().is_root().then(|| {
+            let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+            ["postgres", "nobody"]
+                .iter()
+                .find_map(|name| ids(&passwd, name))
+                .unwrap_or((65534, 65534))
+        });
+        Self { other }
+    }
+
+    fn own(&self, dir: &Path) -> io::Result<()> {
+        match self.other {
+            Some((uid, gid)) if fs::metadata(dir)?.uid() != uid => {
+                std::os::unix::fs::chown(dir, Some(uid), Some(gid))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn run(&self, command: &mut Command) -> Result<(), ServerError> {
+        let program = Path::new(command.get_program())
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if let Some((uid, gid)) = self.other {
+            command.uid(uid).gid(gid);
+        }
+        // A server that inherits a pipe would hold it open for as long as it runs: output goes to a file.
+        let failed = |source| ServerError::Io {
+            path: command_path(&program),
+            source,
+        };
+        let output = unlinked_file().map_err(failed)?;
+        command
+            .stdout(output.try_clone().map_err(failed)?)
+            .stderr(output.try_clone().map_err(failed)?);
+        let status = command
+            .current_dir("/")
+            .env_remove("PGDATA")
+            .env("LC_ALL", "C")
+            .status()
+            .map_err(failed)?;
+        if status.success() {
+            return Ok(());
+        }
+        let mut text = String::new();
+        let mut output = output;
+        io::Seek::rewind(&mut output)
+            .and_then(|()| io::Read::read_to_string(&mut output, &mut text))
+            .map_err(failed)?;
+        Err(ServerError::Program {
+            program,
+            output: last_lines(&text, 5),
+        })
+    }
+}
+
+fn command_path(program: &str) -> PathBuf {
+    PathBuf::from(program)
+}
+
+fn unlinked_file() -> io::Result<fs::File> {
+    let path = env::temp_dir().join(format!("peng-output-{}", uuid::Uuid::new_v4()));
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+fn ids(passwd: &str, name: &str) -> Option<(u32, u32)> {
+    let fields: Vec<_> = passwd
+        .lines()
+        .find(|line| line.split(':').next() == Some(name))?
+        .split(':')
+        .collect();
+    Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
+}
+
+/// Where initdb, pg_ctl and postgres are.
+struct Binaries {
+    dir: PathBuf,
+}
+
+impl Binaries {
+    /// The binaries of major version `version`, or the newest that are here if there is no data directory yet.
+    fn find(version: Option<&str>, data: &Path) -> Result<Self, ServerError> {
+        let mut found: Vec<(u32, PathBuf)> = candidates()
+            .into_iter()
+            .filter_map(|dir| Some((major(&dir)?, dir)))
+            .filter(|(m, _)| *m >= OLDEST)
+            .collect();
+        found.sort_by_key(|(major, _)| std::cmp::Reverse(*major));
+        if found.is_empty() {
+            return Err(ServerError::NoBinaries);
+        }
+        let chosen = match version {
+            None => found.into_iter().next(),
+            Some(version) => found.into_iter().find(|(major, _)| major.to_string() == version),
+        };
+        chosen
+            .map(|(_, dir)| Self { dir })
+            .ok_or_else(|| ServerError::OtherVersion {
+                dir: data.to_owned(),
+                version: version.unwrap_or_default().to_owned(),
+            })
+    }
+
+    fn program(&self, name: &str) -> Command {
+        Command::new(self.dir.join(name))
+    }
+}
+
+fn candidates() -> Vec<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let mut dirs: Vec<PathBuf> = env::split_paths(&path).collect();
+    if let Ok(output) = Command::new("pg_config")
+        .arg("--bindir")
+        .stderr(Stdio::null())
+        .output()
+    {
+        dirs.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
+    }
+    if let Ok(entries) = fs::read_dir("/usr/lib/postgresql") {
+        dirs.extend(entries.flatten().map(|entry| entry.path().join("bin")));
+    }
+    dirs.retain(|dir| {
+        ["initdb", "pg_ctl", "postgres"]
+            .iter()
+            .all(|program| dir.join(program).is_file())
+    });
+    dirs
+}
+
+/// `postgres (PostgreSQL) 15.18 (Debian …)` gives 15.
+fn major(dir: &Path) -> Option<u32> {
+    let output = Command::new(dir.join("postgres"))
+        .arg("--version")
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.split_whitespace()
+        .find_map(|word| word.split(['.', 'd', 'r', 'b']).next()?.parse().ok())
+}
+
+/// Whether the process runs as root, where Postgres needs another user.
+pub fn is_root() -> bool {
+    getuid() == Uid::ROOT
+}
