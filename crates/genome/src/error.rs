@@ -1,3 +1,5 @@
+use std::fmt::Display;
+
 use thiserror::Error;
 
 /// Why a genome is not a network for the given input. Deterministic: trying again cannot help.
@@ -45,7 +47,7 @@ pub enum GenomeError {
 
 impl GenomeError {
     /// An error about the gene at path `gene`.
-    pub(crate) fn gene(gene: impl Into<String>, found: impl ToString, allowed: impl Into<String>) -> Self {
+    pub(crate) fn gene(gene: impl Into<String>, found: &impl Display, allowed: impl Into<String>) -> Self {
         Self::Gene {
             gene: gene.into(),
             found: found.to_string(),

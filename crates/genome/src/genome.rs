@@ -30,7 +30,10 @@ impl Genome {
         GenomeHash::of(&format!("{} {canonical}", self.space()))
     }
 
-    /// The layers of the network for `input`, or the gene or layer that makes it impossible.
+    /// The layers of the network for `input`.
+    ///
+    /// # Errors
+    /// The gene or layer that makes it impossible.
     pub fn plan(&self, input: Input) -> Result<Plan, GenomeError> {
         match self {
             Self::RandomCnn(genome) => genome.plan(input),
@@ -38,11 +41,17 @@ impl Genome {
     }
 
     /// Ok if the genome is a network for `input`.
+    ///
+    /// # Errors
+    /// As [`Genome::plan`].
     pub fn validate(&self, input: Input) -> Result<(), GenomeError> {
         self.plan(input).map(drop)
     }
 
     /// Parameters and FLOPs of the network for `input`; see [`Cost`] for what is counted.
+    ///
+    /// # Errors
+    /// As [`Genome::plan`].
     pub fn cost(&self, input: Input) -> Result<Cost, GenomeError> {
         Ok(self.plan(input)?.cost())
     }

@@ -21,7 +21,13 @@ impl GenomeHash {
     /// Hash of a canonical form, which must differ between any two networks that differ.
     pub(crate) fn of(canonical: &str) -> Self {
         let digest = Sha256::digest(canonical.as_bytes());
-        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+        let hex = |n: u8| char::from_digit(u32::from(n), 16).expect("half a byte is one hex digit");
+        Self(
+            digest
+                .iter()
+                .flat_map(|&byte| [hex(byte >> 4), hex(byte & 15)])
+                .collect(),
+        )
     }
 
     /// The 64 hex digits.

@@ -57,7 +57,7 @@ impl Plan {
         {
             return Err(GenomeError::gene(
                 "input",
-                input,
+                &input,
                 format!("numbers from 1 to {LARGEST}"),
             ));
         }

@@ -2,6 +2,7 @@
 //! family on which the method was first measured (Rorabaugh et al., arXiv 2101.04185).
 
 mod space;
+mod variation;
 
 use std::fmt;
 
@@ -17,19 +18,19 @@ pub use space::RandomCnnSpace;
 pub struct RandomCnn {
     /// Convolution blocks, at least one.
     pub blocks: Vec<Block>,
-    /// Hidden fully connected layers, with a ReLU each; may be empty.
+    /// Hidden fully connected layers, with a `ReLU` each; may be empty.
     pub dense: Vec<Dense>,
     /// Images in a step of the optimiser.
     pub batch_size: u32,
     /// Highest learning rate of the schedule.
     pub learning_rate: f64,
-    /// Momentum of SGD, or AdamW's first moment decay, in [0, 1).
+    /// Momentum of SGD, or the first moment decay of `AdamW`, in [0, 1).
     pub momentum: f64,
     /// Weight decay, 0 or more.
     pub weight_decay: f64,
 }
 
-/// Convolution, batch normalisation if wanted, ReLU, and a pool if there is one.
+/// Convolution, batch normalisation if wanted, `ReLU`, and a pool if there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Block {
@@ -43,7 +44,7 @@ pub struct Block {
     pub padding: u32,
     /// Whether a batch normalisation follows the convolution, which then has no bias.
     pub batch_norm: bool,
-    /// Pool behind the ReLU.
+    /// Pool behind the `ReLU`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<Pool>,
 }
@@ -70,7 +71,7 @@ pub enum PoolKind {
     Average,
 }
 
-/// A hidden fully connected layer: linear, ReLU, dropout.
+/// A hidden fully connected layer: linear, `ReLU`, dropout.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Dense {
@@ -84,26 +85,6 @@ impl RandomCnn {
     /// The network with all that has no effect left out: a pool of 1 by 1 with stride 1 is none. Floating-point genes
     /// are written with seven significant digits.
     pub(crate) fn canonical(&self) -> String {
-        let mut text = String::new();
-        for b in &self.blocks {
-            text += &format!(
-                "c{},{},{},{},{}",
-                b.filters,
-                b.kernel,
-                b.stride,
-                b.padding,
-                u8::from(b.batch_norm)
-            );
-            if let Some(p) = b.pool.filter(|p| p.kernel > 1 || p.stride > 1) {
-                // With a window of one, the largest value and the mean are the same.
-                let kind = if p.kernel == 1 { PoolKind::Max } else { p.kind };
-                text += &format!("{kind:?}{},{}", p.kernel, p.stride);
-            }
-            text.push(' ');
-        }
-        for d in &self.dense {
-            text += &format!("f{},{:.6e} ", d.units, d.dropout + 0.0);
-        }
         let Self {
             batch_size,
             learning_rate,
@@ -111,12 +92,22 @@ impl RandomCnn {
             weight_decay,
             ..
         } = self;
-        // `+ 0.0` makes a negative zero positive.
-        text + &format!(
+        let blocks = self.blocks.iter().map(Block::canonical);
+        // Adding zero makes a negative zero positive.
+        let dense = self
+            .dense
+            .iter()
+            .map(|d| format!("fc {} {:.6e}", d.units, d.dropout + 0.0));
+        let training = format!(
             "{batch_size} {learning_rate:.6e} {:.6e} {:.6e}",
             momentum + 0.0,
             weight_decay + 0.0
-        )
+        );
+        blocks
+            .chain(dense)
+            .chain([training])
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     /// The layers, or the first gene or layer that makes the network impossible.
@@ -141,24 +132,24 @@ impl RandomCnn {
     /// Ok if each gene alone has a possible value.
     fn check_genes(&self) -> Result<(), GenomeError> {
         if self.blocks.is_empty() {
-            return Err(GenomeError::gene("blocks", "empty", "at least one block"));
+            return Err(GenomeError::gene("blocks", &"empty", "at least one block"));
         }
         for (i, b) in self.blocks.iter().enumerate() {
             if b.filters == 0 {
-                return Err(GenomeError::gene(format!("blocks[{i}].filters"), 0, "1 or more"));
+                return Err(GenomeError::gene(format!("blocks[{i}].filters"), &0, "1 or more"));
             }
             if b.padding > b.kernel / 2 {
                 let allowed = format!("0 to {}, half of the kernel", b.kernel / 2);
                 return Err(GenomeError::gene(
                     format!("blocks[{i}].padding"),
-                    b.padding,
+                    &b.padding,
                     allowed,
                 ));
             }
         }
         for (i, d) in self.dense.iter().enumerate() {
             if d.units == 0 {
-                return Err(GenomeError::gene(format!("dense[{i}].units"), 0, "1 or more"));
+                return Err(GenomeError::gene(format!("dense[{i}].units"), &0, "1 or more"));
             }
             within(
                 &format!("dense[{i}].dropout"),
@@ -168,7 +159,7 @@ impl RandomCnn {
             )?;
         }
         if self.batch_size == 0 {
-            return Err(GenomeError::gene("batch_size", 0, "1 or more"));
+            return Err(GenomeError::gene("batch_size", &0, "1 or more"));
         }
         let rate = self.learning_rate;
         within(
@@ -198,11 +189,37 @@ fn within(gene: &str, value: f64, good: bool, allowed: &str) -> Result<(), Genom
     if good {
         Ok(())
     } else {
-        Err(GenomeError::gene(gene, value, allowed))
+        Err(GenomeError::gene(gene, &value, allowed))
     }
 }
 
 impl Block {
+    fn canonical(&self) -> String {
+        let Self {
+            filters,
+            kernel,
+            stride,
+            padding,
+            batch_norm,
+            ..
+        } = self;
+        let conv = format!(
+            "conv {filters} {kernel} {stride} {padding} {}",
+            u8::from(*batch_norm)
+        );
+        match self.pool {
+            None
+            | Some(Pool {
+                kernel: 1, stride: 1, ..
+            }) => conv,
+            // The largest value and the mean of a single number are the same.
+            Some(Pool {
+                kernel: 1, stride, ..
+            }) => format!("{conv} pool 1 {stride}"),
+            Some(Pool { kind, kernel, stride }) => format!("{conv} {kind:?} {kernel} {stride}"),
+        }
+    }
+
     fn plan(&self, name: &str, plan: &mut Plan) -> Result<(), GenomeError> {
         let window = [self.kernel, self.stride, self.padding];
         plan.conv(format!("{name}.conv"), self.filters, window, !self.batch_norm)?;

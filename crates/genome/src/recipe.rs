@@ -11,11 +11,11 @@ pub struct Recipe {
     pub optimiser: Optimiser,
     /// Highest learning rate of the schedule.
     pub learning_rate: f64,
-    /// Momentum of SGD, first moment decay of AdamW, in [0, 1).
+    /// Momentum of SGD, first moment decay of `AdamW`, in [0, 1).
     pub momentum: f64,
     /// Nesterov's form of the momentum; SGD only.
     pub nesterov: bool,
-    /// Weight decay: added to the gradient by SGD, decoupled in AdamW (Loshchilov and Hutter, arXiv 1711.05101).
+    /// Weight decay: added to the gradient by SGD, decoupled in `AdamW` (Loshchilov and Hutter, arXiv 1711.05101).
     pub weight_decay: f64,
     /// Images in a step.
     pub batch_size: u32,
@@ -69,7 +69,7 @@ pub struct Augmentation {
     pub shift: u32,
     /// Whether half of the images are mirrored left to right.
     pub flip: bool,
-    /// Side of the square that is set to 0, in pixels (DeVries and Taylor, arXiv 1708.04552); 0 for none.
+    /// Side of the square that is set to 0, in pixels (`DeVries` and Taylor, arXiv 1708.04552); 0 for none.
     pub cutout: u32,
 }
 
@@ -107,6 +107,9 @@ impl Default for Recipe {
 
 impl Recipe {
     /// Ok if every key has a possible value.
+    ///
+    /// # Errors
+    /// The first key that has not.
     pub fn check(&self) -> Result<(), SettingError> {
         let number = |key: &str, value: f64, good: bool, allowed: &str| {
             SettingError::unless(

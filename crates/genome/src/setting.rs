@@ -24,7 +24,10 @@ impl SettingError {
         }
     }
 
-    /// Ok if `good`, else the error about `key`.
+    /// Ok if `good`.
+    ///
+    /// # Errors
+    /// The error about `key` otherwise.
     pub fn unless(good: bool, key: &str, found: &impl Debug, allowed: &str) -> Result<(), Self> {
         if good {
             Ok(())

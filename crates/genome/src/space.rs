@@ -24,6 +24,9 @@ impl Space {
     }
 
     /// Ok if every key has a possible value.
+    ///
+    /// # Errors
+    /// The first key that has not.
     pub fn check(&self) -> Result<(), SettingError> {
         match self {
             Self::RandomCnn(space) => space.check(),
@@ -31,6 +34,9 @@ impl Space {
     }
 
     /// Ok if the space also holds a network for `input`. Call it once, before [`Space::sample`].
+    ///
+    /// # Errors
+    /// As [`Space::check`], or that not even the smallest network of the space fits.
     pub fn check_for(&self, input: Input) -> Result<(), SettingError> {
         self.check()?;
         let smallest = match self {
@@ -46,6 +52,9 @@ impl Space {
     }
 
     /// Ok if `genome` is a network for `input` within the limits of this space.
+    ///
+    /// # Errors
+    /// What makes it impossible, or the limit that it exceeds.
     pub fn contains(&self, genome: &Genome, input: Input) -> Result<(), GenomeError> {
         match (self, genome) {
             (Self::RandomCnn(space), Genome::RandomCnn(genome)) => space.contains(genome, input),

@@ -51,8 +51,7 @@ pub enum SchemaError {
 pub fn migrate(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
     locked(conn, |conn| {
         match check(conn) {
-            Err(error @ SchemaError::Newer { .. }) => return Err(error),
-            Err(error @ SchemaError::Query(_)) => return Err(error),
+            Err(error @ (SchemaError::Newer { .. } | SchemaError::Query(_))) => return Err(error),
             _ => {}
         }
         let ran = conn

@@ -49,3 +49,36 @@ pub fn read(name: &str) -> Option<Vec<Vec<Row>>> {
 pub fn points(curve: &[Row]) -> Vec<Observation> {
     curve.iter().map(|r| r.point).collect()
 }
+
+/// The curves as jobs of a search, with their FLOPs where the set has them.
+pub fn jobs(name: &str) -> Option<Vec<predictor::replay::Recorded>> {
+    let costs = costs(name);
+    let jobs = read(name)?
+        .iter()
+        .enumerate()
+        .map(|(i, curve)| predictor::replay::Recorded {
+            job: i as i64,
+            curve: points(curve),
+            cost: costs.get(i).copied(),
+        });
+    Some(jobs.collect())
+}
+
+/// Mega-FLOPs by architecture number; empty where the set has none.
+fn costs(name: &str) -> Vec<f64> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/curves");
+    let Ok(mut reader) = csv::Reader::from_path(folder.join(format!("{name}.archs.csv"))) else {
+        return vec![];
+    };
+    let Some(at) = reader
+        .headers()
+        .ok()
+        .and_then(|h| h.iter().position(|h| h == "mflops"))
+    else {
+        return vec![];
+    };
+    reader
+        .records()
+        .filter_map(|r| r.ok()?.get(at)?.parse().ok())
+        .collect()
+}
