@@ -40,13 +40,13 @@ impl Space {
     pub fn check_for(&self, input: Input) -> Result<(), SettingError> {
         self.check()?;
         let smallest = match self {
-            Self::RandomCnn(space) => Genome::RandomCnn(space.smallest()),
+            Self::RandomCnn(space) => space.smallest(input).map(drop),
         };
-        self.contains(&smallest, input).map_err(|e| {
+        smallest.map_err(|error| {
             SettingError::new(
                 "space",
                 format_args!("too tight for images of {input}"),
-                e.to_string(),
+                error.to_string(),
             )
         })
     }

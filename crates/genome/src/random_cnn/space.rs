@@ -199,9 +199,33 @@ impl RandomCnnSpace {
         within("weight_decay".into(), genome.weight_decay, self.weight_decay)
     }
 
-    /// The network that the space holds if it holds any: the fewest and narrowest blocks, each halving the map as
-    /// much as the limits on FLOPs may need.
-    pub(crate) fn smallest(&self) -> RandomCnn {
+    /// A network that fits `input` if any does: the narrowest blocks, with the largest steps, with and without a pool,
+    /// as few as the limits on its size allow. The error is that of the smallest one.
+    pub(crate) fn smallest(&self, input: Input) -> Result<RandomCnn, GenomeError> {
+        let pool = self.pools.first().map(|&kernel| Pool {
+            kind: PoolKind::Max,
+            kernel,
+            stride: 2,
+        });
+        let mut last = None;
+        for blocks in self.blocks[0]..=self.blocks[1] {
+            for pool in [None, pool] {
+                let genome = self.narrow(blocks as usize, pool);
+                match self.contains(&genome, input) {
+                    Ok(()) => return Ok(genome),
+                    Err(error) => {
+                        last = last
+                            .filter(|e| matches!(e, GenomeError::Limit { .. }))
+                            .or(Some(error));
+                    }
+                }
+            }
+        }
+        Err(last.expect("the check of the space has found `blocks` not to be empty"))
+    }
+
+    /// A network of `blocks` equal blocks with `pool`, narrow in all else.
+    fn narrow(&self, blocks: usize, pool: Option<Pool>) -> RandomCnn {
         let least = |choices: &[u32]| choices.iter().copied().min().unwrap_or(1);
         let kernel = least(&self.kernels);
         let block = Block {
@@ -210,17 +234,15 @@ impl RandomCnnSpace {
             stride: self.strides.iter().copied().max().unwrap_or(1),
             padding: kernel / 2,
             batch_norm: self.batch_norm[0],
-            pool: None,
+            pool,
+        };
+        let dense = Dense {
+            units: least(&self.units),
+            dropout: self.dropout[0],
         };
         RandomCnn {
-            blocks: vec![block; self.blocks[0] as usize],
-            dense: vec![
-                Dense {
-                    units: least(&self.units),
-                    dropout: self.dropout[0]
-                };
-                self.dense[0] as usize
-            ],
+            blocks: vec![block; blocks],
+            dense: vec![dense; self.dense[0] as usize],
             batch_size: self.batch_size[0],
             learning_rate: self.learning_rate[0],
             momentum: self.momentum[0],
@@ -228,7 +250,7 @@ impl RandomCnnSpace {
         }
     }
 
-    /// A random network; the smallest one if the limits leave too few to be found by chance.
+    /// A random network; a narrow one if the limits leave too few to be found by chance.
     pub(crate) fn sample(&self, input: Input, rng: &mut impl Rng) -> RandomCnn {
         for _ in 0..TRIES {
             let genome = self.draw(input, rng);
@@ -236,7 +258,8 @@ impl RandomCnnSpace {
                 return genome;
             }
         }
-        self.smallest()
+        self.smallest(input)
+            .unwrap_or_else(|_| self.narrow(self.blocks[0] as usize, None))
     }
 
     fn draw(&self, input: Input, rng: &mut impl Rng) -> RandomCnn {
