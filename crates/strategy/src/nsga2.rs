@@ -1,0 +1,149 @@
+use genome::{Cost, SettingError};
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+
+use crate::Evaluated;
+use crate::front::{Objectives, Standing, survivors};
+use crate::proposer::Proposer;
+use crate::strategy::{Turn, turn};
+
+/// NSGA-II (Deb et al., IEEE TEVC 6(2), 2002) on two objectives, the fitness and the cost of a network, as NSGA-Net
+/// (Lu et al., GECCO 2019, arXiv 1810.03522) uses it: the best `population` architectures by non-dominated fronts and
+/// crowding distance are parents; each child has two of them, found by binary tournaments, crossed over and mutated.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nsga2 {
+    /// Seed of all draws.
+    pub seed: u64,
+    /// Parents, and children of a generation.
+    pub population: usize,
+    /// Probability that a child has parts of both parents, and not of one alone.
+    pub crossover: f64,
+    /// What is minimised besides the fitness being maximised.
+    pub cost: CostObjective,
+    /// Whether children come in generations of `population` (as in the papers), each only when the last one has been
+    /// evaluated. Without, each finished architecture makes room for the next child, and no worker waits.
+    pub barrier: bool,
+    /// Without a barrier: architectures that wait or train at any time. At least the number of workers, or some will
+    /// find nothing to do; more than that, and children are bred before their elders are known.
+    pub in_flight: usize,
+}
+
+/// Cost of a network that NSGA-II minimises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CostObjective {
+    /// Floating-point operations of a forward pass.
+    Flops,
+    /// Number of parameters.
+    Parameters,
+}
+
+impl CostObjective {
+    fn of(self, cost: Cost) -> f64 {
+        match self {
+            Self::Flops => cost.flops as f64,
+            Self::Parameters => cost.parameters as f64,
+        }
+    }
+}
+
+impl Default for Nsga2 {
+    fn default() -> Self {
+        let cost = CostObjective::Flops;
+        Self {
+            seed: 0,
+            population: 20,
+            crossover: 0.9,
+            cost,
+            barrier: true,
+            in_flight: 8,
+        }
+    }
+}
+
+impl Nsga2 {
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
+        let Self {
+            population,
+            crossover,
+            in_flight,
+            ..
+        } = *self;
+        SettingError::unless(population > 1, "strategy.population", &population, "2 or more")?;
+        let probability = (0.0..=1.0).contains(&crossover);
+        SettingError::unless(
+            probability,
+            "strategy.crossover",
+            &crossover,
+            "a probability from 0 to 1",
+        )?;
+        SettingError::unless(in_flight > 0, "strategy.in_flight", &in_flight, "1 or more")
+    }
+
+    pub(crate) fn propose(&self, population: &[Evaluated], room: usize, proposer: &mut Proposer<'_>) {
+        let in_flight = (!self.barrier).then_some(self.in_flight);
+        let (count, generation) = match turn(population, self.population, in_flight, room) {
+            Turn::Fill(count) => return proposer.fresh(0, count),
+            Turn::Breed(0, _) => return,
+            Turn::Breed(count, generation) => (count, generation),
+        };
+        let parents = self.parents(population);
+        if parents.is_empty() {
+            return proposer.fresh(generation.unwrap_or(0), count);
+        }
+        for _ in 0..count {
+            proposer.child(|search, rng| {
+                let (a, b) = (tournament(&parents, rng), tournament(&parents, rng));
+                let mut child = a.genome.clone();
+                let mut ancestors = vec![a.id];
+                if a.id != b.id && rng.random_bool(self.crossover) {
+                    child = search.space.crossover(&a.genome, &b.genome, search.input, rng);
+                    ancestors.push(b.id);
+                }
+                child = search.space.mutate(&child, search.input, rng);
+                (
+                    child,
+                    generation.unwrap_or(a.generation.max(b.generation) + 1),
+                    ancestors,
+                )
+            });
+        }
+    }
+
+    /// The architectures that may have children, with their standing. With a barrier each generation competes with the
+    /// survivors of those before it (Deb et al., section III-C); without, all that has been evaluated competes.
+    fn parents<'a>(&self, population: &'a [Evaluated]) -> Vec<(&'a Evaluated, Standing)> {
+        let mut evaluated: Vec<&Evaluated> = population.iter().filter(|e| e.fitness().is_some()).collect();
+        let mut parents = vec![];
+        if self.barrier {
+            evaluated.sort_by_key(|e| (e.generation, e.id));
+            for generation in evaluated.chunk_by(|a, b| a.generation == b.generation) {
+                let candidates = parents.iter().map(|&(e, _)| e).chain(generation.iter().copied());
+                parents = self.select(&candidates.collect::<Vec<_>>());
+            }
+            return parents;
+        }
+        self.select(&evaluated)
+    }
+
+    fn select<'a>(&self, candidates: &[&'a Evaluated]) -> Vec<(&'a Evaluated, Standing)> {
+        let objectives = |e: &&Evaluated| -> Objectives {
+            // The fitness is maximised, both objectives are minimised; architectures without one are not candidates.
+            [-e.fitness().unwrap_or(f64::NEG_INFINITY), self.cost.of(e.cost)]
+        };
+        let objectives: Vec<Objectives> = candidates.iter().map(objectives).collect();
+        let chosen = survivors(&objectives, self.population);
+        chosen
+            .into_iter()
+            .map(|(index, standing)| (candidates[index], standing))
+            .collect()
+    }
+}
+
+/// The better of two random candidates by the crowded comparison (Deb et al., section III-B); the first of equals.
+fn tournament<'a>(candidates: &[(&'a Evaluated, Standing)], rng: &mut impl Rng) -> &'a Evaluated {
+    let mut draw = || candidates[rng.random_range(0..candidates.len())];
+    let (a, b) = (draw(), draw());
+    if b.1.beats(a.1) { b.0 } else { a.0 }
+}

@@ -1,0 +1,105 @@
+use std::collections::HashSet;
+
+use genome::{Genome, GenomeHash};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::{Proposal, Search};
+
+/// Draws before a proposal is given up.
+const TRIES: usize = 1000;
+
+/// Draws before a child that the search has already is replaced by a mutant of itself.
+const PATIENCE: usize = 20;
+
+/// Collects proposals that are new to the search, each drawn from a stream of its own.
+pub(crate) struct Proposer<'a> {
+    search: &'a Search<'a>,
+    seed: u64,
+    /// Architectures in the search before this call: the number of the first stream.
+    first: usize,
+    known: &'a HashSet<GenomeHash>,
+    added: HashSet<GenomeHash>,
+    proposals: Vec<Proposal>,
+}
+
+impl<'a> Proposer<'a> {
+    pub(crate) fn new(
+        search: &'a Search<'a>,
+        seed: u64,
+        first: usize,
+        known: &'a HashSet<GenomeHash>,
+    ) -> Self {
+        Self {
+            search,
+            seed,
+            first,
+            known,
+            added: HashSet::new(),
+            proposals: vec![],
+        }
+    }
+
+    pub(crate) fn finish(self) -> Vec<Proposal> {
+        self.proposals
+    }
+
+    /// Generator of the next proposal.
+    fn stream(&self) -> ChaCha8Rng {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        rng.set_stream((self.first + self.proposals.len()) as u64);
+        rng
+    }
+
+    /// Adds `genome` if the search does not have it.
+    fn add(&mut self, genome: Genome, generation: u32, parents: &[i64]) -> bool {
+        let hash = genome.hash();
+        if self.known.contains(&hash) || !self.added.insert(hash) {
+            return false;
+        }
+        self.proposals.push(Proposal {
+            genome,
+            generation,
+            parents: parents.to_vec(),
+        });
+        true
+    }
+
+    /// Proposes `count` samples of the space as `generation`; fewer if no more new ones are found.
+    pub(crate) fn fresh(&mut self, generation: u32, count: usize) {
+        for _ in 0..count {
+            let mut rng = self.stream();
+            let found = (0..TRIES).any(|_| {
+                let genome = self.search.space.sample(self.search.input, &mut rng);
+                self.add(genome, generation, &[])
+            });
+            if !found {
+                return;
+            }
+        }
+    }
+
+    /// Proposes a child made by `breed`, which returns it with its generation and its parents. A child that the
+    /// search has already is bred again, then mutated further and further; if all that yields nothing new, a sample
+    /// takes its place.
+    pub(crate) fn child(
+        &mut self,
+        mut breed: impl FnMut(&Search<'_>, &mut ChaCha8Rng) -> (Genome, u32, Vec<i64>),
+    ) {
+        let mut rng = self.stream();
+        for _ in 0..PATIENCE {
+            let (genome, generation, parents) = breed(self.search, &mut rng);
+            if self.add(genome, generation, &parents) {
+                return;
+            }
+        }
+        let (mut genome, generation, parents) = breed(self.search, &mut rng);
+        for _ in 0..TRIES {
+            genome = self.search.space.mutate(&genome, self.search.input, &mut rng);
+            if self.add(genome.clone(), generation, &parents) {
+                return;
+            }
+        }
+        self.fresh(generation, 1);
+    }
+}
