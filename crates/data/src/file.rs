@@ -1,0 +1,144 @@
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::GzDecoder;
+use md5::Md5;
+use sha2::{Digest, Sha256};
+
+use crate::{DataError, Places, SetName};
+
+/// What is known of an official file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Official {
+    /// Name, without `.gz`.
+    pub name: &'static str,
+    /// Bytes, decompressed.
+    pub size: u64,
+    /// Checksum of the decompressed bytes, where it is known.
+    pub checksum: Option<Checksum>,
+}
+
+/// Hexadecimal, lower case.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Checksum {
+    Sha256(&'static str),
+    Md5(&'static str),
+}
+
+/// The verified content of a file, and where it was.
+#[derive(Debug)]
+pub(crate) struct Content {
+    pub path: PathBuf,
+    pub bytes: Vec<u8>,
+}
+
+/// Reads the official files of `set` from the first folder that has the first of them, plain or as `.gz`.
+pub(crate) fn read_official(
+    set: SetName,
+    path: Option<&Path>,
+    places: &Places,
+) -> Result<Vec<Content>, DataError> {
+    let files = set.files();
+    let sought = places.candidates(path, set.as_str(), set.archive_folder());
+    let first = files.first().map_or("", |file| file.name);
+    let Some(folder) = sought.iter().find(|folder| locate(folder, first).is_some()) else {
+        let set_name = set.to_string();
+        return Err(DataError::Missing {
+            set: set_name,
+            file: first.into(),
+            sought,
+            remedy: set.remedy(),
+        });
+    };
+    files.iter().map(|file| read(set, folder, file)).collect()
+}
+
+fn locate(folder: &Path, name: &str) -> Option<PathBuf> {
+    [folder.join(format!("{name}.gz")), folder.join(name)]
+        .into_iter()
+        .find(|path| path.is_file())
+}
+
+fn read(set: SetName, folder: &Path, file: &Official) -> Result<Content, DataError> {
+    let Some(path) = locate(folder, file.name) else {
+        let (sought, remedy) = (vec![folder.to_owned()], set.remedy());
+        return Err(DataError::Missing {
+            set: set.to_string(),
+            file: file.name.into(),
+            sought,
+            remedy,
+        });
+    };
+    let compressed = path.extension().is_some_and(|extension| extension == "gz");
+    let unit = if compressed {
+        "bytes after decompression"
+    } else {
+        "bytes"
+    };
+    let (bytes, end) = read_up_to(&path, compressed, file.size)?;
+    if bytes.len() as u64 != file.size {
+        return Err(DataError::Size {
+            path,
+            expected: file.size,
+            found: bytes.len() as u64,
+            unit,
+        });
+    }
+    end.map_err(|error| DataError::format(&path, error.to_string()))?;
+    if let Some(checksum) = file.checksum {
+        checksum.verify(&path, &bytes)?;
+    }
+    Ok(Content { path, bytes })
+}
+
+/// At most `size + 1` bytes of the file, and how its compressed stream ended. A stream that breaks off or does not
+/// decode gives what was decoded before that.
+fn read_up_to(path: &Path, compressed: bool, size: u64) -> Result<(Vec<u8>, io::Result<()>), DataError> {
+    let failed = |source| DataError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = BufReader::new(File::open(path).map_err(failed)?);
+    let mut bytes = Vec::with_capacity(size as usize + 1);
+    if !compressed {
+        file.take(size + 1).read_to_end(&mut bytes).map_err(failed)?;
+        return Ok((bytes, Ok(())));
+    }
+    match GzDecoder::new(file).take(size + 1).read_to_end(&mut bytes) {
+        Ok(_) => Ok((bytes, Ok(()))),
+        Err(e) if is_damage(&e) => Ok((bytes, Err(e))),
+        Err(e) => Err(failed(e)),
+    }
+}
+
+/// Whether the decoder found fault with the bytes, rather than the system with the file.
+fn is_damage(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
+}
+
+impl Checksum {
+    fn verify(self, path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+        let (kind, expected, found) = match self {
+            Self::Sha256(expected) => ("SHA-256", expected, hex(&Sha256::digest(bytes))),
+            Self::Md5(expected) => ("MD5", expected, hex(&Md5::digest(bytes))),
+        };
+        if found == expected {
+            Ok(())
+        } else {
+            Err(DataError::Checksum {
+                path: path.to_owned(),
+                kind,
+                expected,
+                found,
+            })
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}

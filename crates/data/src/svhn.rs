@@ -1,0 +1,134 @@
+//! The cropped digits of SVHN: a MATLAB 5 file with `X`, the pixels in 32 by 32 by 3 by n, column-major, and `y`, the
+//! labels from 1 to 10, of which 10 is the digit 0.
+
+use std::path::Path;
+
+use matfile::{Array, MatFile, NumericData};
+
+use crate::file::Content;
+use crate::{DataError, Dataset, Shape};
+
+/// Images and labels of the file.
+pub(crate) fn parse(file: &Content, shape: Shape) -> Result<Dataset, DataError> {
+    let damaged = |reason: String| DataError::format(&file.path, reason);
+    let mat =
+        MatFile::parse(file.bytes.as_slice()).map_err(|e| damaged(format!("not a MATLAB 5 file: {e:?}")))?;
+    let array = |name| {
+        mat.find_by_name(name)
+            .ok_or_else(|| damaged(format!("no array `{name}` in it")))
+    };
+    let (images, labels) = (array("X")?, array("y")?);
+    let count = labels.size().iter().product();
+    let sides = [
+        shape.height as usize,
+        shape.width as usize,
+        shape.channels as usize,
+        count,
+    ];
+    if images.size() != &sides {
+        return Err(damaged(format!(
+            "expected pixels of {sides:?}, found {:?}",
+            images.size()
+        )));
+    }
+    let NumericData::UInt8 { real: columns, .. } = images.data() else {
+        return Err(damaged("expected pixels as unsigned bytes".into()));
+    };
+    Ok(Dataset {
+        shape,
+        pixels: rows_of(columns, shape),
+        labels: digits(&file.path, labels)?,
+    })
+}
+
+/// Column-major planes as row-major ones.
+fn rows_of(columns: &[u8], shape: Shape) -> Vec<u8> {
+    let (height, width) = (shape.height as usize, shape.width as usize);
+    let mut pixels = Vec::with_capacity(columns.len());
+    for plane in columns.chunks_exact(height * width) {
+        pixels.extend((0..height * width).map(|i| plane[(i % width) * height + i / width]));
+    }
+    pixels
+}
+
+/// Labels as digits. MATLAB writes small whole numbers in whatever type holds them.
+fn digits(path: &Path, labels: &Array) -> Result<Vec<u16>, DataError> {
+    let numbers: Vec<f64> = match labels.data() {
+        NumericData::UInt8 { real, .. } => real.iter().map(|&n| f64::from(n)).collect(),
+        NumericData::UInt16 { real, .. } => real.iter().map(|&n| f64::from(n)).collect(),
+        NumericData::Int8 { real, .. } => real.iter().map(|&n| f64::from(n)).collect(),
+        NumericData::Int16 { real, .. } => real.iter().map(|&n| f64::from(n)).collect(),
+        NumericData::Double { real, .. } => real.clone(),
+        _ => return Err(DataError::format(path, "labels of an unexpected type")),
+    };
+    numbers
+        .into_iter()
+        .map(|n| match n {
+            10.0 => Ok(0),
+            n if (1.0..10.0).contains(&n) && n.fract() == 0.0 => Ok(n as u16),
+            n => Err(DataError::format(
+                path,
+                format!("expected labels from 1 to 10, found {n}"),
+            )),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPE: Shape = Shape {
+        channels: 3,
+        height: 32,
+        width: 32,
+        classes: 10,
+    };
+
+    /// Files that scipy wrote, see `tests/svhn/write.py`.
+    macro_rules! file {
+        ($name:literal) => {
+            Content {
+                path: $name.into(),
+                bytes: include_bytes!(concat!("../tests/svhn/", $name)).to_vec(),
+            }
+        };
+    }
+
+    #[test]
+    fn files_by_scipy() {
+        let plain = file!("plain.mat");
+        for (file, count) in [(file!("compressed.mat"), 12), (plain, 2)] {
+            let dataset = parse(&file, SHAPE).unwrap();
+            let labels: Vec<u16> = (1..=count).map(|label| label % 10).collect();
+            assert_eq!(dataset.labels, &labels[..]);
+            for (image, channel, row, column) in [(0, 0, 0, 0), (1, 2, 31, 5), (1, 1, 9, 30)] {
+                let found = dataset.image(image)[(channel * 32 + row) * 32 + column];
+                let expected = image * 16 + channel * 5 + row / 8 + 2 * (column / 8);
+                assert_eq!(
+                    usize::from(found),
+                    expected,
+                    "image {image}, channel {channel}, {row}, {column}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn damage_is_named() {
+        let mut cut = file!("compressed.mat");
+        cut.bytes.truncate(700);
+        let cases = [
+            (file!("bad_label.mat"), "expected labels from 1 to 10, found 11"),
+            (
+                file!("bad_shape.mat"),
+                "expected pixels of [32, 32, 3, 12], found [31, 32, 3, 12]",
+            ),
+            (cut, "no array `X` in it"),
+        ];
+        for (file, expected) in cases {
+            let found = parse(&file, SHAPE).unwrap_err().to_string();
+            assert!(found.contains(expected), "{found}");
+        }
+    }
+}
