@@ -1,11 +1,26 @@
 //! Everything that touches Postgres: the private server, migrations, the queue, leases, curves, results.
+//!
+//! Each statement that matters is a commented file in `sql/`, beside the function that runs it. A worker writes only
+//! through its [`Lease`]: a write that finds the lease gone writes nothing and says so.
 
+pub mod checkpoint;
 pub mod connection;
+pub mod curve;
+pub mod finish;
+pub mod job;
+pub mod lease;
 pub mod migration;
+pub mod queue;
+pub mod reaper;
+pub mod schema;
+pub mod search;
 pub mod server;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod worker;
 
 pub use connection::{ConnectError, Database};
+pub use lease::Lease;
 pub use migration::SchemaError;
+pub use queue::{Claim, Claimer};
 pub use server::{Server, ServerError};

@@ -50,9 +50,8 @@ pub enum SchemaError {
 /// [`SchemaError::Newer`] for a database that a newer peng has migrated.
 pub fn migrate(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
     locked(conn, |conn| {
-        match check(conn) {
-            Err(error @ (SchemaError::Newer { .. } | SchemaError::Query(_))) => return Err(error),
-            _ => {}
+        if let Err(error @ (SchemaError::Newer { .. } | SchemaError::Query(_))) = check(conn) {
+            return Err(error);
         }
         let ran = conn
             .run_pending_migrations(MIGRATIONS)

@@ -1,0 +1,273 @@
+//! Jobs: where they stand, and what people do to them.
+
+use chrono::{DateTime, Utc};
+use diesel::{
+    Connection as _, ExpressionMethods as _, PgConnection, QueryDsl as _, QueryResult, QueryableByName,
+    RunQueryDsl as _, sql_query, sql_types,
+};
+use diesel_derive_enum::DbEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::schema::sql_types as pg;
+
+/// Crashes that a job survives, less one: the fifth fails it.
+pub const CRASH_LIMIT: i32 = 5;
+
+/// Where a job stands. The last five are outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, DbEnum, Serialize, Deserialize)]
+#[db_enum(existing_type_path = "crate::schema::sql_types::JobState")]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Claimable.
+    Ready,
+    /// Leased to a worker.
+    Running,
+    /// Backs off after a passing error.
+    Waiting,
+    /// Its search is paused.
+    Paused,
+    /// Stopped by the predictor.
+    Terminated,
+    /// Trained to the end.
+    Completed,
+    /// Ended by a non-finite loss.
+    Diverged,
+    /// Ended by an error.
+    Failed,
+    /// Ended by a person.
+    Cancelled,
+}
+
+impl JobState {
+    /// Name in SQL, JSON and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
+            Self::Terminated => "terminated",
+            Self::Completed => "completed",
+            Self::Diverged => "diverged",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether it is an outcome.
+    pub const fn is_final(self) -> bool {
+        !matches!(self, Self::Ready | Self::Running | Self::Waiting | Self::Paused)
+    }
+}
+
+/// Whether decisions of the predictor are obeyed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, DbEnum, Serialize, Deserialize)]
+#[db_enum(existing_type_path = "crate::schema::sql_types::JobMode")]
+#[serde(rename_all = "snake_case")]
+pub enum JobMode {
+    /// Obeyed.
+    Terminate,
+    /// Recorded only: the whole search observes.
+    Observe,
+    /// Recorded only: drawn to be trained to the end.
+    Audit,
+    /// Recorded only: resumed to the full budget.
+    Promoted,
+}
+
+impl JobMode {
+    /// Name in SQL, JSON and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminate => "terminate",
+            Self::Observe => "observe",
+            Self::Audit => "audit",
+            Self::Promoted => "promoted",
+        }
+    }
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, DbEnum, Serialize, Deserialize)]
+#[db_enum(existing_type_path = "crate::schema::sql_types::Outcome")]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// By the predictor.
+    Terminated,
+    /// Trained to `max_epochs`.
+    Completed,
+    /// Non-finite loss.
+    Diverged,
+    /// An error.
+    Failed,
+    /// By a person.
+    Cancelled,
+}
+
+impl Outcome {
+    /// Name in SQL, JSON and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Terminated => "terminated",
+            Self::Completed => "completed",
+            Self::Diverged => "diverged",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// One line of `peng job list`.
+#[derive(Debug, Clone, QueryableByName, Serialize)]
+pub struct JobRow {
+    /// Number of the job.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub id: i64,
+    /// Name of its search.
+    #[diesel(sql_type = sql_types::Text)]
+    pub search: String,
+    /// Where it stands.
+    #[diesel(sql_type = pg::JobState)]
+    pub state: JobState,
+    /// Whether decisions are obeyed.
+    #[diesel(sql_type = pg::JobMode)]
+    pub mode: JobMode,
+    /// Higher is claimed first.
+    #[diesel(sql_type = sql_types::SmallInt)]
+    pub priority: i16,
+    /// How often it was claimed.
+    #[diesel(sql_type = sql_types::SmallInt)]
+    pub attempts: i16,
+    /// How often an attempt was lost or ended by a passing error.
+    #[diesel(sql_type = sql_types::SmallInt)]
+    pub crashes: i16,
+    /// Last recorded epoch.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub epoch: Option<f64>,
+    /// Validation accuracy at that epoch, per cent.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub val_acc: Option<f64>,
+    /// Predicted fitness at that epoch, per cent.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub prediction: Option<f64>,
+    /// Where it runs.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub host: Option<String>,
+    /// When a waiting job becomes ready.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub run_after: Option<DateTime<Utc>>,
+    /// One-line reading of its genome.
+    #[diesel(sql_type = sql_types::Text)]
+    pub architecture: String,
+}
+
+/// Which jobs a command means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// These ids, ends included: `42`, `3-9,12`.
+    Ids(Vec<(i64, i64)>),
+    /// The newest job.
+    Last,
+}
+
+/// A selector that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` selects no jobs: give `last`, a number, a range, or a list of them, such as `3-9,12`")]
+pub struct SelectorError(String);
+
+impl std::str::FromStr for Selector {
+    type Err = SelectorError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "last" {
+            return Ok(Self::Last);
+        }
+        let range = |part: &str| {
+            let (from, to) = part.split_once('-').unwrap_or((part, part));
+            let range = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+            (0 < range.0 && range.0 <= range.1).then_some(range)
+        };
+        let ranges = text.split(',').map(range).collect::<Option<Vec<_>>>();
+        ranges
+            .map(Self::Ids)
+            .ok_or_else(|| SelectorError(text.to_owned()))
+    }
+}
+
+impl Selector {
+    /// The ids of the jobs that exist among those selected, rising.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn resolve(&self, conn: &mut PgConnection) -> QueryResult<Vec<i64>> {
+        use crate::schema::job::dsl::{id, job};
+        match self {
+            Self::Last => job.select(id).order(id.desc()).limit(1).load(conn),
+            Self::Ids(ranges) => {
+                let mut ids = Vec::new();
+                for &(from, to) in ranges {
+                    ids.extend(job.select(id).filter(id.between(from, to)).load::<i64>(conn)?);
+                }
+                ids.sort_unstable();
+                ids.dedup();
+                Ok(ids)
+            }
+        }
+    }
+}
+
+/// Jobs of one search or of all, newest last, of some states or of all.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(
+    conn: &mut PgConnection,
+    search: Option<i64>,
+    states: &[JobState],
+    ids: Option<&[i64]>,
+    limit: i64,
+) -> QueryResult<Vec<JobRow>> {
+    let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
+    sql_query(include_str!("sql/job_list.sql"))
+        .bind::<sql_types::Nullable<sql_types::BigInt>, _>(search)
+        .bind::<sql_types::Array<sql_types::Text>, _>(states)
+        .bind::<sql_types::Nullable<sql_types::Array<sql_types::BigInt>>, _>(ids)
+        .bind::<sql_types::BigInt, _>(limit)
+        .load(conn)
+}
+
+/// What became of a request to cancel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Cancelled {
+    /// Jobs that were not running and are cancelled now.
+    pub at_once: usize,
+    /// Running jobs whose workers will see it with their next renewal.
+    pub requested: usize,
+}
+
+/// Cancels jobs: those that wait at once, those that run as soon as their worker hears of it. Finished ones stay.
+///
+/// # Errors
+/// Those of the database.
+pub fn cancel(conn: &mut PgConnection, ids: &[i64]) -> QueryResult<Cancelled> {
+    conn.transaction(|conn| {
+        let requested = sql_query("UPDATE lease SET cancel = true WHERE job_id = ANY($1)")
+            .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
+            .execute(conn)?;
+        let at_once = sql_query(include_str!("sql/cancel.sql"))
+            .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
+            .execute(conn)?;
+        Ok(Cancelled { at_once, requested })
+    })
+}
+
+/// Makes failed, diverged and cancelled jobs ready again, with no crashes counted; they go on from their newest
+/// checkpoint. Returns how many.
+///
+/// # Errors
+/// Those of the database.
+pub fn retry(conn: &mut PgConnection, ids: &[i64]) -> QueryResult<usize> {
+    sql_query(include_str!("sql/job_retry.sql"))
+        .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
+        .execute(conn)
+}

@@ -1,0 +1,21 @@
+-- The first ready job of a class, by priority and then age. $1 class, $2 worker, $3 lease in seconds.
+-- MATERIALIZED: the row is chosen and locked once; SKIP LOCKED: claimers never wait for each other.
+WITH chosen AS MATERIALIZED (
+    SELECT id FROM job
+    WHERE state = 'ready' AND class = $1
+    ORDER BY class, priority DESC, id
+    LIMIT 1
+    FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1
+    FROM chosen WHERE job.id = chosen.id
+    RETURNING job.*
+), leased AS (
+    INSERT INTO lease (job_id, fence, worker_id, ttl, expires_at)
+    SELECT id, fence, $2, make_interval(secs => $3), now() + make_interval(secs => $3) FROM claimed
+), begun AS (
+    INSERT INTO attempt (job_id, fence, worker_id) SELECT id, fence, $2 FROM claimed
+)
+SELECT claimed.id AS job_id, claimed.fence, claimed.search_id, claimed.architecture_id, claimed.seed, claimed.mode,
+       claimed.priority, claimed.crashes, architecture.genome
+FROM claimed JOIN architecture ON architecture.id = claimed.architecture_id

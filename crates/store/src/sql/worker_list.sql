@@ -1,0 +1,12 @@
+-- Worker processes with what they train. $1 also those that have stopped.
+SELECT worker.id, host, pid, class, device, worker.state, started_at,
+       extract(epoch FROM now() - last_seen_at)::float8 AS silent_seconds, lease.job_id,
+       done.attempts, done.crashes
+FROM worker
+LEFT JOIN lease ON lease.worker_id = worker.id
+CROSS JOIN LATERAL (
+    SELECT count(*) AS attempts, count(*) FILTER (WHERE "end" IN ('lost', 'retried')) AS crashes
+    FROM attempt WHERE attempt.worker_id = worker.id
+) AS done
+WHERE $1 OR worker.state <> 'stopped'
+ORDER BY started_at, worker.id

@@ -1,0 +1,361 @@
+//! The life of a job in SQL: one claimer each, fences that hold, results that agree with the curve.
+
+mod support;
+
+use std::{sync::Barrier, time::Duration};
+
+use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
+use store::{
+    Claimer, curve, finish,
+    job::{self, JobMode, JobState, Outcome},
+    lease, reaper, search,
+    testing::TestDatabase,
+};
+use support::{TTL, expire, point, state, submit, worker};
+
+const GAP: Duration = Duration::from_secs(3600);
+
+#[test]
+fn concurrent_claimers_never_get_the_same_job() {
+    let database = TestDatabase::new();
+    submit(&mut database.connect(), "s", 200);
+    let barrier = Barrier::new(8);
+    let mut claimed: Vec<i64> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut conn = database.connect();
+                    let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
+                    barrier.wait();
+                    std::iter::from_fn(|| claimer.claim(&mut conn).unwrap())
+                        .map(|claim| claim.job_id)
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .flat_map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    claimed.sort_unstable();
+    assert_eq!(claimed.len(), 200, "every job was claimed");
+    claimed.dedup();
+    assert_eq!(claimed.len(), 200, "no job was claimed twice");
+}
+
+#[test]
+fn priority_goes_first_then_age_and_the_place_does_not_hide_retries() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    submit(&mut conn, "s", 5);
+    conn.batch_execute("UPDATE job SET priority = 1 WHERE id = (SELECT max(id) FROM job)")
+        .unwrap();
+    let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
+    let first = claimer.claim(&mut conn).unwrap().unwrap();
+    let second = claimer.claim(&mut conn).unwrap().unwrap();
+    assert!(first.priority == 1 && second.priority == 0);
+    assert!(first.job_id > second.job_id);
+    assert!(lease::release(&mut conn, second.lease()).unwrap());
+    let rest: Vec<_> = std::iter::from_fn(|| claimer.claim(&mut conn).unwrap())
+        .map(|claim| claim.job_id)
+        .collect();
+    assert_eq!(
+        rest.len(),
+        4,
+        "the released job, older than the place, is claimed too: {rest:?}"
+    );
+    let again = rest.iter().position(|id| *id == second.job_id);
+    assert!(again.is_some(), "{rest:?}");
+}
+
+#[test]
+fn a_superseded_attempt_writes_nothing() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    submit(&mut conn, "s", 1);
+    let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
+    let old = claimer.claim(&mut conn).unwrap().unwrap();
+    assert!(
+        curve::record(&mut conn, old.lease(), TTL, &point(1, 40.0), None)
+            .unwrap()
+            .is_some()
+    );
+    expire(&mut conn, old.job_id);
+    let round = reaper::round(&mut conn, GAP).unwrap();
+    assert_eq!(round.reaped.len(), 1);
+    let new = claimer.claim(&mut conn).unwrap().unwrap();
+    assert!(
+        new.job_id == old.job_id && new.fence > old.fence + 1,
+        "reaping and claiming both raise the fence"
+    );
+
+    assert_eq!(
+        curve::record(&mut conn, old.lease(), TTL, &point(2, 50.0), None).unwrap(),
+        None
+    );
+    assert_eq!(
+        finish::finish(&mut conn, old.lease(), Outcome::Completed, None).unwrap(),
+        None
+    );
+    assert!(!lease::release(&mut conn, old.lease()).unwrap());
+    assert!(!lease::retry(&mut conn, old.lease(), "x", "", TTL).unwrap());
+    assert!(lease::renew(&mut conn, &[old.lease()], TTL).unwrap().is_empty());
+    assert_eq!(curve::load(&mut conn, old.job_id, i32::MAX).unwrap().len(), 1);
+    assert_eq!(state(&mut conn, old.job_id), JobState::Running);
+    assert_eq!(
+        lease::renew(&mut conn, &[new.lease()], TTL).unwrap().len(),
+        1,
+        "the new attempt still holds it"
+    );
+}
+
+#[test]
+fn the_same_observation_twice_is_one_row() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    submit(&mut conn, "s", 1);
+    let claim = Claimer::new("default", worker(&mut conn), TTL)
+        .claim(&mut conn)
+        .unwrap()
+        .unwrap();
+    for val_acc in [40.0, 99.0] {
+        let recorded = curve::record(&mut conn, claim.lease(), TTL, &point(1, val_acc), None).unwrap();
+        assert!(!recorded.unwrap().cancel);
+    }
+    let points = curve::load(&mut conn, claim.job_id, i32::MAX).unwrap();
+    assert_eq!(points.len(), 1);
+    assert!((points[0].val_acc - 40.0).abs() < 1e-12, "the first one stands");
+}
+
+#[test]
+fn a_result_agrees_with_its_curve() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    submit(&mut conn, "s", 1);
+    let claim = Claimer::new("default", worker(&mut conn), TTL)
+        .claim(&mut conn)
+        .unwrap()
+        .unwrap();
+    for (step, val_acc, decision) in [
+        (1, 40.0, curve::Decision::Continue),
+        (2, 61.0, curve::Decision::Continue),
+        (3, 60.0, curve::Decision::Stop),
+    ] {
+        let point = curve::Observation {
+            prediction: Some(val_acc + 5.0),
+            decision: Some(decision),
+            ..point(step, val_acc)
+        };
+        curve::record(&mut conn, claim.lease(), TTL, &point, None)
+            .unwrap()
+            .unwrap();
+    }
+    let finished = finish::finish(&mut conn, claim.lease(), Outcome::Terminated, None)
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        finished.fitness,
+        Some(65.0),
+        "a terminated job is ranked by its prediction"
+    );
+    assert_eq!(state(&mut conn, claim.job_id), JobState::Terminated);
+    let agrees = sql_query(
+        "SELECT 1 FROM result WHERE step = 3 AND epochs = 3 AND seconds = 6 AND last_fitness = 60 AND best_fitness = 61 \
+         AND final_fitness IS NULL AND stop_epoch = 3 AND stop_seconds = 6 AND stop_fitness = 60 AND prediction = 65",
+    );
+    assert_eq!(agrees.execute(&mut conn).unwrap(), 1);
+    let gone = sql_query("SELECT 1 FROM lease").execute(&mut conn).unwrap();
+    assert_eq!(gone, 0, "the lease goes with the job");
+    let finishes = finish::since(&mut conn, claim.search_id, 0).unwrap();
+    assert_eq!(finishes.iter().map(|f| f.ordinal).collect::<Vec<_>>(), [Some(1)]);
+    assert_eq!(search::settle(&mut conn).unwrap(), ["s"]);
+}
+
+#[test]
+fn the_fifth_crash_fails_the_job_with_its_last_error() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    submit(&mut conn, "s", 1);
+    let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
+    for crash in 1..=5 {
+        let claim = claimer
+            .claim(&mut conn)
+            .unwrap()
+            .unwrap_or_else(|| panic!("claimable before crash {crash}"));
+        expire(&mut conn, claim.job_id);
+        let round = reaper::round(&mut conn, GAP).unwrap();
+        assert_eq!(i32::from(round.reaped[0].crashes), crash);
+    }
+    assert!(claimer.claim(&mut conn).unwrap().is_none());
+    let failed =
+        sql_query("SELECT 1 FROM result WHERE outcome = 'failed' AND error LIKE 'crashed 5 workers%'");
+    assert_eq!(failed.execute(&mut conn).unwrap(), 1);
+}
+
+#[test]
+fn after_a_gap_in_reaping_living_workers_keep_their_jobs() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    submit(&mut conn, "s", 1);
+    let claim = Claimer::new("default", worker(&mut conn), TTL)
+        .claim(&mut conn)
+        .unwrap()
+        .unwrap();
+    reaper::round(&mut conn, Duration::from_secs(10)).unwrap();
+    // The database was away for an hour: nobody could renew, nobody reaped.
+    conn.batch_execute(
+        "UPDATE maintenance SET last_at = now() - interval '1 hour'; UPDATE lease SET expires_at = now() - interval '1 hour'",
+    )
+    .unwrap();
+    let round = reaper::round(&mut conn, Duration::from_secs(10)).unwrap();
+    assert_eq!((round.extended, round.reaped.len()), (1, 0));
+    assert_eq!(lease::renew(&mut conn, &[claim.lease()], TTL).unwrap().len(), 1);
+    // A worker that did not come back within its time to live is dead.
+    expire(&mut conn, claim.job_id);
+    assert_eq!(
+        reaper::round(&mut conn, Duration::from_secs(10))
+            .unwrap()
+            .reaped
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn passing_errors_wait_and_wake() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    submit(&mut conn, "s", 1);
+    let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
+    let claim = claimer.claim(&mut conn).unwrap().unwrap();
+    assert!(
+        lease::retry(
+            &mut conn,
+            claim.lease(),
+            "out of memory",
+            "log",
+            Duration::from_secs(3600)
+        )
+        .unwrap()
+    );
+    assert_eq!(state(&mut conn, claim.job_id), JobState::Waiting);
+    assert_eq!(reaper::round(&mut conn, GAP).unwrap().woken, 0);
+    conn.batch_execute("UPDATE job SET run_after = now()").unwrap();
+    assert_eq!(reaper::round(&mut conn, GAP).unwrap().woken, 1);
+    assert_eq!(claimer.claim(&mut conn).unwrap().unwrap().crashes, 1);
+}
+
+#[test]
+fn a_paused_search_gives_no_jobs_and_takes_released_ones_back() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let search_id = submit(&mut conn, "s", 3);
+    let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
+    let claim = claimer.claim(&mut conn).unwrap().unwrap();
+    assert_eq!(search::pause(&mut conn, search_id).unwrap(), 2);
+    assert!(claimer.claim(&mut conn).unwrap().is_none());
+    assert!(lease::release(&mut conn, claim.lease()).unwrap());
+    assert_eq!(state(&mut conn, claim.job_id), JobState::Paused);
+    assert_eq!(search::resume(&mut conn, search_id).unwrap(), 3);
+    assert!(claimer.claim(&mut conn).unwrap().is_some());
+}
+
+#[test]
+fn cancelling_reaches_waiting_jobs_at_once_and_running_ones_by_their_lease() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let search_id = submit(&mut conn, "s", 3);
+    let claim = Claimer::new("default", worker(&mut conn), TTL)
+        .claim(&mut conn)
+        .unwrap()
+        .unwrap();
+    let cancelled = search::cancel(&mut conn, search_id).unwrap();
+    assert_eq!((cancelled.at_once, cancelled.requested), (2, 1));
+    assert!(lease::renew(&mut conn, &[claim.lease()], TTL).unwrap()[0].cancel);
+    let finished = finish::finish(&mut conn, claim.lease(), Outcome::Cancelled, None).unwrap();
+    assert_eq!(finished.unwrap().fitness, None);
+    let results = sql_query("SELECT 1 FROM result WHERE outcome = 'cancelled'")
+        .execute(&mut conn)
+        .unwrap();
+    assert_eq!(results, 3, "one result row each");
+}
+
+#[test]
+fn a_name_is_taken_once_and_an_architecture_is_trained_once() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let search_id = submit(&mut conn, "s", 3);
+    let error = search::submit(
+        &mut conn,
+        &support::new_search("s"),
+        1,
+        "default",
+        &support::jobs(2),
+    )
+    .unwrap_err();
+    assert!(matches!(error, search::SubmitError::NameTaken { .. }), "{error}");
+    let lot = search::Lot {
+        search_id,
+        seed: 1,
+        class: "default",
+    };
+    let added = conn
+        .transaction(|conn| search::enqueue(conn, &lot, &support::jobs(5)))
+        .unwrap();
+    assert_eq!(added, 2, "three of the five are there already");
+}
+
+#[test]
+fn selectors() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    submit(&mut conn, "s", 6);
+    let first = *job_ids(&mut conn).first().unwrap();
+    for (text, expected, why) in [
+        ("last", vec![5], "the newest"),
+        (&format!("{first}"), vec![0], "one"),
+        (
+            &format!("{}-{},{}", first + 1, first + 2, first + 4),
+            vec![1, 2, 4],
+            "a list",
+        ),
+        (&format!("{first},{first}"), vec![0], "each once"),
+        (&format!("{}", first + 100), vec![], "none there"),
+    ] {
+        let selector: job::Selector = text.parse().unwrap();
+        let ids: Vec<_> = selector
+            .resolve(&mut conn)
+            .unwrap()
+            .iter()
+            .map(|id| id - first)
+            .collect();
+        assert_eq!(ids, expected, "{text}: {why}");
+    }
+    for text in ["", "x", "3-", "9-3", "0", "-1", "1,,2"] {
+        assert!(text.parse::<job::Selector>().is_err(), "`{text}`");
+    }
+}
+
+fn job_ids(conn: &mut PgConnection) -> Vec<i64> {
+    job::list(conn, None, &[], None, 1000)
+        .unwrap()
+        .iter()
+        .map(|row| row.id)
+        .collect()
+}
+
+#[test]
+fn modes_are_stored_and_come_back() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let mut jobs = support::jobs(2);
+    jobs[1].mode = JobMode::Audit;
+    search::submit(&mut conn, &support::new_search("s"), 1, "default", &jobs).unwrap();
+    let modes: Vec<_> = job::list(&mut conn, None, &[], None, 10)
+        .unwrap()
+        .iter()
+        .map(|row| row.mode)
+        .collect();
+    assert_eq!(modes, [JobMode::Terminate, JobMode::Audit]);
+}
