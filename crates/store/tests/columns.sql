@@ -1,5 +1,5 @@
 -- Every column of every table, with its type and the primary key of its table.
-SELECT c.relname::text AS table, a.attname::text AS column, format_type(a.atttypid, a.atttypmod) AS type,
+SELECT c.relname::text AS table, a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
        a.attnotnull AS not_null, string_agg(k.attname::text, ', ' ORDER BY i.place) AS key
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'

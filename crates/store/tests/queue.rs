@@ -1,5 +1,7 @@
 //! The life of a job in SQL: one claimer each, fences that hold, results that agree with the curve.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 mod support;
 
 use std::{sync::Barrier, time::Duration};

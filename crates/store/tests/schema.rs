@@ -1,6 +1,8 @@
 //! `src/schema.rs` is what the migrations make: this test fails on drift, and writes the file anew with
 //! `PENG_UPDATE_SCHEMA=1 cargo nextest run -p peng-store schema`.
 
+#![expect(clippy::unwrap_used, reason = "a test")]
+
 use std::fmt::Write as _;
 
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types};
@@ -11,7 +13,7 @@ struct Column {
     #[diesel(sql_type = sql_types::Text)]
     table: String,
     #[diesel(sql_type = sql_types::Text)]
-    column: String,
+    name: String,
     #[diesel(sql_type = sql_types::Text)]
     r#type: String,
     #[diesel(sql_type = sql_types::Bool)]
@@ -86,13 +88,13 @@ fn render(columns: &[Column], enums: &[Enum]) -> String {
             } else {
                 format!("Nullable<{kind}>")
             };
-            let rename = if column.column == "end" {
+            let rename = if column.name == "end" {
                 "end_"
             } else {
-                &column.column
+                &column.name
             };
-            if rename != column.column {
-                writeln!(text, "        #[sql_name = \"{}\"]", column.column).unwrap();
+            if rename != column.name {
+                writeln!(text, "        #[sql_name = \"{}\"]", column.name).unwrap();
             }
             writeln!(text, "        {rename} -> {kind},").unwrap();
         }
