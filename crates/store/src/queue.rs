@@ -37,6 +37,9 @@ pub struct Claim {
     /// Crashes so far.
     #[diesel(sql_type = sql_types::SmallInt)]
     pub crashes: i16,
+    /// FLOPs of its network.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub flops: i64,
     /// What to train.
     #[diesel(sql_type = sql_types::Jsonb)]
     pub genome: serde_json::Value,

@@ -1,9 +1,6 @@
 //! The tables as diesel sees them. Written by `tests/schema.rs`; do not edit.
-#![expect(
-    missing_docs,
-    clippy::wildcard_imports,
-    reason = "written by a test; the migrations comment every column"
-)]
+#![expect(missing_docs, reason = "the migrations comment every column")]
+#![cfg_attr(not(test), expect(clippy::wildcard_imports, reason = "as diesel prints it"))]
 
 /// Enums of Postgres.
 pub mod sql_types {

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    Connection as _, ExpressionMethods as _, Insertable, OptionalExtension as _, PgConnection, QueryDsl as _,
-    QueryResult, Queryable, QueryableByName, RunQueryDsl as _, Selectable, SelectableHelper as _,
+    Connection as _, ExpressionMethods as _, Insertable, JoinOnDsl as _, OptionalExtension as _,
+    PgConnection, QueryDsl as _, QueryResult, Queryable, QueryableByName, RunQueryDsl as _, Selectable,
+    SelectableHelper as _,
     result::{DatabaseErrorKind, Error},
     sql_query, sql_types,
 };
@@ -314,6 +315,19 @@ pub fn population(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Membe
     sql_query(include_str!("sql/population.sql"))
         .bind::<sql_types::BigInt, _>(search)
         .load(conn)
+}
+
+/// FLOPs of a job's network.
+///
+/// # Errors
+/// Those of the database.
+pub fn cost_of(conn: &mut PgConnection, job: i64) -> QueryResult<Option<i64>> {
+    schema::job::table
+        .inner_join(schema::architecture::table.on(schema::architecture::id.eq(schema::job::architecture_id)))
+        .filter(schema::job::id.eq(job))
+        .select(schema::architecture::flops)
+        .first(conn)
+        .optional()
 }
 
 /// Marks running searches finished that have no open job. Returns their names. A strategy that still wants to propose

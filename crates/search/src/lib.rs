@@ -1,0 +1,11 @@
+//! A search: its specification, what it proposes, and the judge that applies its predictor to live or stored curves.
+
+mod judge;
+mod proposal;
+mod spec;
+mod spec_error;
+
+pub use judge::{Judge, JudgeError, curve_of};
+pub use proposal::{ProposalError, first_jobs, propose, submit};
+pub use spec::{Budget, Spec};
+pub use spec_error::SpecError;

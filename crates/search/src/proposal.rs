@@ -1,0 +1,212 @@
+//! What a search tries next, from its strategy into the queue.
+
+use std::collections::HashSet;
+
+use diesel::{Connection as _, PgConnection};
+use genome::{Genome, GenomeError, GenomeHash};
+use predictor::Mode;
+use rand::SeedableRng as _;
+use store::{
+    job::JobMode,
+    search::{self, Lot, Member, NewJob, NewSearch, SubmitError},
+};
+use strategy::{Evaluated, Evaluation, Proposal, Search, Strategy};
+
+use crate::Spec;
+
+/// Why nothing could be proposed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProposalError {
+    /// The strategy proposed a network that cannot be built: a fault of peng.
+    #[error("the strategy proposed an impossible network")]
+    Genome(#[from] GenomeError),
+    /// A stored genome is not understood.
+    #[error("architecture {id} holds a genome that this peng does not understand")]
+    Stored {
+        /// The architecture.
+        id: i64,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The database did not take it.
+    #[error("cannot enqueue what the strategy proposed")]
+    Query(#[from] diesel::result::Error),
+    /// The search was not submitted.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+}
+
+/// The first jobs of a search.
+///
+/// # Errors
+/// [`ProposalError::Genome`] only by a fault of peng.
+pub fn first_jobs(spec: &Spec) -> Result<Vec<NewJob>, ProposalError> {
+    let proposals = spec.strategy.propose(&frame(spec), &[], &HashSet::new());
+    jobs(spec, 0, proposals)
+}
+
+/// Writes a search and its first jobs, all or nothing. Returns its id and the number of jobs.
+///
+/// # Errors
+/// [`SubmitError::NameTaken`] if there is one of this name.
+pub fn submit(conn: &mut PgConnection, spec: &Spec, jobs: &[NewJob]) -> Result<(i64, usize), SubmitError> {
+    let new = NewSearch {
+        name: spec.name.clone(),
+        spec: spec.to_json(),
+        spec_hash: spec.hash(),
+        engine: spec.predictor.engine.to_string(),
+        max_epochs: spec.budget.max_epochs,
+        interval: spec.budget.interval,
+        budget: i32::try_from(spec.budget.jobs).unwrap_or(i32::MAX),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    search::submit(conn, &new, spec.strategy.seed() as i64, &spec.class, jobs)
+}
+
+/// Lets the strategy propose what comes next and enqueues it, under the search's lock. Returns how many jobs were
+/// added. Call it in the transaction that ended a job, so that no ending goes unanswered.
+///
+/// # Errors
+/// Those of the database, and a stored genome that is not understood.
+pub fn propose(conn: &mut PgConnection, search_id: i64, spec: &Spec) -> Result<usize, ProposalError> {
+    if matches!(spec.strategy, Strategy::Random(_)) {
+        return Ok(0); // All was proposed when the search was submitted.
+    }
+    conn.transaction(|conn| {
+        search::lock_for_proposal(conn, search_id)?;
+        let members = search::population(conn, search_id)?;
+        let population = members
+            .into_iter()
+            .map(evaluated)
+            .collect::<Result<Vec<_>, _>>()?;
+        let known: HashSet<GenomeHash> = population.iter().map(|member| member.genome.hash()).collect();
+        let proposals = spec.strategy.propose(&frame(spec), &population, &known);
+        let jobs = jobs(spec, population.len(), proposals)?;
+        let lot = Lot {
+            search_id,
+            seed: spec.strategy.seed() as i64,
+            class: &spec.class,
+        };
+        Ok(search::enqueue(conn, &lot, &jobs)?)
+    })
+}
+
+fn frame(spec: &Spec) -> Search<'_> {
+    Search {
+        space: &spec.space,
+        input: spec.input(),
+        budget: spec.budget.jobs as usize,
+    }
+}
+
+fn evaluated(member: Member) -> Result<Evaluated, ProposalError> {
+    let Member {
+        id,
+        genome,
+        generation,
+        parents,
+        ended,
+        fitness,
+        parameters,
+        flops,
+    } = member;
+    let genome: Genome =
+        serde_json::from_value(genome).map_err(|source| ProposalError::Stored { id, source })?;
+    let evaluation = match (ended, fitness) {
+        (false, _) => Evaluation::Pending,
+        (true, None) => Evaluation::Failed,
+        (true, Some(fitness)) => Evaluation::Fitness(fitness),
+    };
+    let cost = genome::Cost {
+        parameters: parameters as u64,
+        flops: flops as u64,
+    };
+    Ok(Evaluated {
+        id,
+        genome,
+        generation: generation as u32,
+        parents,
+        evaluation,
+        cost,
+    })
+}
+
+fn jobs(spec: &Spec, first: usize, proposals: Vec<Proposal>) -> Result<Vec<NewJob>, ProposalError> {
+    let input = spec.input();
+    let audits = Audits::new(spec);
+    let job = |(i, proposal): (usize, Proposal)| {
+        let cost = proposal.genome.cost(input)?;
+        Ok(NewJob {
+            hash: proposal.genome.hash().to_string(),
+            summary: proposal.genome.summary(),
+            genome: serde_json::to_value(&proposal.genome).expect("a genome has only strings as keys"),
+            parameters: cost.parameters as i64,
+            flops: cost.flops as i64,
+            generation: proposal.generation as i32,
+            parents: proposal.parents,
+            mode: audits.mode(first + i),
+            priority: 0,
+        })
+    };
+    proposals.into_iter().enumerate().map(job).collect()
+}
+
+/// Which jobs are trained to the end whatever is decided: a share `audit` of them, one at a random place in each run of
+/// `1 / audit`, so that every part of the search is measured.
+struct Audits {
+    mode: Mode,
+    share: f64,
+    offset: f64,
+}
+
+impl Audits {
+    fn new(spec: &Spec) -> Self {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(spec.strategy.seed() ^ 0x61_75_64_69_74);
+        let offset = rand::RngExt::random::<f64>(&mut rng);
+        Self {
+            mode: spec.predictor.mode,
+            share: spec.predictor.audit,
+            offset,
+        }
+    }
+
+    fn mode(&self, index: usize) -> JobMode {
+        let passed = |i: usize| (i as f64 * self.share + self.offset).floor();
+        match self.mode {
+            Mode::Observe => JobMode::Observe,
+            Mode::Terminate if passed(index + 1) > passed(index) => JobMode::Audit,
+            Mode::Terminate => JobMode::Terminate,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn audits(mode: Mode, share: f64, jobs: usize) -> usize {
+        let audits = Audits {
+            mode,
+            share,
+            offset: 0.37,
+        };
+        (0..jobs).filter(|i| audits.mode(*i) == JobMode::Audit).count()
+    }
+
+    #[test]
+    fn audits_are_the_share_asked_for() {
+        for (share, jobs, expected, why) in [
+            (0.1, 100, 10, "a tenth"),
+            (0.0, 100, 0, "none"),
+            (1.0, 10, 10, "all"),
+            (0.25, 12, 3, "a quarter of few"),
+        ] {
+            assert_eq!(audits(Mode::Terminate, share, jobs), expected, "{why}");
+        }
+        assert_eq!(
+            audits(Mode::Observe, 0.5, 10),
+            0,
+            "an observing search trains all to the end anyway"
+        );
+    }
+}
