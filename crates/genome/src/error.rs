@@ -43,6 +43,9 @@ pub enum GenomeError {
         /// Kind of the space.
         expected: &'static str,
     },
+    /// The network has no layers that this project knows.
+    #[error("an external genome has no plan: only the program that it was made for can train it")]
+    NoPlan,
 }
 
 impl GenomeError {

@@ -18,10 +18,15 @@
 //! ```
 
 mod error;
+mod external;
 mod genome;
 mod hash;
+mod import;
 mod input;
 mod layer;
+mod limits;
+mod metaqnn;
+mod nsga_macro;
 mod number;
 mod plan;
 mod random_cnn;
@@ -30,10 +35,14 @@ mod setting;
 mod space;
 
 pub use error::GenomeError;
+pub use external::{External, ExternalSpace};
 pub use genome::Genome;
 pub use hash::{GenomeHash, HashError};
+pub use import::{ImportError, read_genomes};
 pub use input::Input;
 pub use layer::{Layer, Shape};
+pub use metaqnn::{Layers, LayersError, Metaqnn, MetaqnnLayer, MetaqnnSpace};
+pub use nsga_macro::{NsgaMacro, NsgaMacroSpace};
 pub use plan::{Cost, Node, Plan};
 pub use random_cnn::{Block, Dense, Pool, PoolKind, RandomCnn, RandomCnnSpace};
 pub use recipe::{Augmentation, Optimiser, Precision, Recipe, Schedule};

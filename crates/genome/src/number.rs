@@ -3,6 +3,9 @@
 
 use rand::{Rng, RngExt};
 
+/// Draws before an operator settles for less than it was asked for.
+pub(crate) const TRIES: usize = 500;
+
 /// `value` with `digits` significant decimal digits, so that a genome reads well and survives any JSON parser.
 pub(crate) fn round(value: f64, digits: usize) -> f64 {
     format!("{value:.*e}", digits - 1)

@@ -183,6 +183,11 @@ impl Recipe {
                 nesterov: self.nesterov && g.momentum > 0.0,
                 ..self.clone()
             },
+            Genome::Metaqnn(g) => Self {
+                learning_rate: g.learning_rate.unwrap_or(self.learning_rate),
+                ..self.clone()
+            },
+            Genome::NsgaMacro(_) | Genome::External(_) => self.clone(),
         }
     }
 

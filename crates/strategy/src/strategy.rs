@@ -78,7 +78,7 @@ impl Strategy {
     /// the hash of each of them, and of whatever else must not be tried. No proposal has a known hash, and no two the
     /// same. Call it when the search is submitted (with an empty population) and each time an architecture's
     /// evaluation ends, with nobody else adding architectures in between. Fewer proposals than expected come back
-    /// only where chance finds no more new networks in the space.
+    /// only where chance finds no more new networks in the space; none at all for an external space.
     ///
     /// The k-th architecture of a search is drawn from the k-th stream of the seed: proposals depend on the seed and
     /// on `population` alone.
@@ -88,6 +88,9 @@ impl Strategy {
         population: &[Evaluated],
         known: &HashSet<GenomeHash>,
     ) -> Vec<Proposal> {
+        if !search.space.generates() {
+            return vec![];
+        }
         let room = search.budget.saturating_sub(population.len());
         let mut proposer = Proposer::new(search, self.seed(), population.len(), known);
         match self {

@@ -2,11 +2,9 @@ use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
 use super::{Block, Dense, Pool, PoolKind, RandomCnn};
-use crate::number::{between, choose, log_uniform, uniform};
+use crate::limits::Limits;
+use crate::number::{TRIES, between, choose, log_uniform, uniform};
 use crate::{GenomeError, Input, SettingError};
-
-/// Draws before an operator settles for less than it was asked for.
-pub(super) const TRIES: usize = 500;
 
 /// Limits of the `random-cnn` space. Pairs are the lowest and the highest value, lists are the choices.
 ///
@@ -140,18 +138,11 @@ impl RandomCnnSpace {
     pub(crate) fn contains(&self, genome: &RandomCnn, input: Input) -> Result<(), GenomeError> {
         let cost = genome.plan(input)?.cost();
         self.genes_contain(genome)?;
-        let limit = |quantity, found: u64, most: u64| {
-            if found <= most {
-                return Ok(());
-            }
-            Err(GenomeError::Limit {
-                quantity,
-                found: found.to_string(),
-                allowed: format!("at most {most}"),
-            })
-        };
-        limit("parameters", cost.parameters, self.max_parameters)?;
-        limit("FLOPs", cost.flops, self.max_flops)
+        Limits {
+            parameters: Some(self.max_parameters),
+            flops: Some(self.max_flops),
+        }
+        .check(cost)
     }
 
     /// Ok if each gene is one that the space may draw.

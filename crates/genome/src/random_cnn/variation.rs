@@ -2,9 +2,8 @@
 
 use rand::{Rng, RngExt};
 
-use super::space::TRIES;
 use super::{RandomCnn, RandomCnnSpace};
-use crate::number::{between, choose, log_uniform, uniform};
+use crate::number::{TRIES, between, choose, log_uniform, uniform};
 use crate::{Genome, Input};
 
 impl RandomCnnSpace {

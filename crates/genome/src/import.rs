@@ -1,0 +1,96 @@
+use std::io::{self, BufRead};
+
+use thiserror::Error;
+
+use crate::{Genome, GenomeError, Input, Space};
+
+/// Why a list of genomes cannot be used: the first line that is wrong, counted from 1.
+#[derive(Debug, Error)]
+pub enum ImportError {
+    /// The text cannot be read.
+    #[error("line {line}: cannot be read")]
+    Read {
+        /// Number of the line.
+        line: usize,
+        /// What went wrong.
+        source: io::Error,
+    },
+    /// The line is no genome in JSON.
+    #[error("line {line}: no genome in JSON, expected an object such as {example}")]
+    Json {
+        /// Number of the line.
+        line: usize,
+        /// A genome of the space.
+        example: &'static str,
+        /// Where and what the parser stopped at.
+        source: serde_json::Error,
+    },
+    /// The genome is no network of the space.
+    #[error("line {line}: not a network of this search")]
+    Genome {
+        /// Number of the line.
+        line: usize,
+        /// What makes it impossible.
+        source: GenomeError,
+    },
+    /// The same network again.
+    #[error("line {line}: the same network as line {first}")]
+    Twice {
+        /// Number of the line.
+        line: usize,
+        /// Number of the line where it stood before.
+        first: usize,
+    },
+}
+
+/// Genomes from JSON lines, one object a line in the form that [`Genome`] is written; blank lines are skipped.
+///
+/// Each must be a network for `input` of the kind of `space`. The limits of `space` bind what a strategy proposes, not
+/// what a user brings, so they are not applied here.
+///
+/// # Errors
+/// The first line that cannot be read, is no genome, no network of this kind, or a network that stood before.
+pub fn read_genomes(lines: impl BufRead, space: &Space, input: Input) -> Result<Vec<Genome>, ImportError> {
+    let mut genomes = vec![];
+    let mut seen = std::collections::HashMap::new();
+    for (i, text) in lines.lines().enumerate() {
+        let line = i + 1;
+        let text = text.map_err(|source| ImportError::Read { line, source })?;
+        if text.trim().is_empty() {
+            continue;
+        }
+        let genome: Genome = serde_json::from_str(&text).map_err(|source| ImportError::Json {
+            line,
+            example: example(space),
+            source,
+        })?;
+        accepts(space, &genome, input).map_err(|source| ImportError::Genome { line, source })?;
+        if let Some(first) = seen.insert(genome.hash(), line) {
+            return Err(ImportError::Twice { line, first });
+        }
+        genomes.push(genome);
+    }
+    Ok(genomes)
+}
+
+fn accepts(space: &Space, genome: &Genome, input: Input) -> Result<(), GenomeError> {
+    if genome.space() != space.kind() {
+        return Err(GenomeError::Space {
+            found: genome.space(),
+            expected: space.kind(),
+        });
+    }
+    genome.validate(input)
+}
+
+/// A genome of the space, as short as possible.
+fn example(space: &Space) -> &'static str {
+    match space {
+        Space::RandomCnn(_) => {
+            r#"{"space":"random-cnn","blocks":[{"filters":8,"kernel":3,"stride":1,"padding":1,"batch_norm":true}],"dense":[],"batch_size":64,"learning_rate":0.01,"momentum":0.9,"weight_decay":0.0001}"#
+        }
+        Space::NsgaMacro(_) => r#"{"space":"nsga-macro","phases":[[1,0,1,1,1,0,1]],"channels":24}"#,
+        Space::Metaqnn(_) => r#"{"space":"metaqnn","net":"[C(64,3,1), GAP(10), SM(10)]"}"#,
+        Space::External(_) => r#"{"space":"external","description":{"model":"resnet18"}}"#,
+    }
+}
