@@ -1,0 +1,63 @@
+//! All of a search on one page.
+
+use std::io::Write;
+
+use diesel::PgConnection;
+use serde::Serialize;
+
+use crate::curves::Curves;
+use crate::document::Document;
+use crate::known::Known;
+use crate::output::{Output, Report};
+use crate::savings::Savings;
+use crate::scope::{Scope, snapshot};
+use crate::summary::Summary;
+use crate::terminal::Style;
+use crate::{Filter, ReportError};
+
+/// All of a search on one page: the summary and the figures of every analysis.
+#[derive(Clone, Debug, Serialize)]
+pub struct Page {
+    /// The summary.
+    pub summary: Summary,
+    /// Learning curves.
+    pub curves: Curves,
+    /// Epochs and device time saved.
+    pub savings: Savings,
+}
+
+/// All of a search on one page.
+///
+/// # Errors
+/// If there is no such search, or the database does not answer.
+pub fn page(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Page, ReportError> {
+    snapshot(conn, |conn| {
+        let scope = Scope::open(conn, search, filter)?;
+        let known = Known::load(conn, &scope)?;
+        Ok(Page {
+            summary: Summary::load(conn, &scope, known)?,
+            curves: Curves::load(conn, &scope)?,
+            savings: Savings::load(conn, &scope)?,
+        })
+    })
+}
+
+/// Writes the page of a search as one HTML file.
+///
+/// # Errors
+/// As [`page`], and if a figure cannot be drawn or `out` cannot be written to.
+pub fn html(conn: &mut PgConnection, search: &str, out: &mut impl Write) -> Result<(), ReportError> {
+    page(conn, search, &Filter::default())?.write(Output::Html, Style::default(), out)
+}
+
+impl Report for Page {
+    fn document(&self) -> Document {
+        let parts = [self.summary.sections(), self.curves.sections(), self.savings.sections()];
+        Document {
+            title: "on the whole search",
+            primary: "figures",
+            citations: vec![self.summary.citation.clone()],
+            sections: parts.into_iter().flatten().collect(),
+        }
+    }
+}

@@ -1,0 +1,12 @@
+-- What training the terminated jobs to the end would have taken more: the intervals left times the seconds of the last
+-- one trained, which one index look-up per job finds. The first interval, often much slower, does not count.
+-- $1 search_id
+SELECT coalesce(sum((t.max_epochs - t.epochs) / (t.epochs / t.step) * o.seconds), 0)::double precision AS seconds_saved,
+       count(o.seconds) AS seconds_jobs
+FROM (
+    SELECT job_id, epochs, max_epochs, step
+    FROM job_outcome
+    WHERE search_id = $1 AND outcome = 'terminated' AND step > 0 AND epochs > 0
+    /* and filter */
+) t
+LEFT JOIN observation o ON o.job_id = t.job_id AND o.step = t.step

@@ -1,0 +1,244 @@
+//! One screen: what ran, what it saved, how good the predictions were, the best networks.
+
+use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
+use predictor::{Measures, rank};
+use serde::Serialize;
+
+use crate::document::{Cell, Document, Fact, Section, Table};
+use crate::known::{Known, Truth, drawn_and_chosen};
+use crate::output::Report;
+use crate::savings::{Epochs, decimals};
+use crate::scope::{Scope, failed, snapshot};
+use crate::timing::Timing;
+use crate::{Citation, Filter, ReportError};
+
+/// A search in one screen.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// What it is cited by.
+    pub citation: Citation,
+    /// Jobs by state.
+    pub outcomes: Vec<OutcomeCount>,
+    /// Epochs trained and saved.
+    pub epochs: Epochs,
+    /// In per cent of training all to the end.
+    pub epochs_saved_percent: Option<f64>,
+    /// Had each decision been obeyed.
+    pub would_have_saved_percent: Option<f64>,
+    /// From how many jobs the truth is known.
+    pub truth: Truth,
+    /// Predicted against true, over the jobs that were drawn or observed.
+    pub drawn: Agreement,
+    /// The same over those promoted for their prediction.
+    pub promoted: Agreement,
+    /// Wall time and workers.
+    pub timing: Timing,
+    /// The ten best networks.
+    pub best: Vec<Network>,
+}
+
+/// Jobs in one state.
+#[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
+pub struct OutcomeCount {
+    /// The state: a place in the queue or an outcome.
+    #[diesel(sql_type = sql_types::Text)]
+    pub state: String,
+    /// How many.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub jobs: i64,
+    /// Epochs that they trained; none while they are under way.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub epochs: Option<f64>,
+    /// Seconds that they trained.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub seconds: Option<f64>,
+}
+
+/// Predicted against true.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Agreement {
+    /// Jobs behind it.
+    pub jobs: i64,
+    /// The measures of the predictor.
+    #[serde(flatten)]
+    pub measures: Measures,
+    /// Spearman's rho of the last observed accuracy at the same epochs: the baseline.
+    pub spearman_last_observed: Option<f64>,
+}
+
+/// One of the best networks.
+#[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
+pub struct Network {
+    /// Number of the job.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub job_id: i64,
+    /// How it ended.
+    #[diesel(sql_type = sql_types::Text)]
+    pub outcome: String,
+    /// What the search ranks by, in per cent.
+    #[diesel(sql_type = sql_types::Double)]
+    pub fitness: f64,
+    /// measured, predicted, or best observed.
+    #[diesel(sql_type = sql_types::Text)]
+    pub fitness_source: String,
+    /// Lower end of the 80 % interval of a prediction.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub low_80: Option<f64>,
+    /// Upper end of it.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub high_80: Option<f64>,
+    /// Epochs trained.
+    #[diesel(sql_type = sql_types::Double)]
+    pub epochs: f64,
+    /// Trainable parameters.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    pub parameters: Option<i64>,
+    /// Floating-point operations of one forward pass.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    pub flops: Option<i64>,
+    /// The genome in one line.
+    #[diesel(sql_type = sql_types::Text)]
+    pub summary: String,
+}
+
+/// A search in one screen.
+///
+/// # Errors
+/// If there is no such search, or the database does not answer.
+pub fn summary(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Summary, ReportError> {
+    snapshot(conn, |conn| {
+        let scope = Scope::open(conn, search, filter)?;
+        let known = Known::load(conn, &scope)?;
+        Summary::load(conn, &scope, known)
+    })
+}
+
+impl Agreement {
+    pub(crate) fn of(known: &[Known], max_epochs: f64) -> Self {
+        let outcomes: Vec<_> = known.iter().map(|k| k.outcome(max_epochs)).collect();
+        let (observed, truth): (Vec<f64>, Vec<f64>) =
+            known.iter().filter_map(|k| Some((k.observed_fitness?, k.true_fitness))).unzip();
+        Self {
+            jobs: known.len() as i64,
+            measures: Measures::of(&outcomes),
+            spearman_last_observed: rank::spearman(&observed, &truth),
+        }
+    }
+
+    fn facts(&self) -> Vec<Fact> {
+        let m = &self.measures;
+        let percent = |share: Option<f64>| Cell::number(share.map(|s| 100.0 * s), 0);
+        let jobs = self.jobs;
+        let stopped = (m.terminated_percent.unwrap_or(0.0) * jobs as f64 / 100.0).round() as i64;
+        vec![
+            Fact::new("mae", "mean absolute error of the predictions", Cell::two(m.mae), "points", stopped),
+            Fact::new("bias", "bias (predicted less true)", Cell::two(m.bias), "points", stopped),
+            Fact::new("coverage_80", "truth inside the 80 % interval", percent(m.coverage_80), "%", stopped),
+            Fact::new("spearman", "rank correlation (Spearman), predicted and true", Cell::two(m.spearman), "", jobs),
+            Fact::new("spearman_last_observed", "the same for the last observed accuracy", Cell::two(self.spearman_last_observed), "", jobs),
+            Fact::new("kendall", "rank correlation (Kendall tau-b)", Cell::two(m.kendall), "", jobs),
+            Fact::new("overlap_10", "top 10 % by prediction that are in the true top 10 %", percent(m.overlap_10), "%", jobs),
+            Fact::new("overlap_25", "the same for the top 25 %", percent(m.overlap_25), "%", jobs),
+            Fact::new("regret_1", "true best less the best that was found", Cell::two(m.regret_1), "points", jobs),
+        ]
+    }
+}
+
+impl Summary {
+    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>, known: Vec<Known>) -> Result<Self, ReportError> {
+        let epochs = Epochs::load(conn, scope)?;
+        let (drawn, chosen) = drawn_and_chosen(known);
+        Ok(Self {
+            citation: scope.citation.clone(),
+            outcomes: scope.query(include_str!("outcome.sql")).load(conn).map_err(failed("outcome"))?,
+            epochs_saved_percent: epochs.saved_percent(),
+            would_have_saved_percent: epochs.would_have_saved_percent(),
+            epochs,
+            truth: Truth::load(conn, scope)?,
+            drawn: Agreement::of(&drawn, scope.max_epochs()),
+            promoted: Agreement::of(&chosen, scope.max_epochs()),
+            timing: Timing::load(conn, scope)?,
+            best: scope.query(include_str!("best.sql")).load(conn).map_err(failed("best"))?,
+        })
+    }
+
+    fn outcome_table(&self) -> Table {
+        let columns =
+            [("state", "state"), ("jobs", "#jobs"), ("share", ""), ("bar", "share"), ("epochs", "#epochs"), ("seconds", "#device time")];
+        let mut table = Table::new("outcomes", "Jobs by state", &columns);
+        let all: i64 = self.outcomes.iter().map(|o| o.jobs).sum();
+        for outcome in &self.outcomes {
+            let share = outcome.jobs as f64 / all.max(1) as f64;
+            table.push(vec![
+                outcome.state.clone().into(),
+                outcome.jobs.into(),
+                Cell::Number(share, 3),
+                Cell::Bar(share),
+                Cell::number(outcome.epochs, decimals(self.citation.interval)),
+                outcome.seconds.filter(|s| *s > 0.0).map_or(Cell::Empty, Cell::Seconds),
+            ]);
+        }
+        table
+    }
+
+    fn figures(&self) -> Table {
+        let mut facts = self.epochs.facts();
+        facts.push(Fact::new("converged_percent", "jobs with a decision to stop", Cell::number(self.epochs.converged_percent(), 1), "%", self.epochs.jobs));
+        facts.push(Fact::new("mean_stop_epoch", "mean epoch of that decision", Cell::number(self.epochs.mean_stop_epoch, 1), "", self.epochs.converged));
+        facts.extend(self.timing.facts(self.epochs.seconds_trained, self.epochs.jobs));
+        Fact::table("figures", "Epochs and time", facts)
+    }
+
+    fn best_table(&self) -> Table {
+        let columns = [
+            ("rank", "#rank"),
+            ("job_id", "#job"),
+            ("fitness", "#fitness, %"),
+            ("fitness_source", "known by"),
+            ("interval_80", "#80 % interval"),
+            ("epochs", "#epochs"),
+            ("parameters", "#parameters"),
+            ("flops", "#FLOPs"),
+            ("summary", "network"),
+        ];
+        let mut table = Table::new("best", "The best networks by what the search ranks by", &columns);
+        let large = |count: Option<i64>| count.map_or(Cell::Empty, |n| Cell::Large(n as f64));
+        for (at, network) in self.best.iter().enumerate() {
+            table.push(vec![
+                Cell::Count(at as i64 + 1),
+                network.job_id.into(),
+                Cell::Number(network.fitness, 2),
+                network.fitness_source.clone().into(),
+                Cell::Interval(network.low_80.zip(network.high_80), 2),
+                Cell::Number(network.epochs, decimals(self.citation.interval)),
+                large(network.parameters),
+                large(network.flops),
+                network.summary.clone().into(),
+            ]);
+        }
+        table
+    }
+
+    pub(crate) fn sections(&self) -> Vec<Section> {
+        let predicted = self.best.iter().filter(|n| n.fitness_source == "predicted").count();
+        let unproven = (predicted > 0).then(|| {
+            format!("{predicted} of these {} were stopped early: their fitness is a prediction, not a measurement.", self.best.len())
+        });
+        let agreement = Section::new("Predicted against true")
+            .note(self.truth.sentence())
+            .table(Fact::table("agreement", "Predicted against true final accuracy", self.drawn.facts()))
+            .table(Fact::table("agreement_promoted", "The same over the promoted jobs alone", self.promoted.facts()));
+        vec![
+            Section::new("What came of the jobs").table(self.outcome_table()).table(self.figures()),
+            agreement,
+            Section::new("Best networks").note_if(unproven).table(self.best_table()),
+        ]
+    }
+}
+
+impl Report for Summary {
+    fn document(&self) -> Document {
+        let citations = vec![self.citation.clone()];
+        Document { title: "summary", primary: "figures", citations, sections: self.sections() }
+    }
+}

@@ -1,0 +1,45 @@
+//! When a search was worked on, and by how many.
+
+use chrono::{DateTime, Utc};
+use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
+use serde::Serialize;
+
+use crate::ReportError;
+use crate::document::{Cell, Fact};
+use crate::scope::{Scope, failed};
+
+/// When a search was worked on, and by how many worker processes.
+#[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
+pub struct Timing {
+    /// Worker processes that claimed a job.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub workers: i64,
+    /// Claims.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub claims: i64,
+    /// The first claim.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub started_at: Option<DateTime<Utc>>,
+    /// The end of the last attempt; now, if one is under way.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Seconds between.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub wall_seconds: Option<f64>,
+}
+
+impl Timing {
+    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
+        scope.query(include_str!("timing.sql")).get_result(conn).map_err(failed("timing"))
+    }
+
+    pub(crate) fn facts(&self, seconds_trained: f64, jobs: i64) -> Vec<Fact> {
+        let known = |value: Option<f64>| value.filter(|s| *s > 0.0).map_or(Cell::Empty, Cell::Seconds);
+        let workers = if self.workers > 0 { Cell::Count(self.workers) } else { Cell::Empty };
+        vec![
+            Fact::new("wall_seconds", "wall time, first claim to last end", known(self.wall_seconds), "", jobs),
+            Fact::new("seconds_trained", "device time, all workers", known(Some(seconds_trained)), "", jobs),
+            Fact::new("workers", "worker processes", workers, "", jobs),
+        ]
+    }
+}
