@@ -53,15 +53,12 @@ pub fn points(curve: &[Row]) -> Vec<Observation> {
 /// The curves as jobs of a search, with their FLOPs where the set has them.
 pub fn jobs(name: &str) -> Option<Vec<predictor::replay::Recorded>> {
     let costs = costs(name);
-    let jobs = read(name)?
-        .iter()
-        .enumerate()
-        .map(|(i, curve)| predictor::replay::Recorded {
-            job: i as i64,
-            curve: points(curve),
-            cost: costs.get(i).copied(),
-        });
-    Some(jobs.collect())
+    let job = |(i, curve): (usize, Vec<Row>)| predictor::replay::Recorded {
+        job: i as i64,
+        curve: points(&curve),
+        cost: costs.get(i).copied(),
+    };
+    Some(read(name)?.into_iter().enumerate().map(job).collect())
 }
 
 /// Mega-FLOPs by architecture number; empty where the set has none.
