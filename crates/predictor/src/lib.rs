@@ -39,6 +39,6 @@ mod settings;
 pub use assessment::{Assessment, Decision, Prediction};
 pub use calibration::{Calibration, End, Ended, Estimate, SnapshotError};
 pub use engine::{Engine, Target};
-pub use measures::{Measures, Outcome};
+pub use measures::{Best, Measures, Outcome};
 pub use observation::{CurveError, Observation};
 pub use settings::{EngineName, Mode, Settings, SettingsError};

@@ -129,15 +129,18 @@ fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
     (n > 0.0).then(|| sum / n)
 }
 
-/// True accuracies in the order that the fitness gives, and in their own.
-struct Best {
+/// How the best by fitness compare with the truly best, at any share. Ties with the last of the truly best belong to
+/// them.
+#[derive(Clone, Debug)]
+pub struct Best {
     /// Best fitness first; among equals the earlier job.
     by_fitness: Vec<f64>,
     by_truth: Vec<f64>,
 }
 
 impl Best {
-    fn new(fitness: &[f64], truth: &[f64]) -> Self {
+    /// Sorts the jobs once, for all shares.
+    pub fn new(fitness: &[f64], truth: &[f64]) -> Self {
         let mut order: Vec<usize> = (0..truth.len()).collect();
         order.sort_by(|&i, &j| fitness[j].total_cmp(&fitness[i]));
         let by_fitness = order.iter().map(|&i| truth[i]).collect();
@@ -153,13 +156,15 @@ impl Best {
         (!self.by_truth.is_empty()).then_some(count)
     }
 
-    fn overlap(&self, share: f64) -> Option<f64> {
+    /// Share (0 to 1) of the best by fitness that belong to the truly best. None for no job.
+    pub fn overlap(&self, share: f64) -> Option<f64> {
         let k = self.count(share)?;
         let least = self.by_truth[k - 1];
         Some(self.by_fitness[..k].iter().filter(|&&t| t >= least).count() as f64 / k as f64)
     }
 
-    fn regret(&self, share: f64) -> Option<f64> {
+    /// The best true accuracy less the best true accuracy among the best by fitness, in points.
+    pub fn regret(&self, share: f64) -> Option<f64> {
         let k = self.count(share)?;
         let found = self.by_fitness[..k]
             .iter()
@@ -168,7 +173,8 @@ impl Best {
         Some(self.by_truth[0] - found)
     }
 
-    fn mean_gap(&self, share: f64) -> Option<f64> {
+    /// Mean true accuracy of the truly best less that of the best by fitness, in points.
+    pub fn mean_gap(&self, share: f64) -> Option<f64> {
         let k = self.count(share)?;
         Some(mean(self.by_truth[..k].iter().copied())? - mean(self.by_fitness[..k].iter().copied())?)
     }
