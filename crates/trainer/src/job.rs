@@ -1,0 +1,53 @@
+use std::collections::BTreeMap;
+
+use genome::{Genome, Recipe};
+
+use crate::TrainError;
+
+/// One training: a network, how it is trained, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Job<'a> {
+    /// The network.
+    pub genome: &'a Genome,
+    /// How it is trained, before the genome's own hyper-parameters go in.
+    pub recipe: &'a Recipe,
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// Budget in epochs; the schedule of the learning rate ends there.
+    pub max_epochs: f64,
+    /// Epochs between two validations, E; half an epoch is `0.5`.
+    pub interval: f64,
+}
+
+impl Job<'_> {
+    /// The recipe with the genome's hyper-parameters, if it can be trained with.
+    pub(crate) fn recipe(&self) -> Result<Recipe, TrainError> {
+        let recipe = self.recipe.with_genes(self.genome);
+        recipe.check().map_err(|error| TrainError::Setting {
+            what: "recipe",
+            found: format!("`{}` = {}", error.key, error.found),
+            allowed: error.allowed,
+        })?;
+        for (what, value) in [("max_epochs", self.max_epochs), ("interval", self.interval)] {
+            if !(value.is_finite() && value > 0.0) {
+                return Err(TrainError::setting(what, value, "a number of epochs above 0"));
+            }
+        }
+        Ok(recipe)
+    }
+
+    /// All that a checkpoint must agree with, as text, so that floating-point numbers compare exactly.
+    pub(crate) fn identity(&self, images: usize) -> BTreeMap<String, String> {
+        let recipe = serde_json::to_string(&self.recipe.with_genes(self.genome)).unwrap_or_default();
+        [
+            ("genome", self.genome.hash().to_string()),
+            ("recipe", recipe),
+            ("seed", self.seed.to_string()),
+            ("max_epochs", self.max_epochs.to_string()),
+            ("interval", self.interval.to_string()),
+            ("training images", images.to_string()),
+        ]
+        .map(|(key, value)| (key.to_owned(), value))
+        .into()
+    }
+}

@@ -1,0 +1,226 @@
+use genome::{Layer, Plan};
+use tch::{Kind, Tensor};
+
+use crate::noise::Noise;
+use crate::numerics::Numerics;
+use crate::parameters::Parameters;
+use crate::{Device, TrainError};
+
+/// Share of the newest batch in the running mean and variance of a batch normalisation, and the number that keeps its
+/// divisor above 0; PyTorch's defaults.
+const NORM_MOMENTUM: f64 = 0.1;
+const NORM_EPSILON: f64 = 1e-5;
+
+/// A network on a device.
+#[derive(Debug)]
+pub(crate) struct Network {
+    plan: Plan,
+    /// What the optimiser changes.
+    pub parameters: Parameters,
+    /// Running means and variances, which training changes without gradients.
+    pub buffers: Vec<(String, Tensor)>,
+    tensors: Vec<Tensors>,
+    uses: Vec<usize>,
+    numerics: Numerics,
+}
+
+/// Indices of a layer's tensors.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tensors {
+    weight: Option<usize>,
+    bias: Option<usize>,
+    mean: Option<usize>,
+}
+
+/// Outputs of the layers that are still needed.
+struct Values {
+    outputs: Vec<Option<Tensor>>,
+    uses: Vec<usize>,
+}
+
+impl Network {
+    pub fn new(plan: Plan, seed: i64, device: Device, numerics: Numerics) -> Result<Self, TrainError> {
+        let parameters = Parameters::new(&plan, seed, device, numerics)?;
+        let mut buffers = vec![];
+        let mut tensors = vec![];
+        for node in &plan.nodes {
+            let find = |kind: &str| {
+                let name = format!("{}.{kind}", node.name);
+                parameters.all.iter().position(|parameter| parameter.name == name)
+            };
+            let mut own = Tensors {
+                weight: find("weight"),
+                bias: find("bias"),
+                mean: None,
+            };
+            if let Layer::BatchNorm { channels } = node.layer {
+                own.mean = Some(buffers.len());
+                let options = (Kind::Float, device.0);
+                let size = [i64::from(channels)];
+                buffers.push((
+                    format!("{}.running_mean", node.name),
+                    Tensor::f_zeros(size, options)?,
+                ));
+                buffers.push((
+                    format!("{}.running_var", node.name),
+                    Tensor::f_ones(size, options)?,
+                ));
+            }
+            tensors.push(own);
+        }
+        let mut uses = vec![0; plan.nodes.len()];
+        for &input in plan.nodes.iter().flat_map(|node| &node.inputs) {
+            uses[input] += 1;
+        }
+        Ok(Self {
+            plan,
+            parameters,
+            buffers,
+            tensors,
+            uses,
+            numerics,
+        })
+    }
+
+    /// Logits of a batch of images; with noise, as in training.
+    pub fn forward(&self, images: Tensor, noise: Option<&Noise>) -> Result<Tensor, TrainError> {
+        let mut values = Values {
+            outputs: vec![Some(images)],
+            uses: self.uses.clone(),
+        };
+        let (mut dropouts, mut paths) = noise
+            .map(|n| (n.dropouts.iter(), n.paths.iter()))
+            .unwrap_or_default();
+        for (index, node) in self.plan.nodes.iter().enumerate().skip(1) {
+            let factors = match node.layer {
+                Layer::Dropout { .. } => dropouts.next(),
+                Layer::DropPath => paths.next(),
+                _ => None,
+            };
+            let inputs: Vec<Tensor> = node.inputs.iter().map(|&input| values.take(input)).collect();
+            let output = self.apply(index, inputs, factors, noise.is_some())?;
+            values.outputs.push(Some(output));
+        }
+        let logits = values
+            .outputs
+            .pop()
+            .flatten()
+            .expect("the last layer was computed");
+        Ok(logits.f_to_kind(Kind::Float)?)
+    }
+
+    fn apply(
+        &self,
+        index: usize,
+        mut inputs: Vec<Tensor>,
+        factors: Option<&Tensor>,
+        training: bool,
+    ) -> Result<Tensor, TrainError> {
+        let node = &self.plan.nodes[index];
+        let mut x = inputs.remove(0);
+        Ok(match node.layer {
+            Layer::Conv { stride, padding, .. } => {
+                let bias = self
+                    .bias(index)
+                    .map(|bias| self.numerics.narrow(bias))
+                    .transpose()?;
+                let [stride, padding] = [stride, padding].map(|n| [i64::from(n); 2]);
+                let weight = self.numerics.narrow(self.weight(index))?;
+                self.numerics
+                    .narrow(&x)?
+                    .f_conv2d(&weight, bias, stride, padding, [1, 1], 1)?
+            }
+            Layer::Linear { .. } => {
+                let bias = self
+                    .bias(index)
+                    .map(|bias| self.numerics.narrow(bias))
+                    .transpose()?;
+                self.numerics
+                    .narrow(&x)?
+                    .f_linear(&self.numerics.narrow(self.weight(index))?, bias)?
+            }
+            Layer::BatchNorm { .. } => self.normalise(index, &x, training)?,
+            Layer::Relu if self.may_overwrite(node.inputs[0]) => x.f_relu_()?,
+            Layer::Relu => x.f_relu()?,
+            Layer::MaxPool {
+                kernel,
+                stride,
+                padding,
+                ceil,
+            } => {
+                let [kernel, stride, padding] = [kernel, stride, padding].map(|n| [i64::from(n); 2]);
+                x.f_max_pool2d(kernel, stride, padding, [1, 1], ceil)?
+            }
+            Layer::AvgPool { kernel, stride } => {
+                let [kernel, stride] = [kernel, stride].map(|n| [i64::from(n); 2]);
+                x.f_avg_pool2d(kernel, stride, [0, 0], false, false, None)?
+            }
+            Layer::GlobalAvgPool => x.f_mean_dim([2_i64, 3].as_slice(), false, None)?,
+            Layer::Dropout { .. } | Layer::DropPath => match factors {
+                Some(factors) => x.f_mul(factors)?,
+                None => x,
+            },
+            Layer::Flatten => x.f_flatten(1, -1)?,
+            Layer::Sum => inputs.iter().try_fold(x, |sum, input| sum.f_add(input))?,
+            Layer::Concat => {
+                inputs.insert(0, x);
+                Tensor::f_cat(&inputs, 1)?
+            }
+            Layer::Image => x,
+        })
+    }
+
+    fn normalise(&self, index: usize, x: &Tensor, training: bool) -> Result<Tensor, TrainError> {
+        let mean = self.tensors[index].mean.map(|mean| &self.buffers[mean].1);
+        let variance = self.tensors[index].mean.map(|mean| &self.buffers[mean + 1].1);
+        let (weight, bias) = (Some(self.weight(index)), self.bias(index));
+        Ok(x.f_batch_norm(
+            weight,
+            bias,
+            mean,
+            variance,
+            training,
+            NORM_MOMENTUM,
+            NORM_EPSILON,
+            true,
+        )?)
+    }
+
+    fn weight(&self, index: usize) -> &Tensor {
+        let weight = self.tensors[index]
+            .weight
+            .expect("a layer with weights has declared them");
+        &self.parameters.all[weight].tensor
+    }
+
+    fn bias(&self, index: usize) -> Option<&Tensor> {
+        self.tensors[index]
+            .bias
+            .map(|bias| &self.parameters.all[bias].tensor)
+    }
+
+    /// Whether nobody else reads this layer's output, not even its own gradient.
+    fn may_overwrite(&self, index: usize) -> bool {
+        let node = &self.plan.nodes[index];
+        let fresh = match node.layer {
+            Layer::Conv { .. } | Layer::BatchNorm { .. } | Layer::Linear { .. } => true,
+            Layer::Sum => node.inputs.len() > 1,
+            _ => false,
+        };
+        fresh && self.uses[index] == 1
+    }
+}
+
+impl Values {
+    /// The output of a layer, which is forgotten with its last use.
+    fn take(&mut self, index: usize) -> Tensor {
+        self.uses[index] -= 1;
+        let output = &mut self.outputs[index];
+        let taken = if self.uses[index] == 0 {
+            output.take()
+        } else {
+            output.as_ref().map(Tensor::shallow_clone)
+        };
+        taken.expect("a layer comes after its inputs, and each use is counted")
+    }
+}
