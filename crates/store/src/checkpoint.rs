@@ -1,9 +1,11 @@
 //! Pointers to checkpoints.
 
 use diesel::{
-    ExpressionMethods as _, PgConnection, QueryDsl as _, QueryResult, Queryable, RunQueryDsl as _,
-    Selectable, SelectableHelper as _,
+    ExpressionMethods as _, PgConnection, QueryDsl as _, QueryResult, Queryable, QueryableByName,
+    RunQueryDsl as _, Selectable, SelectableHelper as _, sql_query, sql_types,
 };
+
+use crate::Lease;
 
 /// A committed checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
@@ -30,4 +32,23 @@ pub fn newest_first(conn: &mut PgConnection, job: i64) -> QueryResult<Vec<Checkp
         .order(step.desc())
         .select(Checkpoint::as_select())
         .load(conn)
+}
+
+/// Removes the pointers to a job's checkpoints before `step`, under the fence, and returns where those objects are, to
+/// be deleted now.
+///
+/// # Errors
+/// Those of the database.
+pub fn prune(conn: &mut PgConnection, lease: Lease, step: i32) -> QueryResult<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Text)]
+        uri: String,
+    }
+    let rows = sql_query(include_str!("sql/prune.sql"))
+        .bind::<sql_types::BigInt, _>(lease.job_id)
+        .bind::<sql_types::BigInt, _>(lease.fence)
+        .bind::<sql_types::Integer, _>(step)
+        .load::<Row>(conn)?;
+    Ok(rows.into_iter().map(|row| row.uri).collect())
 }

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    Connection as _, ExpressionMethods as _, PgConnection, QueryDsl as _, QueryResult, QueryableByName,
-    RunQueryDsl as _, sql_query, sql_types,
+    Connection as _, ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _,
+    QueryResult, QueryableByName, RunQueryDsl as _, sql_query, sql_types,
 };
 use diesel_derive_enum::DbEnum;
 use serde::{Deserialize, Serialize};
@@ -270,4 +270,98 @@ pub fn retry(conn: &mut PgConnection, ids: &[i64]) -> QueryResult<usize> {
     sql_query(include_str!("sql/job_retry.sql"))
         .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
         .execute(conn)
+}
+
+/// All that is known of one job, and why it is where it is.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    /// Where it stands.
+    pub job: JobRow,
+    /// What comes next, in words.
+    pub next: String,
+    /// The error of a failed job.
+    pub error: Option<String>,
+    /// Its learning curve.
+    pub curve: Vec<crate::curve::Observation>,
+    /// Its attempts, oldest first.
+    pub attempts: Vec<AttemptRow>,
+}
+
+/// One attempt at a job.
+#[derive(Debug, Clone, QueryableByName, Serialize)]
+pub struct AttemptRow {
+    /// Fence of the claim.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub fence: i64,
+    /// Host and process.
+    #[diesel(sql_type = sql_types::Text)]
+    pub worker: String,
+    /// When it was claimed.
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    pub started_at: DateTime<Utc>,
+    /// When it ended.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// First evaluation interval that it trained.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    pub first_step: Option<i32>,
+    /// finished, released, retried or lost.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub end: Option<String>,
+    /// The error that ended it.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub error: Option<String>,
+}
+
+/// Everything about one job.
+///
+/// # Errors
+/// `NotFound` if there is none of this id, and those of the database.
+pub fn show(conn: &mut PgConnection, id: i64) -> QueryResult<Shown> {
+    let job = list(conn, None, &[], Some(&[id]), 1)?
+        .pop()
+        .ok_or(diesel::result::Error::NotFound)?;
+    let curve = crate::curve::load(conn, id, i32::MAX)?;
+    let attempts: Vec<AttemptRow> = sql_query(
+        "SELECT fence, host || ':' || pid AS worker, attempt.started_at, ended_at, first_step, \"end\"::text AS \"end\", error \
+         FROM attempt JOIN worker ON worker.id = worker_id WHERE job_id = $1 ORDER BY fence",
+    )
+    .bind::<sql_types::BigInt, _>(id)
+    .load(conn)?;
+    let error = {
+        use crate::schema::result::dsl::{error, result};
+        result
+            .find(id)
+            .select(error)
+            .first::<Option<String>>(conn)
+            .optional()?
+            .flatten()
+    };
+    let next = next(&job);
+    Ok(Shown {
+        job,
+        next,
+        error,
+        curve,
+        attempts,
+    })
+}
+
+fn next(job: &JobRow) -> String {
+    match job.state {
+        JobState::Ready => "the next free worker of its class claims it".to_owned(),
+        JobState::Running => format!("trains on {}", job.host.as_deref().unwrap_or("a worker")),
+        JobState::Waiting => {
+            let when = job
+                .run_after
+                .map_or_else(String::new, |at| at.format(" at %F %T UTC").to_string());
+            format!("crash {} of {CRASH_LIMIT}; it is ready again{when}", job.crashes)
+        }
+        JobState::Paused => format!("`peng search resume {}` makes it ready", job.search),
+        JobState::Failed | JobState::Diverged | JobState::Cancelled => {
+            format!("`peng job retry {}` makes it ready again", job.id)
+        }
+        JobState::Terminated => "nothing: the predictor ended it".to_owned(),
+        JobState::Completed => "nothing: it is trained to the end".to_owned(),
+    }
 }

@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod connection;
 pub mod curve;
 pub mod finish;
+pub mod import;
 pub mod job;
 pub mod lease;
 pub mod migration;

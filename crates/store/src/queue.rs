@@ -119,3 +119,14 @@ impl Claimer {
         claim
     }
 }
+
+/// Whether no job of a class is ready, waiting or running: nothing will come unless somebody enqueues it.
+///
+/// # Errors
+/// Those of the database.
+pub fn is_dry(conn: &mut PgConnection, class: &str) -> QueryResult<bool> {
+    let open = sql_query(
+        "SELECT 1 FROM job WHERE class = $1 AND (state = 'ready' OR state = 'waiting' OR id IN (SELECT job_id FROM lease)) LIMIT 1",
+    );
+    Ok(open.bind::<sql_types::Text, _>(class).execute(conn)? == 0)
+}

@@ -82,6 +82,18 @@ pub fn round(conn: &mut PgConnection, gap: Duration) -> QueryResult<Round> {
     })
 }
 
+/// The jobs that a round would take back now, as they are.
+///
+/// # Errors
+/// Those of the database.
+pub fn expired(conn: &mut PgConnection) -> QueryResult<Vec<Reaped>> {
+    sql_query(
+        "SELECT lease.job_id, lease.worker_id, job.crashes, job.state FROM lease JOIN job ON job.id = lease.job_id \
+         WHERE lease.expires_at < now() ORDER BY lease.job_id",
+    )
+    .load(conn)
+}
+
 #[derive(QueryableByName)]
 struct Answer {
     #[diesel(sql_type = sql_types::Bool)]

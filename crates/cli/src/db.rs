@@ -1,0 +1,204 @@
+//! `peng db`: a private Postgres, or the one that `DATABASE_URL` names.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use diesel::PgConnection;
+use serde::Serialize;
+use store::{Database, SchemaError, Server, migration, reaper, server};
+
+use crate::{
+    Exit,
+    output::{self, Format},
+};
+
+/// What to do with the database
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start a private Postgres in the user's data directory, on a socket, and migrate it
+    Up,
+    /// Stop the private Postgres; its data stay
+    Down,
+    /// Say which database is used, whether it answers, and whether its schema fits
+    Status,
+    /// Bring the schema of the database to this version
+    Migrate,
+    /// Take back the jobs of dead workers now, as any worker does by itself
+    Reap {
+        /// Only say which
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
+    match command {
+        Command::Up => up(format)?,
+        Command::Down => down(format)?,
+        Command::Status => return status(format),
+        Command::Migrate => migrate(format)?,
+        Command::Reap { dry_run } => reap(dry_run, format)?,
+    }
+    Ok(Exit::Ok)
+}
+
+/// Connects to a database whose schema fits.
+pub fn connect() -> anyhow::Result<PgConnection> {
+    let mut conn = Database::from_env()?.connect()?;
+    migration::check(&mut conn)?;
+    Ok(conn)
+}
+
+#[derive(Serialize)]
+struct Up {
+    started: bool,
+    url: String,
+    migrations: usize,
+}
+
+fn up(format: Format) -> anyhow::Result<()> {
+    if std::env::var_os("DATABASE_URL").is_some_and(|url| !url.is_empty()) {
+        anyhow::bail!(
+            "DATABASE_URL is set, so peng uses that database: `peng db migrate` prepares it; unset it to use a private one"
+        );
+    }
+    let private = Server::at(server::default_home());
+    let started = private.up()?;
+    let mut conn = Database::new(private.url())
+        .connect()
+        .context("the private Postgres was started")?;
+    let migrations = migration::migrate(&mut conn)?.len();
+    let url = private.url();
+    let text = format!(
+        "private Postgres {} in {}\nurl: {url}{}",
+        if started { "started" } else { "runs already" },
+        private.home().display(),
+        if migrations > 0 {
+            format!("\n{migrations} migrations done")
+        } else {
+            String::new()
+        },
+    );
+    output::value(
+        format,
+        &Up {
+            started,
+            url,
+            migrations,
+        },
+        &text,
+    )
+}
+
+#[derive(Serialize)]
+struct Down {
+    stopped: bool,
+}
+
+fn down(format: Format) -> anyhow::Result<()> {
+    let private = Server::at(server::default_home());
+    let stopped = private.down()?;
+    let text = if stopped {
+        "private Postgres stopped"
+    } else {
+        "private Postgres was not running"
+    };
+    output::value(format, &Down { stopped }, text)
+}
+
+#[derive(Serialize)]
+struct Status {
+    database: Option<String>,
+    private_server: String,
+    answers: bool,
+    schema: String,
+}
+
+/// Exit code 1 where the database cannot be used.
+fn status(format: Format) -> anyhow::Result<Exit> {
+    let private = Server::at(server::default_home());
+    let private_server = match private.status()? {
+        server::Status::Absent => "none".to_owned(),
+        server::Status::Down => format!("stopped, in {}", private.home().display()),
+        server::Status::Up(pid) => format!("runs as process {pid}, in {}", private.home().display()),
+    };
+    let database = Database::from_env();
+    let conn = database
+        .as_ref()
+        .map_err(ToString::to_string)
+        .and_then(|d| d.connect().map_err(|e| e.to_string()));
+    let (answers, schema) = match conn {
+        Ok(mut conn) => (true, schema(&migration::check(&mut conn))),
+        Err(error) => (false, error),
+    };
+    let database = database.ok().map(|database| database.to_string());
+    let text = format!(
+        "database        {}\nanswers         {}\nschema          {schema}\nprivate server  {private_server}",
+        database.as_deref().unwrap_or("none"),
+        if answers { "yes" } else { "no" },
+    );
+    let fits = schema == FITS;
+    output::value(
+        format,
+        &Status {
+            database,
+            private_server,
+            answers,
+            schema,
+        },
+        &text,
+    )?;
+    if fits {
+        Ok(Exit::Ok)
+    } else {
+        anyhow::bail!("the database cannot be used")
+    }
+}
+
+const FITS: &str = "fits this version";
+
+fn schema(check: &Result<(), SchemaError>) -> String {
+    check
+        .as_ref()
+        .map_or_else(ToString::to_string, |()| FITS.to_owned())
+}
+
+#[derive(Serialize)]
+struct Migrated {
+    migrations: Vec<String>,
+}
+
+fn migrate(format: Format) -> anyhow::Result<()> {
+    let mut conn = Database::from_env()?.connect()?;
+    let migrations = migration::migrate(&mut conn)?;
+    let text = match migrations.as_slice() {
+        [] => "the schema is up to date".to_owned(),
+        done => format!("migrated: {}", done.join(", ")),
+    };
+    if format == Format::Table {
+        output::value(format, &(), &text)
+    } else {
+        output::rows(format, &[Migrated { migrations }], &[])
+    }
+}
+
+fn reap(dry_run: bool, format: Format) -> anyhow::Result<()> {
+    let mut conn = connect()?;
+    let reaped = if dry_run {
+        reaper::expired(&mut conn)?
+    } else {
+        // Leases are extended first after ten minutes without a round, as after an outage.
+        reaper::round(&mut conn, Duration::from_secs(600))?.reaped
+    };
+    output::rows(
+        format,
+        &reaped,
+        &[
+            ("job", |job| job.job_id.to_string()),
+            ("worker", |job| job.worker_id.to_string()),
+            ("crashes", |job| job.crashes.to_string()),
+            ("state", |job| job.state.as_str().to_owned()),
+        ],
+    )
+}

@@ -1,0 +1,190 @@
+//! `peng job`.
+
+use clap::Subcommand;
+use store::job::{self, JobRow, JobState, Selector};
+
+use crate::{
+    Exit, db,
+    output::{self, Column, Format, percent},
+};
+
+/// What to do with jobs. JOBS is `last`, a number, a range, or a list of them: `3-9,12`
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List jobs
+    List {
+        /// Only those of this search
+        #[arg(long, value_name = "NAME")]
+        search: Option<String>,
+        /// Only those in these states
+        #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
+        state: Vec<JobState>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        limit: i64,
+    },
+    /// Show jobs: their curve, what the predictor said, their attempts, and what comes next
+    Show {
+        /// Which
+        #[arg(value_name = "JOBS")]
+        jobs: Selector,
+    },
+    /// Make failed, diverged or cancelled jobs ready again; they go on from their newest checkpoint
+    Retry {
+        /// Which
+        #[arg(value_name = "JOBS")]
+        jobs: Selector,
+    },
+    /// Cancel jobs; those that run stop within an interval
+    Cancel {
+        /// Which
+        #[arg(value_name = "JOBS")]
+        jobs: Selector,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+fn state(text: &str) -> Result<JobState, String> {
+    serde_json::from_value(text.into()).map_err(|error: serde_json::Error| error.to_string())
+}
+
+const COLUMNS: &[Column<'static, JobRow>] = &[
+    ("job", |job| job.id.to_string()),
+    ("search", |job| job.search.clone()),
+    ("state", |job| job.state.as_str().to_owned()),
+    ("mode", |job| job.mode.as_str().to_owned()),
+    ("epoch", |job| {
+        job.epoch.map_or_else(String::new, |epoch| format!("{epoch:.1}"))
+    }),
+    ("val_acc", |job| percent(job.val_acc)),
+    ("predicted", |job| percent(job.prediction)),
+    ("crashes", |job| job.crashes.to_string()),
+    ("where", |job| job.host.clone().unwrap_or_default()),
+    ("architecture", |job| job.architecture.clone()),
+];
+
+pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
+    let mut conn = db::connect()?;
+    match command {
+        Command::List { search, state, limit } => {
+            let search = search
+                .map(|name| crate::search::find(&mut conn, &name))
+                .transpose()?
+                .map(|search| search.id);
+            output::rows(
+                format,
+                &job::list(&mut conn, search, &state, None, limit)?,
+                COLUMNS,
+            )?;
+        }
+        Command::Show { jobs } => {
+            let ids = resolve(&mut conn, &jobs)?;
+            let shown = ids
+                .iter()
+                .map(|id| job::show(&mut conn, *id))
+                .collect::<Result<Vec<_>, _>>()?;
+            if format == Format::Table {
+                shown
+                    .iter()
+                    .try_for_each(|job| output::value(format, &(), &text(job)))?;
+            } else {
+                output::rows(format, &shown, &[])?;
+            }
+        }
+        Command::Retry { jobs } => {
+            let ids = resolve(&mut conn, &jobs)?;
+            let count = job::retry(&mut conn, &ids)?;
+            output::value(
+                format,
+                &serde_json::json!({ "ready": count }),
+                &format!("{count} jobs are ready again"),
+            )?;
+        }
+        Command::Cancel { jobs, yes } => {
+            let ids = resolve(&mut conn, &jobs)?;
+            output::confirm(&format!("cancel {} jobs?", ids.len()), yes)?;
+            let cancelled = job::cancel(&mut conn, &ids)?;
+            let text = format!(
+                "{} cancelled, {} asked to stop",
+                cancelled.at_once, cancelled.requested
+            );
+            output::value(format, &cancelled, &text)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+fn resolve(conn: &mut diesel::PgConnection, jobs: &Selector) -> anyhow::Result<Vec<i64>> {
+    let ids = jobs.resolve(conn)?;
+    if ids.is_empty() {
+        anyhow::bail!("there is no such job: `peng job list` shows those that there are");
+    }
+    Ok(ids)
+}
+
+fn text(shown: &job::Shown) -> String {
+    let job = &shown.job;
+    let mut lines = vec![
+        format!(
+            "job {} of search {}: {} ({})",
+            job.id,
+            job.search,
+            job.state.as_str(),
+            job.mode.as_str()
+        ),
+        format!("architecture  {}", job.architecture),
+        format!("next          {}", shown.next),
+    ];
+    if let Some(error) = &shown.error {
+        lines.push(format!("error         {error}"));
+    }
+    let points = shown.curve.iter().map(|p| {
+        let interval = p
+            .low_80
+            .zip(p.high_80)
+            .map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}"));
+        let decision = p.decision.map_or("", |d| {
+            if d == store::curve::Decision::Stop {
+                "stop"
+            } else {
+                "continue"
+            }
+        });
+        vec![
+            format!("{:.1}", p.epoch),
+            format!("{:.2}", p.val_acc),
+            percent(p.train_acc),
+            percent(p.prediction),
+            interval,
+            decision.to_owned(),
+            p.reason.clone().unwrap_or_default(),
+        ]
+    });
+    let headings = [
+        "epoch",
+        "val_acc",
+        "train_acc",
+        "predicted",
+        "80 %",
+        "decision",
+        "reason",
+    ];
+    let mut curve = output::table(&headings, points.collect());
+    output::align_right(&mut curve, &[0, 1, 2, 3]);
+    lines.push(format!("\n{curve}"));
+    let attempts = shown.attempts.iter().map(|a| {
+        vec![
+            a.fence.to_string(),
+            a.worker.clone(),
+            a.started_at.format("%F %T").to_string(),
+            a.first_step.map_or_else(String::new, |step| step.to_string()),
+            a.end.clone().unwrap_or_else(|| "runs".to_owned()),
+            a.error.clone().unwrap_or_default(),
+        ]
+    });
+    let headings = ["fence", "worker", "started", "first step", "end", "error"];
+    lines.push(format!("{}", output::table(&headings, attempts.collect())));
+    lines.join("\n")
+}

@@ -1,0 +1,91 @@
+//! `peng`: submits searches, watches them, reports on them. One file per noun.
+
+mod db;
+mod job;
+mod output;
+mod search;
+mod watch;
+mod worker;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Neural architecture search in which each training decides for itself when to stop
+#[derive(Debug, Parser)]
+#[command(
+    name = "peng",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    noun: Noun,
+
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t)]
+    output: output::Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Noun {
+    /// The database: a private Postgres, or the one that `DATABASE_URL` names
+    #[command(subcommand)]
+    Db(db::Command),
+    /// Searches: submit, watch, pause, cancel
+    #[command(subcommand)]
+    Search(search::Command),
+    /// Jobs: list, show, retry, cancel
+    #[command(subcommand)]
+    Job(job::Command),
+    /// Worker processes: list, drain
+    #[command(subcommand)]
+    Worker(worker::Command),
+}
+
+/// How a command ended, as its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Ok = 0,
+    SomeJobsFailed = 3,
+    TimedOut = 4,
+}
+
+fn main() -> ExitCode {
+    init_logs();
+    let cli = Cli::parse();
+    let format = cli.output;
+    let done = match cli.noun {
+        Noun::Db(command) => db::run(command, format),
+        Noun::Search(command) => search::run(command, format),
+        Noun::Job(command) => job::run(command, format),
+        Noun::Worker(command) => worker::run(command, format),
+    };
+    match done {
+        Ok(exit) => ExitCode::from(exit as u8),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error, format);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `peng job list | head` is not an error.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn init_logs() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_env("PENG_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .init();
+}

@@ -1,0 +1,148 @@
+//! Results on stdout: a table for people, JSON and CSV for programs. Errors on stderr, in the same format.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use clap::ValueEnum;
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use serde::Serialize;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON value
+    Json,
+    /// Comma-separated, with a header
+    Csv,
+    /// One self-contained file; reports only
+    Html,
+}
+
+/// One column of a table: its heading, and what stands in it for a row.
+pub type Column<'a, T> = (&'a str, fn(&T) -> String);
+
+/// Prints rows: as a table of the columns, or all their fields as JSON or CSV.
+pub fn rows<T: Serialize>(format: Format, rows: &[T], columns: &[Column<'_, T>]) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match format {
+        Format::Html => anyhow::bail!("only `peng report` and `peng curve` write html"),
+        Format::Json => json(&mut out, &rows)?,
+        Format::Csv => {
+            let mut writer = csv::Writer::from_writer(&mut out);
+            rows.iter().try_for_each(|row| writer.serialize(row))?;
+            writer.flush()?;
+        }
+        Format::Table => {
+            let lines = rows
+                .iter()
+                .map(|row| columns.iter().map(|(_, cell)| cell(row)).collect());
+            let headings: Vec<_> = columns.iter().map(|(heading, _)| *heading).collect();
+            writeln!(out, "{}", table(&headings, lines.collect()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Prints one value: `text` for people, the value itself as JSON or CSV.
+pub fn value<T: Serialize>(format: Format, value: &T, text: &str) -> anyhow::Result<()> {
+    match format {
+        Format::Table => writeln!(io::stdout().lock(), "{text}")?,
+        other => rows(other, std::slice::from_ref(value), &[])?,
+    }
+    Ok(())
+}
+
+/// A table without lines but one under the headings; numbers stand right.
+pub fn table(headings: &[&str], lines: Vec<Vec<String>>) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    if !io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    table.set_header(headings);
+    for line in lines {
+        table.add_row(line);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    table
+}
+
+/// Sets the columns of these numbers to the right.
+pub fn align_right(table: &mut Table, columns: &[usize]) {
+    for index in columns {
+        if let Some(column) = table.column_mut(*index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+}
+
+/// Prints an error on stderr, with all its causes.
+pub fn error(error: &anyhow::Error, format: Format) {
+    let text = chain(error);
+    if format == Format::Json {
+        eprintln!("{}", serde_json::json!({ "error": text }));
+    } else {
+        eprintln!("error: {text}");
+    }
+}
+
+/// Causes that the text before them ends with are not repeated.
+fn chain(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |text, cause| {
+            if text.is_empty() {
+                cause
+            } else if text.contains(&cause) {
+                text
+            } else {
+                format!("{text}: {cause}")
+            }
+        })
+}
+
+fn json<T: Serialize>(out: &mut impl io::Write, value: &T) -> anyhow::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Asks on the terminal before something is destroyed.
+pub fn confirm(question: &str, yes: bool) -> anyhow::Result<()> {
+    if yes {
+        return Ok(());
+    }
+    if !io::stdin().is_terminal() {
+        anyhow::bail!("{question} Nobody can answer here: say --yes");
+    }
+    eprint!("{question} [y/N] ");
+    let mut answer = String::new();
+    io::stdin().read_line(&mut answer)?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        anyhow::bail!("nothing was done")
+    }
+}
+
+/// `71.20`, or a dash.
+pub fn percent(value: Option<f64>) -> String {
+    value.map_or_else(|| "–".to_owned(), |value| format!("{value:.2}"))
+}
+
+/// `1 h 02 min`, `3 min 20 s`, `12 s`.
+pub fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s:02} s"),
+        (h, m, _) => format!("{h} h {m:02} min"),
+    }
+}

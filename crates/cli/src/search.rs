@@ -1,0 +1,225 @@
+//! `peng search`.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Subcommand;
+use diesel::PgConnection;
+use search::Spec;
+use serde::Serialize;
+use store::search::{self as searches, Progress, Search};
+
+use crate::{
+    Exit, db,
+    output::{self, Column, Format, duration, percent},
+    watch,
+};
+
+/// What to do with searches
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a search and its first jobs into the queue
+    Submit {
+        /// Its specification
+        #[arg(value_name = "SPEC.toml")]
+        spec: PathBuf,
+        /// Only print what would be enqueued
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// List searches
+    List,
+    /// Show a search: its effective specification and where it stands
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Follow a search until it is finished; exit code 3 if jobs failed
+    Watch {
+        /// Its name
+        name: String,
+        /// Give up after so long, with exit code 4
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
+    },
+    /// Let no more jobs of a search be claimed; those that run go on
+    Pause {
+        /// Its name
+        name: String,
+    },
+    /// Let a paused search go on
+    Resume {
+        /// Its name
+        name: String,
+    },
+    /// End a search: cancel its open jobs
+    Cancel {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
+    match command {
+        Command::Submit { spec, dry_run } => submit(&Spec::read(&spec)?, dry_run, format)?,
+        Command::List => output::rows(format, &searches::progress(&mut db::connect()?, None)?, COLUMNS)?,
+        Command::Show { name } => show(&name, format)?,
+        Command::Watch { name, timeout } => {
+            let mut conn = db::connect()?;
+            let search = find(&mut conn, &name)?;
+            return watch::follow(&mut conn, &search, timeout.map(Duration::from_secs));
+        }
+        Command::Pause { name } => {
+            let mut conn = db::connect()?;
+            let id = find(&mut conn, &name)?.id;
+            let count = searches::pause(&mut conn, id)?;
+            output::value(
+                format,
+                &serde_json::json!({ "paused": count }),
+                &format!("{count} jobs wait"),
+            )?;
+        }
+        Command::Resume { name } => {
+            let mut conn = db::connect()?;
+            let id = find(&mut conn, &name)?.id;
+            let count = searches::resume(&mut conn, id)?;
+            output::value(
+                format,
+                &serde_json::json!({ "ready": count }),
+                &format!("{count} jobs are ready"),
+            )?;
+        }
+        Command::Cancel { name, yes } => {
+            let mut conn = db::connect()?;
+            let id = find(&mut conn, &name)?.id;
+            output::confirm(&format!("cancel search {name}?"), yes)?;
+            let cancelled = searches::cancel(&mut conn, id)?;
+            let text = format!(
+                "{} jobs cancelled, {} asked to stop",
+                cancelled.at_once, cancelled.requested
+            );
+            output::value(format, &cancelled, &text)?;
+        }
+    }
+    Ok(Exit::Ok)
+}
+
+/// The search of this name; the error names the nearest one.
+pub fn find(conn: &mut PgConnection, name: &str) -> anyhow::Result<Search> {
+    if let Some(search) = searches::find(conn, name)? {
+        return Ok(search);
+    }
+    let names = searches::names(conn)?;
+    let near = names
+        .iter()
+        .map(|n| (strsim::damerau_levenshtein(n, name), n))
+        .min();
+    match near {
+        Some((distance, near)) if distance <= 1 + name.len() / 3 => {
+            anyhow::bail!("there is no search `{name}`: did you mean `{near}`?")
+        }
+        _ => anyhow::bail!("there is no search `{name}`: `peng search list` shows those that there are"),
+    }
+}
+
+#[derive(Serialize)]
+struct Submitted<'a> {
+    search: &'a str,
+    id: Option<i64>,
+    jobs: usize,
+    spec_hash: String,
+}
+
+fn submit(spec: &Spec, dry_run: bool, format: Format) -> anyhow::Result<()> {
+    let jobs = search::first_jobs(spec)?;
+    if dry_run {
+        return output::rows(
+            format,
+            &jobs.iter().map(Planned::from).collect::<Vec<_>>(),
+            PLANNED,
+        );
+    }
+    let mut conn = db::connect()?;
+    let (id, count) = search::submit(&mut conn, spec, &jobs)?;
+    let name = &spec.name;
+    let text = format!("search {name}: {count} jobs enqueued\nfollow it with: peng search watch {name}");
+    output::value(
+        format,
+        &Submitted {
+            search: name,
+            id: Some(id),
+            jobs: count,
+            spec_hash: spec.hash(),
+        },
+        &text,
+    )
+}
+
+/// A job that `--dry-run` would enqueue.
+#[derive(Serialize)]
+struct Planned {
+    hash: String,
+    mode: &'static str,
+    parameters: i64,
+    flops: i64,
+    architecture: String,
+}
+
+impl From<&searches::NewJob> for Planned {
+    fn from(job: &searches::NewJob) -> Self {
+        Self {
+            hash: job.hash[..12].to_owned(),
+            mode: job.mode.as_str(),
+            parameters: job.parameters,
+            flops: job.flops,
+            architecture: job.summary.clone(),
+        }
+    }
+}
+
+const PLANNED: &[Column<'static, Planned>] = &[
+    ("hash", |job| job.hash.clone()),
+    ("mode", |job| job.mode.to_owned()),
+    ("parameters", |job| job.parameters.to_string()),
+    ("mflops", |job| format!("{:.1}", job.flops as f64 / 1e6)),
+    ("architecture", |job| job.architecture.clone()),
+];
+
+const COLUMNS: &[Column<'static, Progress>] = &[
+    ("search", |s| s.name.clone()),
+    ("state", |s| format!("{:?}", s.state).to_lowercase()),
+    ("engine", |s| s.engine.clone()),
+    ("jobs", |s| {
+        format!("{}/{}", s.terminated + s.completed + s.other, s.jobs)
+    }),
+    ("running", |s| s.running.to_string()),
+    ("failed", |s| s.failed.to_string()),
+    ("saved", |s| percent(saved_percent(s)) + " %"),
+    ("best", |s| percent(s.best)),
+    ("time", |s| duration(s.seconds)),
+];
+
+/// Share of the epochs that the ended jobs did not need to train.
+pub fn saved_percent(progress: &Progress) -> Option<f64> {
+    let all = progress.epochs_trained + progress.epochs_saved;
+    (all > 0.0).then(|| 100.0 * progress.epochs_saved / all)
+}
+
+fn show(name: &str, format: Format) -> anyhow::Result<()> {
+    let mut conn = db::connect()?;
+    let search = find(&mut conn, name)?;
+    if format == Format::Table {
+        output::rows(format, &searches::progress(&mut conn, Some(name))?, COLUMNS)?;
+        let spec = Spec::from_json(&search.spec)?;
+        let text = format!(
+            "\nspec {}, by peng {}\n\n{}",
+            &search.spec_hash[..12],
+            search.version,
+            toml::to_string(&spec)?
+        );
+        return output::value(format, &(), &text);
+    }
+    output::rows(format, &[search], &[])
+}

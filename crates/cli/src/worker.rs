@@ -1,0 +1,64 @@
+//! `peng worker`.
+
+use clap::Subcommand;
+use store::worker::{self, WorkerRow, WorkerState};
+
+use crate::{
+    Exit, db,
+    output::{self, Column, Format, duration},
+};
+
+/// What to do with worker processes
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List workers and what they train
+    List {
+        /// Also those that have left
+        #[arg(long)]
+        all: bool,
+    },
+    /// Ask workers to finish their jobs and leave
+    Drain {
+        /// Their ids, as far as they are unique
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        ids: Vec<String>,
+        /// All of them
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+    },
+}
+
+const COLUMNS: &[Column<'static, WorkerRow>] = &[
+    ("worker", |w| w.id.to_string()[..8].to_owned()),
+    ("host", |w| format!("{}:{}", w.host, w.pid)),
+    ("class", |w| w.class.clone()),
+    ("device", |w| w.device.clone()),
+    ("state", |w| state(w).to_owned()),
+    ("seen", |w| format!("{} ago", duration(w.silent_seconds))),
+    ("job", |w| w.job_id.map_or_else(String::new, |id| id.to_string())),
+    ("attempts", |w| w.attempts.to_string()),
+    ("crashes", |w| w.crashes.to_string()),
+];
+
+/// A worker that is silent for two minutes and has not said goodbye has been killed or cut off.
+fn state(worker: &WorkerRow) -> &'static str {
+    match worker.state {
+        WorkerState::Stopped => "stopped",
+        _ if worker.silent_seconds > 120.0 => "silent",
+        WorkerState::Running => "running",
+        WorkerState::Draining => "draining",
+    }
+}
+
+pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
+    let mut conn = db::connect()?;
+    match command {
+        Command::List { all } => output::rows(format, &worker::list(&mut conn, all)?, COLUMNS)?,
+        Command::Drain { ids, all: _ } => {
+            let count = worker::drain(&mut conn, &ids)?;
+            let text = format!("{count} workers finish their jobs and leave");
+            output::value(format, &serde_json::json!({ "draining": count }), &text)?;
+        }
+    }
+    Ok(Exit::Ok)
+}

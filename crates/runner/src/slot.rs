@@ -1,0 +1,325 @@
+//! A slot: claims one job after the other, trains each, and says in one transaction how it ended.
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use diesel::{Connection as _, PgConnection};
+use search::{Judge, Spec};
+use store::{Claim, Claimer, Database, finish, job::CRASH_LIMIT, job::Outcome, lease, search as searches};
+use tracing::{error, info, warn};
+use uuid::Uuid;
+
+use crate::{
+    Backend, CheckpointStore, Options, Reason,
+    attempt::{self, Ending, Terms},
+    hold::{Hold, Holds},
+    recorder::{chain, is_alive},
+};
+
+/// What all slots of a process share.
+pub struct Shared {
+    pub database: Database,
+    pub options: Options,
+    pub checkpoints: CheckpointStore,
+    pub worker_id: Uuid,
+    pub holds: Holds,
+    /// Claim nothing more; release what runs after its interval.
+    pub leaving: AtomicBool,
+    /// Claim nothing more; finish what runs.
+    pub draining: AtomicBool,
+    /// Jobs claimed so far, over all slots.
+    pub claimed: AtomicU64,
+    /// Jobs that ended as failed, over all slots.
+    pub failed: AtomicU64,
+}
+
+impl Shared {
+    fn may_claim(&self) -> bool {
+        let room = self
+            .options
+            .max_jobs
+            .is_none_or(|most| self.claimed.load(Ordering::Relaxed) < most);
+        room && !self.leaving.load(Ordering::Relaxed) && !self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// One slot with its connection and what it has read of the searches that it worked on.
+pub struct Slot<'a> {
+    shared: &'a Shared,
+    scratch: &'a Path,
+    conn: PgConnection,
+    claimer: Claimer,
+    searches: HashMap<i64, (Arc<Spec>, Judge)>,
+}
+
+impl<'a> Slot<'a> {
+    pub fn new(shared: &'a Shared, scratch: &'a Path, conn: PgConnection) -> Self {
+        let claimer = Claimer::new(&shared.options.class, shared.worker_id, shared.options.lease_ttl);
+        Self {
+            shared,
+            scratch,
+            conn,
+            claimer,
+            searches: HashMap::new(),
+        }
+    }
+
+    /// Works until the worker leaves or there is no more to do.
+    pub fn run(mut self, backend: &mut dyn Backend) -> anyhow::Result<()> {
+        let mut idle_since = Instant::now();
+        while self.shared.may_claim() {
+            let at = Instant::now();
+            match self.claim()? {
+                Some(claim) => {
+                    self.shared.claimed.fetch_add(1, Ordering::Relaxed);
+                    self.work(&claim, at, backend)?;
+                    idle_since = Instant::now();
+                }
+                None if self.is_over(idle_since)? => break,
+                None => self.wait(),
+            }
+        }
+        Ok(())
+    }
+
+    fn claim(&mut self) -> anyhow::Result<Option<Claim>> {
+        let claimer = &mut self.claimer;
+        // A claim whose answer was lost with its connection is found by the reaper: its lease expires.
+        persist(self.shared, &mut self.conn, |conn| claimer.claim(conn)).context("cannot claim a job")
+    }
+
+    /// With an empty queue: marks finished searches, and says whether this worker has nothing to wait for.
+    fn is_over(&mut self, idle_since: Instant) -> anyhow::Result<bool> {
+        for name in persist(self.shared, &mut self.conn, searches::settle)? {
+            info!("search {name} is finished");
+        }
+        let options = &self.shared.options;
+        let idle = options
+            .idle_timeout
+            .is_some_and(|timeout| idle_since.elapsed() >= timeout);
+        Ok(idle
+            || (options.once
+                && persist(self.shared, &mut self.conn, |conn| {
+                    store::queue::is_dry(conn, &options.class)
+                })?))
+    }
+
+    fn wait(&self) {
+        let pause = self.shared.options.poll.mul_f64(rand::random_range(0.5..1.0));
+        let end = Instant::now() + pause;
+        while Instant::now() < end && self.shared.may_claim() {
+            std::thread::sleep(Duration::from_millis(50).min(pause));
+        }
+    }
+
+    fn work(&mut self, claim: &Claim, mut at: Instant, backend: &mut dyn Backend) -> anyhow::Result<()> {
+        let job = claim.job_id;
+        info!(
+            job.id = job,
+            fence = claim.fence,
+            "job {job}: claimed (attempt with fence {})",
+            claim.fence
+        );
+        let lease = claim.lease();
+        loop {
+            let hold = self.shared.holds.enter(lease, at);
+            let ending = self.attempt(claim, &hold, backend);
+            let ending = if ending == Ending::Silent {
+                self.await_database(&hold)
+            } else {
+                Some(ending)
+            };
+            if let Some(ending) = ending {
+                let ended = self.end(claim, &hold, &ending);
+                self.shared.holds.leave(lease);
+                return ended;
+            }
+            at = Instant::now();
+            info!(
+                job.id = job,
+                "job {job}: the database is back and the lease still ours; going on"
+            );
+        }
+    }
+
+    fn attempt(&mut self, claim: &Claim, hold: &Hold, backend: &mut dyn Backend) -> Ending {
+        match self.try_attempt(claim, hold, backend) {
+            Ok(ending) => ending,
+            Err(_) if !is_alive(&mut self.conn) => Ending::Silent,
+            Err(error) => Ending::Retry(format!("{error:#}")),
+        }
+    }
+
+    fn try_attempt(
+        &mut self,
+        claim: &Claim,
+        hold: &Hold,
+        backend: &mut dyn Backend,
+    ) -> anyhow::Result<Ending> {
+        self.know_search(claim.search_id)?;
+        let (spec, judge) = self
+            .searches
+            .get_mut(&claim.search_id)
+            .expect("the search was just read");
+        let terms = Terms {
+            database: &self.shared.database,
+            options: &self.shared.options,
+            checkpoints: &self.shared.checkpoints,
+            scratch: self.scratch,
+            spec,
+            steps: spec.target().steps(),
+            leaving: &self.shared.leaving,
+        };
+        Ok(attempt::train(
+            &terms,
+            claim,
+            hold,
+            &mut self.conn,
+            judge,
+            backend,
+        )?)
+    }
+
+    /// Reads a search's specification and makes its judge, once.
+    fn know_search(&mut self, id: i64) -> anyhow::Result<()> {
+        if !self.searches.contains_key(&id) {
+            let stored = searches::get(&mut self.conn, id).context("cannot read the search")?;
+            let spec = Spec::from_json(&stored.spec)?;
+            let judge = Judge::new(&mut self.conn, id, &spec)?;
+            self.searches.insert(id, (Arc::new(spec), judge));
+        }
+        Ok(())
+    }
+
+    /// Waits until the database answers. `None`: the lease is still ours, train on; else how the attempt ends.
+    fn await_database(&mut self, hold: &Hold) -> Option<Ending> {
+        loop {
+            match hold.interrupt.reason() {
+                Some(Reason::Lost) => return Some(Ending::Lost),
+                Some(Reason::Cancelled) => return Some(Ending::Finished(Outcome::Cancelled, None)),
+                _ if self.shared.leaving.load(Ordering::Relaxed) => return Some(Ending::Released),
+                _ => {}
+            }
+            let confirmed = hold.silence() < self.shared.options.lease_ttl / 2;
+            if confirmed && let Ok(conn) = self.shared.database.connect() {
+                self.conn = conn;
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Writes how the attempt ended; the fence decides whether it may.
+    fn end(&mut self, claim: &Claim, hold: &Hold, ending: &Ending) -> anyhow::Result<()> {
+        let job = claim.job_id;
+        let written = match ending {
+            Ending::Finished(outcome, error) => self.finish(claim, *outcome, error.as_deref())?,
+            Ending::Retry(cause) => self.retry(claim, cause)?,
+            Ending::Released => persist(self.shared, &mut self.conn, |conn| {
+                lease::release(conn, claim.lease())
+            })?,
+            Ending::Lost | Ending::Silent => false,
+        };
+        match ending {
+            _ if !written => warn!(
+                job.id = job,
+                "job {job}: dropped, another attempt may own it ({ending:?})"
+            ),
+            Ending::Released => info!(job.id = job, "job {job}: released"),
+            _ => {}
+        }
+        tracing::debug!(silence = ?hold.silence(), "job {job} ended");
+        Ok(())
+    }
+
+    fn finish(&mut self, claim: &Claim, outcome: Outcome, cause: Option<&str>) -> anyhow::Result<bool> {
+        let job = claim.job_id;
+        let spec = self
+            .searches
+            .get(&claim.search_id)
+            .map(|(spec, _)| Arc::clone(spec));
+        let finished = persist(self.shared, &mut self.conn, |conn| {
+            conn.transaction(|conn| {
+                let finished = finish::finish(conn, claim.lease(), outcome, cause)?;
+                if let (Some(_), Some(spec)) = (&finished, &spec) {
+                    search::propose(conn, claim.search_id, spec).map_err(as_query_error)?;
+                }
+                Ok(finished)
+            })
+        })?;
+        let Some(finished) = finished else {
+            return Ok(false);
+        };
+        match (outcome, cause, finished.fitness) {
+            (Outcome::Failed, Some(cause), _) => {
+                self.shared.failed.fetch_add(1, Ordering::Relaxed);
+                error!(job.id = job, "job {job}: failed: {cause}");
+            }
+            (_, _, Some(fitness)) => info!(
+                job.id = job,
+                fitness,
+                "job {job}: {}, fitness {fitness:.2} %",
+                outcome.as_str()
+            ),
+            _ => info!(job.id = job, "job {job}: {}", outcome.as_str()),
+        }
+        Ok(true)
+    }
+
+    /// A passing error: the job waits, twice as long after each crash; the last one fails it.
+    fn retry(&mut self, claim: &Claim, cause: &str) -> anyhow::Result<bool> {
+        let crashes = i32::from(claim.crashes) + 1;
+        if crashes >= CRASH_LIMIT {
+            return self.finish(
+                claim,
+                Outcome::Failed,
+                Some(&format!("crashed {crashes} times; last error: {cause}")),
+            );
+        }
+        let pause = Duration::from_secs(5 << crashes).mul_f64(rand::random_range(0.75..1.25));
+        let (job, seconds) = (claim.job_id, pause.as_secs());
+        warn!(
+            job.id = job,
+            "job {job}: crash {crashes} of {CRASH_LIMIT}: {cause}; again in {seconds} s"
+        );
+        persist(self.shared, &mut self.conn, |conn| {
+            lease::retry(conn, claim.lease(), cause, "", pause)
+        })
+    }
+}
+
+/// What went wrong in a proposal rolls the transaction back like any error of the database.
+fn as_query_error(error: search::ProposalError) -> diesel::result::Error {
+    match error {
+        search::ProposalError::Query(error) => error,
+        other => diesel::result::Error::QueryBuilderError(chain(&other).into()),
+    }
+}
+
+/// Runs a statement that may safely be repeated, over as many connections as it takes.
+pub fn persist<T>(
+    shared: &Shared,
+    conn: &mut PgConnection,
+    mut work: impl FnMut(&mut PgConnection) -> diesel::QueryResult<T>,
+) -> anyhow::Result<T> {
+    loop {
+        match work(conn) {
+            Ok(done) => return Ok(done),
+            Err(error) if is_alive(conn) => return Err(error.into()),
+            Err(error) => {
+                warn!("the database went away ({error}); reconnecting");
+                *conn = shared
+                    .database
+                    .connect_patiently(shared.options.db_patience, |error| warn!("{error}"))?;
+            }
+        }
+    }
+}

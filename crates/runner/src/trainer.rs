@@ -1,0 +1,91 @@
+//! What trains: a session of one job, and the backend that opens sessions.
+
+use std::{path::Path, sync::Arc};
+
+use search::Spec;
+
+use crate::Interrupt;
+
+/// One training session of one job. Dropping it frees the device.
+pub trait Trainer {
+    /// Trains for one evaluation interval, then validates. Returns early, with the session unusable, once `interrupt`
+    /// is set: what it had done of the interval is lost.
+    ///
+    /// # Errors
+    /// [`TrainError`]; the session is unusable afterwards.
+    fn advance(&mut self, interrupt: &Interrupt) -> Result<Advance, TrainError>;
+
+    /// Writes all that `advance` depends on into a new file: weights, optimiser, schedule, random numbers, position in
+    /// the data order. A session opened from it goes on bit for bit as this one would.
+    ///
+    /// # Errors
+    /// [`TrainError`] if the file cannot be written; the session stays usable.
+    fn save(&self, into: &Path) -> Result<(), TrainError>;
+}
+
+/// Opens sessions on a device.
+pub trait Backend {
+    /// What it trains on, for people: `cpu`, `cuda:0`.
+    fn device(&self) -> String;
+
+    /// Begins a job, or goes on with it from a checkpoint.
+    ///
+    /// # Errors
+    /// [`TrainError::Permanent`] for a genome that cannot be built or data that are not there.
+    fn open(&mut self, order: &Order, resume: Option<&Path>) -> Result<Box<dyn Trainer>, TrainError>;
+}
+
+/// What to train.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// The job.
+    pub job_id: i64,
+    /// Fence of the attempt.
+    pub fence: i64,
+    /// Seed of weights, data order and augmentation.
+    pub seed: i64,
+    /// The genome, as stored.
+    pub genome: serde_json::Value,
+    /// The search's specification.
+    pub spec: Arc<Spec>,
+    /// Evaluation intervals that the checkpoint to resume from has behind it; 0 for a new session.
+    pub steps_done: u32,
+}
+
+/// What became of an interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Advance {
+    /// It was trained and validated.
+    Measured(Measurement),
+    /// It was abandoned.
+    Interrupted,
+}
+
+/// Accuracies in per cent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measurement {
+    /// Validation accuracy.
+    pub val_acc: f64,
+    /// Training accuracy over the interval.
+    pub train_acc: Option<f64>,
+    /// Mean validation loss.
+    pub val_loss: Option<f64>,
+    /// Mean training loss over the interval.
+    pub train_loss: Option<f64>,
+    /// Seconds that training and validating took.
+    pub seconds: f64,
+}
+
+/// Why a session ended without its interval.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TrainError {
+    /// The loss or a weight is not finite: an outcome, not a failure.
+    #[error("diverged: {0}")]
+    Diverged(String),
+    /// It may go better next time, or elsewhere: out of memory, a lost device, a full disk.
+    #[error("{0}")]
+    Retryable(String),
+    /// It will never go better: a genome that cannot be built, data that are not there.
+    #[error("{0}")]
+    Permanent(String),
+}

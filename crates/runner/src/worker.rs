@@ -1,0 +1,197 @@
+//! A worker process, from its first connection to its last release.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::Context as _;
+use signal_hook::{consts::TERM_SIGNALS, flag};
+use store::{Database, migration, worker::NewWorker};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use crate::{
+    Backend, CheckpointStore, OnDbLost, Options, Reason,
+    hold::Holds,
+    keeper,
+    slot::{Shared, Slot},
+};
+
+/// How often the main thread looks at signals and at how long the database has been silent.
+const WATCH: Duration = Duration::from_millis(50);
+
+/// Runs a worker with one slot per backend until it is told to leave or has nothing more to do. Returns how many jobs
+/// it saw fail.
+///
+/// # Errors
+/// A database that refuses or stays away, a schema that does not fit, a checkpoint store that cannot be written.
+pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Result<u64> {
+    let signals = Signals::catch()?;
+    let database = Database::from_env()?;
+    let mut conn = database
+        .connect_patiently(options.db_patience, |error| warn!("{error}; trying again"))
+        .context("cannot start the worker")?;
+    migration::check(&mut conn)?;
+    let checkpoints = open_checkpoints(&options)?;
+    let scratch = scratch(&options)?;
+    let worker_id = Uuid::new_v4();
+    let device = backends.first().map(Backend::device).unwrap_or_default();
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let worker = NewWorker {
+        id: worker_id,
+        host,
+        pid: std::process::id() as i32,
+        class: options.class.clone(),
+        device,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    };
+    worker.register(&mut conn).context("cannot register the worker")?;
+    info!(
+        "worker {worker_id}: class {}, device {}, database {database}",
+        worker.class, worker.device
+    );
+    let shared = Shared {
+        database,
+        options,
+        checkpoints,
+        worker_id,
+        holds: Holds::default(),
+        leaving: AtomicBool::new(false),
+        draining: AtomicBool::new(false),
+        claimed: AtomicU64::new(0),
+        failed: AtomicU64::new(0),
+    };
+    let done = run_threads(&shared, scratch.path(), backends, &signals);
+    // A worker that cannot say goodbye is found by its silence.
+    if let Err(error) = store::worker::stop(&mut conn, worker_id) {
+        warn!("cannot note that the worker has left: {error}");
+    }
+    done?;
+    info!(
+        "worker {worker_id}: left after {} jobs",
+        shared.claimed.load(Ordering::Relaxed)
+    );
+    Ok(shared.failed.load(Ordering::Relaxed))
+}
+
+fn run_threads<B: Backend + Send>(
+    shared: &Shared,
+    scratch: &std::path::Path,
+    backends: Vec<B>,
+    signals: &Signals,
+) -> anyhow::Result<()> {
+    let (alive, stop) = crossbeam_channel::bounded::<()>(0);
+    let keeper_conn = shared.database.connect()?;
+    std::thread::scope(|scope| {
+        scope.spawn(move || keeper::keep(shared, keeper_conn, &stop));
+        let slots: Vec<_> = backends
+            .into_iter()
+            .map(|mut backend| {
+                let conn = shared.database.connect();
+                scope.spawn(move || Slot::new(shared, scratch, conn?).run(&mut backend))
+            })
+            .collect();
+        let mut leaving_since = None;
+        while !slots.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            watch_signals(shared, signals, &mut leaving_since);
+            watch_silence(shared);
+            std::thread::sleep(WATCH);
+        }
+        drop(alive);
+        let panicked = |_| Err(anyhow::anyhow!("a slot of the worker panicked"));
+        slots
+            .into_iter()
+            .map(|slot| slot.join().unwrap_or_else(panicked))
+            .collect::<anyhow::Result<Vec<()>>>()
+    })?;
+    Ok(())
+}
+
+/// The first signal lets running intervals finish within the grace period; after it they are abandoned. A second
+/// signal leaves at once, which `signal_hook` does by itself.
+fn watch_signals(shared: &Shared, signals: &Signals, leaving_since: &mut Option<Instant>) {
+    if !signals.caught.load(Ordering::Relaxed) {
+        return;
+    }
+    let since = *leaving_since.get_or_insert_with(|| {
+        info!(
+            "asked to leave: releasing jobs within {} s",
+            shared.options.grace.as_secs_f64()
+        );
+        shared.leaving.store(true, Ordering::Relaxed);
+        Instant::now()
+    });
+    // A fifth of the grace period is kept for writing the release.
+    if since.elapsed() >= shared.options.grace.mul_f64(0.8) {
+        shared
+            .holds
+            .all()
+            .iter()
+            .for_each(|(_, hold)| hold.interrupt.set(Reason::Grace));
+    }
+}
+
+/// Also notices a keeper that has died: then nothing renews.
+fn watch_silence(shared: &Shared) {
+    if shared.options.on_db_lost == OnDbLost::FinishInterval {
+        return;
+    }
+    let limit = shared.options.lease_ttl.mul_f64(0.75);
+    for (lease, hold) in shared.holds.all() {
+        if hold.silence() > limit && hold.interrupt.reason() < Some(Reason::Silent) {
+            let job = lease.job_id;
+            warn!(
+                job.id = job,
+                "job {job}: its lease could not be renewed for {:.1} s; stopping",
+                limit.as_secs_f64()
+            );
+            hold.interrupt.set(Reason::Silent);
+        }
+    }
+}
+
+fn open_checkpoints(options: &Options) -> anyhow::Result<CheckpointStore> {
+    let url = options.checkpoints.clone().unwrap_or_else(|| {
+        let dir = store::server::default_home().join("checkpoints");
+        url::Url::from_directory_path(std::path::absolute(&dir).unwrap_or(dir))
+            .map_or_else(|()| String::new(), Into::into)
+    });
+    let checkpoints = CheckpointStore::open(&url)?;
+    checkpoints
+        .probe()
+        .context("the checkpoint store cannot be written")?;
+    Ok(checkpoints)
+}
+
+fn scratch(options: &Options) -> anyhow::Result<tempfile::TempDir> {
+    let mut builder = tempfile::Builder::new();
+    let builder = builder.prefix("peng-worker-");
+    match &options.scratch {
+        Some(dir) => builder
+            .tempdir_in(dir)
+            .with_context(|| format!("cannot use scratch directory `{}`", dir.display())),
+        None => builder.tempdir().context("cannot make a scratch directory"),
+    }
+}
+
+/// Signals that ask the process to leave.
+struct Signals {
+    caught: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn catch() -> anyhow::Result<Self> {
+        let caught = Arc::new(AtomicBool::new(false));
+        for signal in TERM_SIGNALS {
+            // Armed by the first signal, so that the second one ends the process.
+            flag::register_conditional_shutdown(*signal, 130, Arc::clone(&caught))
+                .and_then(|_| flag::register(*signal, Arc::clone(&caught)))
+                .with_context(|| format!("cannot catch signal {signal}"))?;
+        }
+        Ok(Self { caught })
+    }
+}

@@ -1,0 +1,65 @@
+//! What is wrong with a file of curves.
+
+use std::path::PathBuf;
+
+/// One bad row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Line in the file, from 1; the header is line 1.
+    pub line: u64,
+    /// What was found and what is expected.
+    pub message: String,
+}
+
+/// Why nothing was imported.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error("cannot read `{path}`")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: csv::Error,
+    },
+    /// A column that must be there is not.
+    #[error("`{path}`: no column `{column}`; found {found}")]
+    Column {
+        /// The file.
+        path: PathBuf,
+        /// The column.
+        column: &'static str,
+        /// The columns that are there.
+        found: String,
+    },
+    /// Bad rows. Nothing was stored.
+    #[error("`{path}`: nothing is imported{}", listed(faults, *more))]
+    Faults {
+        /// The file.
+        path: PathBuf,
+        /// The first twenty.
+        faults: Vec<Fault>,
+        /// How many more there are.
+        more: usize,
+    },
+    /// Another search has the name.
+    #[error("there is a search `{search}` already, with other content: choose another name")]
+    NameTaken {
+        /// The name.
+        search: String,
+    },
+    /// The database refused; nothing was stored.
+    #[error("cannot store the curves")]
+    Query(#[from] diesel::result::Error),
+}
+
+fn listed(faults: &[Fault], more: usize) -> String {
+    let mut text = String::new();
+    for fault in faults {
+        text += &format!("\n  line {}: {}", fault.line, fault.message);
+    }
+    if more > 0 {
+        text += &format!("\n  and {more} more");
+    }
+    text
+}
