@@ -11,10 +11,10 @@ SELECT s.name AS search, j.search_id, j.id AS job_id, j.architecture_id, a.hash,
        r.final_fitness AS true_fitness, r.fitness,
        CASE WHEN r.fitness IS NULL THEN NULL
             WHEN r.final_fitness IS NOT NULL THEN 'measured'
-            WHEN r.outcome = 'terminated' AND r.prediction IS NOT NULL THEN 'predicted'
-            ELSE 'best observed' END AS fitness_source,
+            WHEN r.prediction IS NOT NULL AND r.outcome = 'terminated' THEN 'predicted'
+            ELSE 'observed' END AS fitness_source,
        r.stop_epoch, r.stop_seconds, r.stop_fitness, r.prediction, r.low_80, r.high_80, r.low_90, r.high_90,
-       CASE WHEN r.stop_epoch < s.max_epochs THEN r.prediction ELSE r.final_fitness END AS believed_fitness,
+       CASE WHEN r.stop_epoch < s.max_epochs THEN coalesce(r.prediction, r.stop_fitness) ELSE r.final_fitness END AS believed_fitness,
        CASE WHEN r.stop_epoch < s.max_epochs THEN r.stop_fitness ELSE r.final_fitness END AS observed_fitness,
        least(r.stop_epoch, r.epochs) AS epochs_if_obeyed,
        r.error, r.finished_at
@@ -47,7 +47,7 @@ COMMENT ON COLUMN job_outcome.last_fitness IS 'Last observed validation accuracy
 COMMENT ON COLUMN job_outcome.best_fitness IS 'Best observed validation accuracy in per cent';
 COMMENT ON COLUMN job_outcome.true_fitness IS 'Ground truth: validation accuracy in per cent at max_epochs; null unless it was trained to the end';
 COMMENT ON COLUMN job_outcome.fitness IS 'What the search ranks by, in per cent; see fitness_source before using it as truth';
-COMMENT ON COLUMN job_outcome.fitness_source IS 'Where fitness comes from: measured (trained to the end), predicted (terminated), or best observed';
+COMMENT ON COLUMN job_outcome.fitness_source IS 'Where fitness comes from: measured (trained to the end), predicted (terminated), or observed (terminated by an engine that predicts nothing)';
 COMMENT ON COLUMN job_outcome.stop_epoch IS 'Epoch of the first decision to stop, obeyed or not; null if there was none';
 COMMENT ON COLUMN job_outcome.stop_seconds IS 'Seconds trained up to stop_epoch';
 COMMENT ON COLUMN job_outcome.stop_fitness IS 'Observed validation accuracy in per cent at stop_epoch';
@@ -56,7 +56,7 @@ COMMENT ON COLUMN job_outcome.low_80 IS 'Lower end of the 80 % interval of the p
 COMMENT ON COLUMN job_outcome.high_80 IS 'Upper end of the 80 % interval of the prediction';
 COMMENT ON COLUMN job_outcome.low_90 IS 'Lower end of the 90 % interval of the prediction';
 COMMENT ON COLUMN job_outcome.high_90 IS 'Upper end of the 90 % interval of the prediction';
-COMMENT ON COLUMN job_outcome.believed_fitness IS 'What the search would rank by had the decision been obeyed: the prediction if it came before max_epochs, else the measured fitness';
+COMMENT ON COLUMN job_outcome.believed_fitness IS 'What the search would rank by had the decision been obeyed: the prediction if it came before max_epochs (the accuracy observed there, from an engine that predicts nothing), else the measured fitness';
 COMMENT ON COLUMN job_outcome.observed_fitness IS 'The baseline of believed_fitness: the accuracy observed at the same epoch';
 COMMENT ON COLUMN job_outcome.epochs_if_obeyed IS 'Epochs that it would have trained had the decision been obeyed';
 COMMENT ON COLUMN job_outcome.error IS 'Last error of a failed job';
@@ -226,7 +226,7 @@ COMMENT ON COLUMN pareto_front.summary IS 'One-line human reading of the genome'
 COMMENT ON COLUMN pareto_front.parameters IS 'Trainable parameters';
 COMMENT ON COLUMN pareto_front.flops IS 'Floating-point operations of one forward pass of one image';
 COMMENT ON COLUMN pareto_front.fitness IS 'What the search ranks by, in per cent';
-COMMENT ON COLUMN pareto_front.fitness_source IS 'measured, predicted or best observed';
+COMMENT ON COLUMN pareto_front.fitness_source IS 'measured, predicted or observed';
 
 CREATE VIEW throughput AS
 SELECT s.name AS search, r.search_id, date_trunc('hour', r.finished_at) AS hour,

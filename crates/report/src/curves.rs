@@ -92,7 +92,10 @@ impl Curves {
         let ids: Vec<i64> = drawn.iter().map(|d| d.job_id).collect();
         let mut by_job: BTreeMap<i64, Vec<(f64, f64)>> = BTreeMap::new();
         for point in points(conn, &ids)? {
-            by_job.entry(point.job_id).or_default().push((point.epoch, point.val_acc));
+            by_job
+                .entry(point.job_id)
+                .or_default()
+                .push((point.epoch, point.val_acc));
         }
         let jobs = drawn.first().map_or(0, |d| d.jobs);
         let curves = drawn.into_iter().map(|d| Curve {
@@ -103,7 +106,12 @@ impl Curves {
             stop: d.stop_epoch.zip(d.stop_fitness),
         });
         let curves = curves.filter(|c| !c.points.is_empty()).collect();
-        Ok(Self { jobs, curves, max_epochs: scope.max_epochs(), interval: scope.citation.interval })
+        Ok(Self {
+            jobs,
+            curves,
+            max_epochs: scope.max_epochs(),
+            interval: scope.citation.interval,
+        })
     }
 
     pub(crate) fn sections(&self) -> Vec<Section> {
@@ -119,11 +127,17 @@ impl Curves {
             return None;
         }
         let of = |terminated: bool| -> Vec<Vec<(f64, f64)>> {
-            let ended = self.curves.iter().filter(|c| (c.outcome == "terminated") == terminated);
+            let ended = self
+                .curves
+                .iter()
+                .filter(|c| (c.outcome == "terminated") == terminated);
             ended.map(|c| c.points.clone()).collect()
         };
-        let (stopped, on): (Vec<&Curve>, Vec<&Curve>) =
-            self.curves.iter().filter(|c| c.stop.is_some()).partition(|c| c.outcome == "terminated");
+        let (stopped, on): (Vec<&Curve>, Vec<&Curve>) = self
+            .curves
+            .iter()
+            .filter(|c| c.stop.is_some())
+            .partition(|c| c.outcome == "terminated");
         let stops = |curves: &[&Curve]| curves.iter().filter_map(|c| c.stop).collect::<Vec<_>>();
         let all = self.curves.iter().flat_map(|c| c.points.iter().map(|p| p.1));
         let opacity = if self.curves.len() > 40 { 0.45 } else { 0.8 };
@@ -131,13 +145,26 @@ impl Curves {
             key: "curves",
             title: "Learning curves, and where the predictor decided".to_owned(),
             caption: self.caption(stopped.len(), on.len()),
-            x: Axis { label: "epoch".into(), low: 0.0, high: self.max_epochs * 1.01 },
+            x: Axis {
+                label: "epoch".into(),
+                low: 0.0,
+                high: self.max_epochs * 1.01,
+            },
             y: Axis::around("validation accuracy, %", all).within(0.0, 100.0),
             layers: vec![
                 Layer::new("trained to the end", Ink::Blue, Marks::Lines(of(false))).opacity(opacity),
-                Layer::new("stopped by the predictor", Ink::Vermilion, Marks::Lines(of(true))).opacity(opacity),
-                Layer::new("where it was stopped", Ink::Vermilion, Marks::Dots(stops(&stopped))),
-                Layer::new("would have been stopped here", Ink::Vermilion, Marks::Rings(stops(&on))),
+                Layer::new("stopped by the predictor", Ink::Vermilion, Marks::Lines(of(true)))
+                    .opacity(opacity),
+                Layer::new(
+                    "where it was stopped",
+                    Ink::Vermilion,
+                    Marks::Dots(stops(&stopped)),
+                ),
+                Layer::new(
+                    "would have been stopped here",
+                    Ink::Vermilion,
+                    Marks::Rings(stops(&on)),
+                ),
             ],
             numbers: self.numbers(),
         })
@@ -146,7 +173,10 @@ impl Curves {
     fn caption(&self, stopped: usize, on: usize) -> String {
         let shown = self.curves.len();
         let part = if (shown as i64) < self.jobs {
-            format!("{shown} of {} curves: the fifty best and others evenly spread", self.jobs)
+            format!(
+                "{shown} of {} curves: the fifty best and others evenly spread",
+                self.jobs
+            )
         } else {
             format!("All {shown} curves")
         };
@@ -155,7 +185,9 @@ impl Curves {
         } else {
             String::new()
         };
-        format!("{part}, validation accuracy after each interval. {stopped} were stopped by the predictor.{passed}")
+        format!(
+            "{part}, validation accuracy after each interval. {stopped} were stopped by the predictor.{passed}"
+        )
     }
 
     /// One row per curve; intervals across.
@@ -167,7 +199,15 @@ impl Curves {
             ("fitness", "#fitness, %"),
             ("curve", "validation accuracy in % after each interval"),
         ];
-        let mut table = Table::new("curves", format!("{} learning curves, a point per {} epochs", self.curves.len(), self.interval), &columns);
+        let mut table = Table::new(
+            "curves",
+            format!(
+                "{} learning curves, a point per {} epochs",
+                self.curves.len(),
+                self.interval
+            ),
+            &columns,
+        );
         for curve in &self.curves {
             let points: Vec<String> = curve.points.iter().map(|p| format!("{:.2}", p.1)).collect();
             table.push(vec![

@@ -7,11 +7,17 @@ use crate::document::{Block, Cell, Document, Table};
 /// Writes the main table of the document. Numbers are in full; every row carries the search, its spec hash, the
 /// engine, the version, the jobs and the time, so that rows of several reports can be put together.
 pub(crate) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
-    let tables = document.sections.iter().flat_map(|section| &section.blocks).filter_map(|block| match block {
-        Block::Table(table) if table.key == document.primary => Some(table),
-        _ => None,
-    });
-    let Some(table) = tables.into_iter().next() else { return Ok(()) };
+    let tables = document
+        .sections
+        .iter()
+        .flat_map(|section| &section.blocks)
+        .filter_map(|block| match block {
+            Block::Table(table) | Block::Plain(table) if table.key == document.primary => Some(table),
+            _ => None,
+        });
+    let Some(table) = tables.into_iter().next() else {
+        return Ok(());
+    };
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(header(table))?;
     let cited = cited(document);
@@ -22,7 +28,9 @@ pub(crate) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> 
 }
 
 fn header(table: &Table) -> Vec<String> {
-    let mut names: Vec<String> = ["search", "spec_hash", "engine", "version", "ended", "as_of"].map(String::from).into();
+    let mut names: Vec<String> = ["search", "spec_hash", "engine", "version", "ended", "as_of"]
+        .map(String::from)
+        .into();
     for (at, column) in table.columns.iter().enumerate() {
         if table.rows.iter().any(|row| matches!(row[at], Cell::Interval(..))) {
             names.extend(["low", "high"].map(|end| format!("{}_{end}", column.key)));
@@ -44,6 +52,10 @@ fn cited(document: &Document) -> Vec<String> {
         join(&|c| c.engine.clone()),
         join(&|c| c.version.clone()),
         join(&|c| c.ended.to_string()),
-        document.citations.first().map(|c| c.as_of.to_rfc3339()).unwrap_or_default(),
+        document
+            .citations
+            .first()
+            .map(|c| c.as_of.to_rfc3339())
+            .unwrap_or_default(),
     ]
 }

@@ -13,6 +13,8 @@ pub struct Document {
     pub primary: &'static str,
     /// The searches that it is about.
     pub citations: Vec<Citation>,
+    /// A few values, each with what it is, for the head of a page.
+    pub highlights: Vec<(String, String)>,
     /// Its parts, in reading order.
     pub sections: Vec<Section>,
 }
@@ -33,6 +35,8 @@ pub enum Block {
     Note(String),
     /// Numbers.
     Table(Table),
+    /// Numbers that a page shows as a figure: for terminals and CSV.
+    Plain(Table),
     /// A drawing, with its numbers; terminals and CSV leave it out.
     Figure(Box<Figure>),
 }
@@ -75,6 +79,8 @@ pub enum Cell {
     Number(f64, usize),
     /// A quantity over many powers of ten, shown as 12.3 M.
     Large(f64),
+    /// A probability near 0, shown by its order.
+    Small(f64),
     /// A duration in seconds.
     Seconds(f64),
     /// From and to, shown with so many decimals.
@@ -105,14 +111,33 @@ pub(crate) struct Fact {
 }
 
 impl Fact {
-    pub fn new(key: &'static str, label: impl Into<String>, value: Cell, unit: &'static str, jobs: i64) -> Self {
-        Self { key, label: label.into(), value, unit, interval: Cell::Interval(None, 2), jobs }
+    pub fn new(
+        key: &'static str,
+        label: impl Into<String>,
+        value: Cell,
+        unit: &'static str,
+        jobs: i64,
+    ) -> Self {
+        Self {
+            key,
+            label: label.into(),
+            value,
+            unit,
+            interval: Cell::Interval(None, 2),
+            jobs,
+        }
     }
 
     /// A table of figures; those without a value are left out.
     pub fn table(key: &'static str, caption: impl Into<String>, facts: Vec<Self>) -> Table {
-        let columns =
-            [("measure", ""), ("label", "figure"), ("value", "#value"), ("unit", ""), ("interval", "#95 % interval"), ("jobs", "#over jobs")];
+        let columns = [
+            ("measure", ""),
+            ("label", "figure"),
+            ("value", "#value"),
+            ("unit", ""),
+            ("interval", "#95 % interval"),
+            ("jobs", "#over jobs"),
+        ];
         let mut table = Table::new(key, caption, &columns);
         for fact in facts.into_iter().filter(|fact| fact.value != Cell::Empty) {
             table.push(vec![
@@ -131,7 +156,10 @@ impl Fact {
 impl Section {
     /// A section with nothing in it.
     pub fn new(heading: impl Into<String>) -> Self {
-        Self { heading: heading.into(), blocks: Vec::new() }
+        Self {
+            heading: heading.into(),
+            blocks: Vec::new(),
+        }
     }
 
     /// Adds a sentence.
@@ -156,22 +184,40 @@ impl Section {
         self
     }
 
+    /// Adds a table that a page does without, because a figure holds it.
+    pub fn plain(mut self, table: Table) -> Self {
+        if !table.rows.is_empty() {
+            self.blocks.push(Block::Plain(table));
+        }
+        self
+    }
+
     /// Adds a figure, if there is one.
     pub fn figure(mut self, figure: Option<Figure>) -> Self {
-        self.blocks.extend(figure.map(|figure| Block::Figure(Box::new(figure))));
+        self.blocks
+            .extend(figure.map(|figure| Block::Figure(Box::new(figure))));
         self
     }
 }
 
 impl Table {
     /// A table with columns and no rows. A heading that begins with `#` marks a column of numbers.
-    pub fn new(key: &'static str, caption: impl Into<String>, columns: &[(&'static str, &'static str)]) -> Self {
+    pub fn new(
+        key: &'static str,
+        caption: impl Into<String>,
+        columns: &[(&'static str, &'static str)],
+    ) -> Self {
         let column = |&(key, heading): &(&'static str, &'static str)| Column {
             key,
             heading: heading.trim_start_matches('#'),
             numeric: heading.starts_with('#'),
         };
-        Self { key, caption: caption.into(), columns: columns.iter().map(column).collect(), rows: Vec::new() }
+        Self {
+            key,
+            caption: caption.into(),
+            columns: columns.iter().map(column).collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row.
@@ -179,14 +225,22 @@ impl Table {
     /// # Panics
     /// If it has more or fewer cells than there are columns.
     pub fn push(&mut self, row: Vec<Cell>) {
-        assert_eq!(row.len(), self.columns.len(), "table {}: a row has a cell per column", self.key);
+        assert_eq!(
+            row.len(),
+            self.columns.len(),
+            "table {}: a row has a cell per column",
+            self.key
+        );
         self.rows.push(row);
     }
 
     /// Whether people are shown the column: it has a name, and a value in some row.
     pub(crate) fn shows(&self, column: usize) -> bool {
         !self.columns[column].heading.is_empty()
-            && self.rows.iter().any(|row| !matches!(row[column], Cell::Empty | Cell::Interval(None, _)))
+            && self
+                .rows
+                .iter()
+                .any(|row| !matches!(row[column], Cell::Empty | Cell::Interval(None, _)))
     }
 }
 
@@ -222,7 +276,9 @@ impl Cell {
 
     /// A number with so many decimals, or nothing.
     pub fn number(value: Option<f64>, decimals: usize) -> Self {
-        value.filter(|v| v.is_finite()).map_or(Self::Empty, |value| Self::Number(value, decimals))
+        value
+            .filter(|v| v.is_finite())
+            .map_or(Self::Empty, |value| Self::Number(value, decimals))
     }
 
     /// For people: rounded, with units where the cell has one.
@@ -233,6 +289,8 @@ impl Cell {
             Self::Count(count) => grouped(*count),
             Self::Number(value, decimals) => fixed(*value, *decimals),
             Self::Large(value) => large(*value),
+            Self::Small(value) if *value < 1e-99 => "< 1e−99".to_owned(),
+            Self::Small(value) => format!("{value:.0e}").replace('-', "−"),
             Self::Seconds(seconds) => duration(*seconds),
             Self::Interval(Some((low, high)), d) => format!("{} to {}", fixed(*low, *d), fixed(*high, *d)),
             Self::Bar(share) => bar(*share),
@@ -248,7 +306,11 @@ impl Cell {
             Self::Empty => vec![String::new()],
             Self::Text(text) => vec![text.clone()],
             Self::Count(count) => vec![count.to_string()],
-            Self::Number(value, _) | Self::Large(value) | Self::Seconds(value) | Self::Bar(value) => {
+            Self::Number(value, _)
+            | Self::Large(value)
+            | Self::Small(value)
+            | Self::Seconds(value)
+            | Self::Bar(value) => {
                 vec![value.to_string()]
             }
             Self::Interval(None, _) => vec![String::new(); 2],
@@ -286,7 +348,10 @@ pub(crate) fn grouped(count: i64) -> String {
 pub(crate) fn large(value: f64) -> String {
     let units = [(1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     match units.into_iter().find(|(size, _)| value.abs() >= *size) {
-        Some((size, unit)) => format!("{} {unit}", fixed(value / size, if value / size < 100.0 { 2 } else { 1 })),
+        Some((size, unit)) => format!(
+            "{} {unit}",
+            fixed(value / size, if value / size < 100.0 { 2 } else { 1 })
+        ),
         None => fixed(value, usize::from(value.fract() != 0.0)),
     }
 }
@@ -321,7 +386,11 @@ mod tests {
             (Cell::Number(-0.001, 2), "0.00", "no negative zero"),
             (Cell::Number(-1.25, 1), "−1.2", "a minus, not a hyphen"),
             (Cell::Count(1234), "1234", "four digits stay together"),
-            (Cell::Count(1_234_567), "1\u{202f}234\u{202f}567", "groups of three"),
+            (
+                Cell::Count(1_234_567),
+                "1\u{202f}234\u{202f}567",
+                "groups of three",
+            ),
             (Cell::Large(740_018_600.0), "740.0 M", "mega"),
             (Cell::Large(0.0), "0", "nothing"),
             (Cell::Seconds(3.21), "3.2 s", "seconds"),

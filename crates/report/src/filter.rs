@@ -51,13 +51,27 @@ const COLUMNS: [(&str, Kind); 22] = [
     ("fitness", Kind::Number),
     ("stop_epoch", Kind::Number),
     ("prediction", Kind::Number),
-    ("outcome", Kind::Word(&["terminated", "completed", "diverged", "failed", "cancelled"])),
+    (
+        "outcome",
+        Kind::Word(&["terminated", "completed", "diverged", "failed", "cancelled"]),
+    ),
     ("mode", Kind::Word(&["terminate", "observe", "audit", "promoted"])),
-    ("fitness_source", Kind::Word(&["measured", "predicted", "best observed"])),
+    (
+        "fitness_source",
+        Kind::Word(&["measured", "predicted", "observed"]),
+    ),
     (
         "state",
         Kind::Word(&[
-            "ready", "running", "waiting", "paused", "terminated", "completed", "diverged", "failed", "cancelled",
+            "ready",
+            "running",
+            "waiting",
+            "paused",
+            "terminated",
+            "completed",
+            "diverged",
+            "failed",
+            "cancelled",
         ]),
     ),
     ("class", Kind::Text),
@@ -78,7 +92,10 @@ impl Filter {
     pub fn parse(since: Option<&str>, conditions: &[impl AsRef<str>]) -> Result<Self, ReportError> {
         Ok(Self {
             since: since.map(parse_since).transpose()?,
-            conditions: conditions.iter().map(|c| Condition::parse(c.as_ref())).collect::<Result<_, _>>()?,
+            conditions: conditions
+                .iter()
+                .map(|c| Condition::parse(c.as_ref()))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -94,7 +111,11 @@ impl Filter {
             Since::At(at) => format!("ended since {} or not yet", at.format("%Y-%m-%d %H:%M:%S UTC")),
         });
         let all: Vec<String> = since
-            .chain(self.conditions.iter().map(|c| format!("{} {} {}", c.column, c.operator, c.value)))
+            .chain(
+                self.conditions
+                    .iter()
+                    .map(|c| format!("{} {} {}", c.column, c.operator, c.value)),
+            )
             .collect();
         (!all.is_empty()).then(|| all.join(" and "))
     }
@@ -102,11 +123,17 @@ impl Filter {
     /// ` AND …` over the columns of `job_outcome`. Values are numbers, words of a fixed list, or quoted.
     pub(crate) fn sql(&self) -> String {
         let since = self.since.iter().map(|since| match since {
-            Since::Ago(seconds) => format!("coalesce(finished_at >= now() - interval '{seconds} seconds', true)"),
+            Since::Ago(seconds) => {
+                format!("coalesce(finished_at >= now() - interval '{seconds} seconds', true)")
+            }
             Since::At(at) => format!("coalesce(finished_at >= '{}', true)", at.to_rfc3339()),
         });
         since
-            .chain(self.conditions.iter().map(|c| format!("{} {} {}", c.column, c.operator, c.value)))
+            .chain(
+                self.conditions
+                    .iter()
+                    .map(|c| format!("{} {} {}", c.column, c.operator, c.value)),
+            )
             .map(|condition| format!(" AND {condition}"))
             .collect()
     }
@@ -114,7 +141,11 @@ impl Filter {
 
 impl Condition {
     fn parse(text: &str) -> Result<Self, ReportError> {
-        let wrong = |expected: String| ReportError::Filter { option: "--where", found: text.to_owned(), expected };
+        let wrong = |expected: String| ReportError::Filter {
+            option: "--where",
+            found: text.to_owned(),
+            expected,
+        };
         let split = text.find(['<', '>', '=', '!']).ok_or_else(|| {
             wrong("COLUMN OPERATOR VALUE, as in `parameters<1000000` or `outcome=completed`".to_owned())
         })?;
@@ -124,20 +155,29 @@ impl Condition {
             .find(|operator| rest.starts_with(operator))
             .ok_or_else(|| wrong("one of the operators = != < <= > >=".to_owned()))?;
         let value = rest[operator.len()..].trim();
-        let (column, kind) = COLUMNS.iter().find(|(column, _)| *column == name).ok_or_else(|| {
-            let names: Vec<&str> = COLUMNS.iter().map(|c| c.0).collect();
-            wrong(format!("one of the columns {}", names.join(", ")))
-        })?;
+        let (column, kind) = COLUMNS
+            .iter()
+            .find(|(column, _)| *column == name)
+            .ok_or_else(|| {
+                let names: Vec<&str> = COLUMNS.iter().map(|c| c.0).collect();
+                wrong(format!("one of the columns {}", names.join(", ")))
+            })?;
         let value = match kind {
             Kind::Number => match value.parse::<f64>() {
-                Ok(number) if number.is_finite() => value.parse::<i64>().map_or(number.to_string(), |n| n.to_string()),
+                Ok(number) if number.is_finite() => {
+                    value.parse::<i64>().map_or(number.to_string(), |n| n.to_string())
+                }
                 _ => return Err(wrong(format!("a number after {column} {operator}"))),
             },
             Kind::Word(words) if words.contains(&value) => format!("'{value}'"),
             Kind::Word(words) => return Err(wrong(format!("{column} to be one of {}", words.join(", ")))),
             Kind::Text => format!("'{}'", value.replace('\'', "''")),
         };
-        Ok(Self { column, operator, value })
+        Ok(Self {
+            column,
+            operator,
+            value,
+        })
     }
 }
 
@@ -145,7 +185,8 @@ fn parse_since(text: &str) -> Result<Since, ReportError> {
     let wrong = || ReportError::Filter {
         option: "--since",
         found: text.to_owned(),
-        expected: "a duration back from now (90m, 12h, 7d) or a UTC time (2026-11-24, 2026-11-24T08:30:00Z)".to_owned(),
+        expected: "a duration back from now (90m, 12h, 7d) or a UTC time (2026-11-24, 2026-11-24T08:30:00Z)"
+            .to_owned(),
     };
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(Since::At(at.to_utc()));
@@ -183,7 +224,11 @@ mod tests {
             ("parameters<1000000", " AND parameters < 1000000", "a number"),
             ("fitness >= 71.5", " AND fitness >= 71.5", "spaces"),
             ("outcome=completed", " AND outcome = 'completed'", "a word"),
-            ("class=a' OR true", " AND class = 'a'' OR true'", "a quote stays inside"),
+            (
+                "class=a' OR true",
+                " AND class = 'a'' OR true'",
+                "a quote stays inside",
+            ),
         ];
         for (text, expected, why) in table {
             assert_eq!(Filter::parse(None, &[text]).unwrap().sql(), expected, "{why}");
@@ -213,8 +258,14 @@ mod tests {
     #[test]
     fn since_is_read_as_a_duration_or_a_time() {
         let sql = |text| Filter::parse(Some(text), &[] as &[&str]).unwrap().sql();
-        assert_eq!(sql("12h"), " AND coalesce(finished_at >= now() - interval '43200 seconds', true)");
-        assert_eq!(sql("2026-11-24"), " AND coalesce(finished_at >= '2026-11-24T00:00:00+00:00', true)");
+        assert_eq!(
+            sql("12h"),
+            " AND coalesce(finished_at >= now() - interval '43200 seconds', true)"
+        );
+        assert_eq!(
+            sql("2026-11-24"),
+            " AND coalesce(finished_at >= '2026-11-24T00:00:00+00:00', true)"
+        );
         assert!(Filter::default().is_empty() && Filter::default().words().is_none());
     }
 }

@@ -12,7 +12,9 @@ use crate::{Citation, ReportError};
 /// Writes the page.
 pub(crate) fn write(document: &Document, out: &mut dyn Write) -> Result<(), ReportError> {
     let sections = document.sections.iter().enumerate();
-    let sections = sections.map(|(at, s)| section(s, at)).collect::<Result<Vec<_>, _>>()?;
+    let sections = sections
+        .map(|(at, s)| section(s, at))
+        .collect::<Result<Vec<_>, _>>()?;
     let names: Vec<&str> = document.citations.iter().map(|c| c.search.as_str()).collect();
     let title = names.join(" and ");
     let page = html! {
@@ -30,6 +32,9 @@ pub(crate) fn write(document: &Document, out: &mut dyn Write) -> Result<(), Repo
                 header {
                     h1 { (title) }
                     p.kind { "peng report " (document.title) }
+                    @if !document.highlights.is_empty() {
+                        dl.tiles { @for (value, what) in &document.highlights { div { dt { (what) } dd { (value) } } } }
+                    }
                     @for citation in &document.citations { (cite(citation, names.len() > 1)) }
                     @if document.sections.len() > 2 { (contents(document)) }
                 }
@@ -58,7 +63,9 @@ fn contents(document: &Document) -> Markup {
 
 fn cite(citation: &Citation, named: bool) -> Markup {
     let ended = format!("{} of {}", grouped(citation.ended), grouped(citation.jobs));
-    let took = citation.finished_at.map(|at| (at - citation.created_at).num_milliseconds() as f64 / 1e3);
+    let took = citation
+        .finished_at
+        .map(|at| (at - citation.created_at).num_milliseconds() as f64 / 1e3);
     html! {
         dl.cite {
             @if named { div.long { dt { "Search" } dd { strong { (citation.search) } } } }
@@ -107,6 +114,7 @@ fn block(block: &Block) -> Result<Markup, ReportError> {
     Ok(match block {
         Block::Note(text) => html! { p.note { (text) } },
         Block::Table(table) => grid(table),
+        Block::Plain(_) => html! {},
         Block::Figure(figure) => drawn(figure)?,
     })
 }
@@ -145,7 +153,9 @@ fn drawn(figure: &Figure) -> Result<Markup, ReportError> {
     let title = format!("figure-{}", figure.key);
     let svg = |size, class: &str| {
         let attributes = format!("<svg class=\"{class}\" role=\"img\" aria-labelledby=\"{title}\" ");
-        figure.draw(size, false).map(|svg| PreEscaped(svg.replacen("<svg ", &attributes, 1)))
+        figure
+            .draw(size, false)
+            .map(|svg| PreEscaped(svg.replacen("<svg ", &attributes, 1)))
     };
     let (wide, narrow) = (svg(WIDE, "wide")?, svg(NARROW, "narrow")?);
     Ok(html! {

@@ -102,21 +102,36 @@ impl Known {
 
 impl Truth {
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
-        scope.query(include_str!("truth.sql")).get_result(conn).map_err(failed("truth"))
+        scope
+            .query(include_str!("truth.sql"))
+            .get_result(conn)
+            .map_err(failed("truth"))
     }
 
     /// What a reader must know before the figures.
     pub fn sentence(&self) -> String {
-        let Self { trained, observed, audited, promoted, never_stopped } = *self;
+        let Self {
+            trained,
+            observed,
+            audited,
+            promoted,
+            never_stopped,
+        } = *self;
         let mut parts = Vec::new();
         if observed > 0 {
-            parts.push(format!("{observed} trained to the end because the search only observes"));
+            parts.push(format!(
+                "{observed} trained to the end because the search only observes"
+            ));
         }
         if audited > 0 {
-            parts.push(format!("{audited} drawn at random and trained to the end (audit)"));
+            parts.push(format!(
+                "{audited} drawn at random and trained to the end (audit)"
+            ));
         }
         if promoted > 0 {
-            parts.push(format!("{promoted} promoted, that is, chosen for their prediction: no sample of all"));
+            parts.push(format!(
+                "{promoted} promoted, that is, chosen for their prediction: no sample of all"
+            ));
         }
         let known = observed + audited + promoted;
         let mut text = match (trained, known) {
@@ -126,7 +141,10 @@ impl Truth {
                  stopped: how good its predictions are cannot be said. `audit` in the specification, or `peng search \
                  promote`, makes it known."
             ),
-            _ => format!("The true final accuracy is known for {known} of {trained} networks: {}.", parts.join("; ")),
+            _ => format!(
+                "The true final accuracy is known for {known} of {trained} networks: {}.",
+                parts.join("; ")
+            ),
         };
         if never_stopped > 0 {
             text += &format!(

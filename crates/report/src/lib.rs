@@ -16,7 +16,10 @@
 //! # }
 //! ```
 
+mod bootstrap;
+pub mod calibration;
 mod citation;
+pub mod comparison;
 pub mod curves;
 mod delimited;
 pub mod document;
@@ -24,22 +27,34 @@ mod error;
 pub mod figure;
 mod filter;
 mod html;
+pub mod job;
 pub mod known;
 mod output;
 mod page;
 mod palette;
+pub mod pareto;
+pub mod ranking;
+pub mod sample;
 pub mod savings;
 mod scope;
 pub mod summary;
 mod terminal;
 pub mod timing;
+pub mod workers;
 
+pub use bootstrap::Bootstrap;
+pub use calibration::{Calibration, calibration};
 pub use citation::Citation;
+pub use comparison::{Comparison, compare};
 pub use error::ReportError;
 pub use filter::Filter;
+pub use job::{JobReport, job};
 pub use output::{Output, Report};
 pub use page::{Page, html, page};
 pub use palette::Ink;
+pub use pareto::{Pareto, pareto};
+pub use ranking::{Ranking, ranking};
 pub use savings::{Savings, savings};
 pub use summary::{Summary, summary};
 pub use terminal::Style;
+pub use workers::{Workers, workers};

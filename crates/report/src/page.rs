@@ -5,14 +5,18 @@ use std::io::Write;
 use diesel::PgConnection;
 use serde::Serialize;
 
+use crate::calibration::Calibration;
 use crate::curves::Curves;
 use crate::document::Document;
 use crate::known::Known;
 use crate::output::{Output, Report};
+use crate::pareto::Pareto;
+use crate::ranking::Ranking;
 use crate::savings::Savings;
 use crate::scope::{Scope, snapshot};
 use crate::summary::Summary;
 use crate::terminal::Style;
+use crate::workers::Workers;
 use crate::{Filter, ReportError};
 
 /// All of a search on one page: the summary and the figures of every analysis.
@@ -22,8 +26,16 @@ pub struct Page {
     pub summary: Summary,
     /// Learning curves.
     pub curves: Curves,
+    /// Predicted against true rank.
+    pub ranking: Ranking,
     /// Epochs and device time saved.
     pub savings: Savings,
+    /// Fitness against cost.
+    pub pareto: Pareto,
+    /// Errors of the predictions.
+    pub calibration: Calibration,
+    /// Who trained.
+    pub workers: Workers,
 }
 
 /// All of a search on one page.
@@ -35,9 +47,13 @@ pub fn page(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Pa
         let scope = Scope::open(conn, search, filter)?;
         let known = Known::load(conn, &scope)?;
         Ok(Page {
-            summary: Summary::load(conn, &scope, known)?,
+            summary: Summary::load(conn, &scope, known.clone())?,
             curves: Curves::load(conn, &scope)?,
+            ranking: Ranking::load(conn, &scope, known)?,
             savings: Savings::load(conn, &scope)?,
+            pareto: Pareto::load(conn, &scope)?,
+            calibration: Calibration::load(conn, &scope)?,
+            workers: Workers::load(conn, &scope)?,
         })
     })
 }
@@ -52,11 +68,20 @@ pub fn html(conn: &mut PgConnection, search: &str, out: &mut impl Write) -> Resu
 
 impl Report for Page {
     fn document(&self) -> Document {
-        let parts = [self.summary.sections(), self.curves.sections(), self.savings.sections()];
+        let parts = [
+            self.summary.sections(),
+            self.curves.sections(),
+            self.ranking.sections(),
+            self.savings.sections(),
+            self.pareto.sections(),
+            self.calibration.sections(),
+            self.workers.sections(),
+        ];
         Document {
             title: "on the whole search",
             primary: "figures",
             citations: vec![self.summary.citation.clone()],
+            highlights: self.summary.highlights(),
             sections: parts.into_iter().flatten().collect(),
         }
     }

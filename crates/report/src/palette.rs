@@ -26,7 +26,14 @@ pub enum Ink {
 }
 
 impl Ink {
-    const ALL: [Self; 6] = [Self::Text, Self::Grid, Self::Quiet, Self::Blue, Self::Vermilion, Self::Green];
+    const ALL: [Self; 6] = [
+        Self::Text,
+        Self::Grid,
+        Self::Quiet,
+        Self::Blue,
+        Self::Vermilion,
+        Self::Green,
+    ];
 
     /// On white.
     pub(crate) const fn light(self) -> RGBColor {
@@ -63,7 +70,10 @@ impl Ink {
         for ink in Self::ALL {
             let (light, dark) = (hex(ink.light()), hex(ink.dark()));
             // Infallible: a String takes all that is written to it.
-            let _ = write!(rules, "svg [stroke=\"{light}\"]{{stroke:{dark}}}svg [fill=\"{light}\"]{{fill:{dark}}}");
+            let _ = write!(
+                rules,
+                "svg [stroke=\"{light}\"]{{stroke:{dark}}}svg [fill=\"{light}\"]{{fill:{dark}}}"
+            );
         }
         rules
     }

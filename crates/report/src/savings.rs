@@ -102,7 +102,10 @@ pub fn savings(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result
 
 impl Epochs {
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
-        scope.query(include_str!("savings.sql")).get_result(conn).map_err(failed("savings"))
+        scope
+            .query(include_str!("savings.sql"))
+            .get_result(conn)
+            .map_err(failed("savings"))
     }
 
     /// Epochs saved, in per cent of training all to the end; none without jobs.
@@ -124,9 +127,27 @@ impl Epochs {
         let epochs = |value: f64| Cell::Number(value, usize::from(value.fract() != 0.0));
         let jobs = self.jobs;
         let mut facts = vec![
-            Fact::new("epochs_trained", "epochs trained", epochs(self.epochs_trained), "", jobs),
-            Fact::new("epochs_full", "epochs of training all to the end", epochs(self.epochs_full), "", jobs),
-            Fact::new("epochs_saved_percent", "epochs saved", Cell::number(self.saved_percent(), 1), "%", jobs),
+            Fact::new(
+                "epochs_trained",
+                "epochs trained",
+                epochs(self.epochs_trained),
+                "",
+                jobs,
+            ),
+            Fact::new(
+                "epochs_full",
+                "epochs of training all to the end",
+                epochs(self.epochs_full),
+                "",
+                jobs,
+            ),
+            Fact::new(
+                "epochs_saved_percent",
+                "epochs saved",
+                Cell::number(self.saved_percent(), 1),
+                "%",
+                jobs,
+            ),
         ];
         if (self.epochs_if_obeyed - self.epochs_trained).abs() > 1e-9 {
             let value = Cell::number(self.would_have_saved_percent(), 1);
@@ -142,9 +163,15 @@ impl Savings {
         Ok(Self {
             citation: scope.citation.clone(),
             epochs: Epochs::load(conn, scope)?,
-            seconds: scope.query(include_str!("seconds.sql")).get_result(conn).map_err(failed("seconds"))?,
+            seconds: scope
+                .query(include_str!("seconds.sql"))
+                .get_result(conn)
+                .map_err(failed("seconds"))?,
             timing: Timing::load(conn, scope)?,
-            stops_by_epoch: scope.query(include_str!("stops.sql")).load(conn).map_err(failed("stops"))?,
+            stops_by_epoch: scope
+                .query(include_str!("stops.sql"))
+                .load(conn)
+                .map_err(failed("stops"))?,
         })
     }
 
@@ -174,19 +201,85 @@ impl Savings {
     fn facts(&self) -> Vec<Fact> {
         let e = &self.epochs;
         let jobs = e.jobs;
-        let seconds = |value: f64| if value > 0.0 { Cell::Seconds(value) } else { Cell::Empty };
+        let seconds = |value: f64| {
+            if value > 0.0 {
+                Cell::Seconds(value)
+            } else {
+                Cell::Empty
+            }
+        };
         let mut facts = e.facts();
         facts.extend([
-            Fact::new("terminated", "stopped by the predictor", e.terminated.into(), "", jobs),
-            Fact::new("converged_percent", "converged: a decision to stop, the last epoch included", Cell::number(e.converged_percent(), 1), "%", jobs),
-            Fact::new("mean_stop_epoch", "mean epoch of that decision", Cell::two(e.mean_stop_epoch), "", e.converged),
-            Fact::new("median_stop_epoch", "median of it", Cell::number(e.median_stop_epoch, 1), "", e.converged),
-            Fact::new("seconds_trained", "device time trained", seconds(e.seconds_trained), "", jobs),
-            Fact::new("seconds_saved", "device time saved (estimate)", seconds(self.seconds.seconds_saved), "", self.seconds.seconds_jobs),
-            Fact::new("seconds_after_stop", "device time after decisions not obeyed (measured)", seconds(e.seconds_after_stop), "", e.stops - e.terminated),
-            Fact::new("networks_per_device_hour", "networks per device and hour", Cell::two(self.networks_per_device_hour()), "", jobs),
-            Fact::new("networks_per_hour", "networks per hour of wall time, all workers", Cell::two(self.networks_per_hour()), "", jobs),
-            Fact::new("throughput_factor", "times as many networks as training all to the end", Cell::two(self.factor()), "×", jobs),
+            Fact::new(
+                "terminated",
+                "stopped by the predictor",
+                e.terminated.into(),
+                "",
+                jobs,
+            ),
+            Fact::new(
+                "converged_percent",
+                "converged: a decision to stop, the last epoch included",
+                Cell::number(e.converged_percent(), 1),
+                "%",
+                jobs,
+            ),
+            Fact::new(
+                "mean_stop_epoch",
+                "mean epoch of that decision",
+                Cell::two(e.mean_stop_epoch),
+                "",
+                e.converged,
+            ),
+            Fact::new(
+                "median_stop_epoch",
+                "median of it",
+                Cell::number(e.median_stop_epoch, 1),
+                "",
+                e.converged,
+            ),
+            Fact::new(
+                "seconds_trained",
+                "device time trained",
+                seconds(e.seconds_trained),
+                "",
+                jobs,
+            ),
+            Fact::new(
+                "seconds_saved",
+                "device time saved (estimate)",
+                seconds(self.seconds.seconds_saved),
+                "",
+                self.seconds.seconds_jobs,
+            ),
+            Fact::new(
+                "seconds_after_stop",
+                "device time after decisions not obeyed (measured)",
+                seconds(e.seconds_after_stop),
+                "",
+                e.stops - e.terminated,
+            ),
+            Fact::new(
+                "networks_per_device_hour",
+                "networks per device and hour",
+                Cell::two(self.networks_per_device_hour()),
+                "",
+                jobs,
+            ),
+            Fact::new(
+                "networks_per_hour",
+                "networks per hour of wall time, all workers",
+                Cell::two(self.networks_per_hour()),
+                "",
+                jobs,
+            ),
+            Fact::new(
+                "throughput_factor",
+                "times as many networks as training all to the end",
+                Cell::two(self.factor()),
+                "×",
+                jobs,
+            ),
         ]);
         facts
     }
@@ -199,17 +292,25 @@ impl Savings {
                  an estimate: for each terminated job, the intervals left times the seconds of its last one.",
             )
             .table(Fact::table("savings", "Epochs and device time trained and saved", self.facts()))
-            .table(self.histogram())
+            .plain(self.histogram())
             .figure(self.figure());
         vec![section]
     }
 
     fn histogram(&self) -> Table {
-        let columns = [("stop_epoch", "#epoch"), ("jobs", "#jobs"), ("share", "share of all")];
+        let columns = [
+            ("stop_epoch", "#epoch"),
+            ("jobs", "#jobs"),
+            ("share", "share of all"),
+        ];
         let mut table = Table::new("stops", "Jobs by epoch of the first decision to stop", &columns);
         for stops in &self.stops_by_epoch {
             let share = stops.jobs as f64 / self.epochs.jobs.max(1) as f64;
-            table.push(vec![Cell::Number(stops.stop_epoch, decimals(self.citation.interval)), stops.jobs.into(), Cell::Bar(share)]);
+            table.push(vec![
+                Cell::Number(stops.stop_epoch, decimals(self.citation.interval)),
+                stops.jobs.into(),
+                Cell::Bar(share),
+            ]);
         }
         table
     }
@@ -222,7 +323,13 @@ impl Savings {
         let bars: Vec<_> = self
             .stops_by_epoch
             .iter()
-            .map(|s| (s.stop_epoch - interval / 2.0, s.stop_epoch + interval / 2.0, s.jobs as f64))
+            .map(|s| {
+                (
+                    s.stop_epoch - interval / 2.0,
+                    s.stop_epoch + interval / 2.0,
+                    s.jobs as f64,
+                )
+            })
             .collect();
         let never = self.epochs.jobs - self.epochs.converged;
         let max_epochs = self.citation.max_epochs;
@@ -234,9 +341,18 @@ impl Savings {
                  at epoch {max_epochs}. What lies to the right of a bar was saved, or would have been.",
                 self.epochs.jobs
             ),
-            x: Axis { label: "epoch of the first decision to stop".into(), low: 0.0, high: max_epochs + interval },
+            x: Axis {
+                label: "epoch of the first decision to stop".into(),
+                low: 0.0,
+                high: max_epochs + interval,
+            },
             y: Axis::around("jobs", bars.iter().map(|b| b.2)).from(0.0),
-            layers: vec![Layer { name: None, ink: Ink::Vermilion, opacity: 1.0, marks: Marks::Bars(bars) }],
+            layers: vec![Layer {
+                name: None,
+                ink: Ink::Vermilion,
+                opacity: 1.0,
+                marks: Marks::Bars(bars),
+            }],
             numbers: self.histogram(),
         })
     }
@@ -244,7 +360,9 @@ impl Savings {
 
 /// Decimals that epochs need at an interval: 0 for 1, 1 for 0.5.
 pub(crate) fn decimals(interval: f64) -> usize {
-    (0..3).find(|&d| (interval * 10f64.powi(d)).fract().abs() < 1e-9).unwrap_or(3) as usize
+    (0..3)
+        .find(|&d| (interval * 10f64.powi(d)).fract().abs() < 1e-9)
+        .unwrap_or(3) as usize
 }
 
 impl Report for Savings {
@@ -253,6 +371,7 @@ impl Report for Savings {
             title: "savings",
             primary: "savings",
             citations: vec![self.citation.clone()],
+            highlights: vec![],
             sections: self.sections(),
         }
     }

@@ -21,7 +21,9 @@ impl<'a> Scope<'a> {
 
     /// A statement over `job_outcome` with the number of the search as `$1` and the filter in its place.
     pub fn query(&self, sql: &str) -> BoxedSqlQuery<'static, Pg, SqlQuery> {
-        sql_query(self.text(sql)).into_boxed::<Pg>().bind::<sql_types::BigInt, _>(self.id)
+        sql_query(self.text(sql))
+            .into_boxed::<Pg>()
+            .bind::<sql_types::BigInt, _>(self.id)
     }
 
     pub fn text(&self, sql: &str) -> String {
@@ -44,8 +46,13 @@ pub(crate) fn snapshot<T>(
     conn: &mut PgConnection,
     report: impl FnOnce(&mut PgConnection) -> Result<T, ReportError>,
 ) -> Result<T, ReportError> {
-    conn.build_transaction().read_only().repeatable_read().run(|conn| {
-        sql_query("SET LOCAL jit = off").execute(conn).map_err(failed("jit"))?;
-        report(conn)
-    })
+    conn.build_transaction()
+        .read_only()
+        .repeatable_read()
+        .run(|conn| {
+            sql_query("SET LOCAL jit = off")
+                .execute(conn)
+                .map_err(failed("jit"))?;
+            report(conn)
+        })
 }

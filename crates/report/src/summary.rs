@@ -4,7 +4,7 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use predictor::{Measures, rank};
 use serde::Serialize;
 
-use crate::document::{Cell, Document, Fact, Section, Table};
+use crate::document::{Cell, Document, Fact, Section, Table, fixed};
 use crate::known::{Known, Truth, drawn_and_chosen};
 use crate::output::Report;
 use crate::savings::{Epochs, decimals};
@@ -78,7 +78,7 @@ pub struct Network {
     /// What the search ranks by, in per cent.
     #[diesel(sql_type = sql_types::Double)]
     pub fitness: f64,
-    /// measured, predicted, or best observed.
+    /// measured, predicted, or observed.
     #[diesel(sql_type = sql_types::Text)]
     pub fitness_source: String,
     /// Lower end of the 80 % interval of a prediction.
@@ -116,8 +116,10 @@ pub fn summary(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result
 impl Agreement {
     pub(crate) fn of(known: &[Known], max_epochs: f64) -> Self {
         let outcomes: Vec<_> = known.iter().map(|k| k.outcome(max_epochs)).collect();
-        let (observed, truth): (Vec<f64>, Vec<f64>) =
-            known.iter().filter_map(|k| Some((k.observed_fitness?, k.true_fitness))).unzip();
+        let (observed, truth): (Vec<f64>, Vec<f64>) = known
+            .iter()
+            .filter_map(|k| Some((k.observed_fitness?, k.true_fitness)))
+            .unzip();
         Self {
             jobs: known.len() as i64,
             measures: Measures::of(&outcomes),
@@ -131,26 +133,87 @@ impl Agreement {
         let jobs = self.jobs;
         let stopped = (m.terminated_percent.unwrap_or(0.0) * jobs as f64 / 100.0).round() as i64;
         vec![
-            Fact::new("mae", "mean absolute error of the predictions", Cell::two(m.mae), "points", stopped),
-            Fact::new("bias", "bias (predicted less true)", Cell::two(m.bias), "points", stopped),
-            Fact::new("coverage_80", "truth inside the 80 % interval", percent(m.coverage_80), "%", stopped),
-            Fact::new("spearman", "rank correlation (Spearman), predicted and true", Cell::two(m.spearman), "", jobs),
-            Fact::new("spearman_last_observed", "the same for the last observed accuracy", Cell::two(self.spearman_last_observed), "", jobs),
-            Fact::new("kendall", "rank correlation (Kendall tau-b)", Cell::two(m.kendall), "", jobs),
-            Fact::new("overlap_10", "top 10 % by prediction that are in the true top 10 %", percent(m.overlap_10), "%", jobs),
-            Fact::new("overlap_25", "the same for the top 25 %", percent(m.overlap_25), "%", jobs),
-            Fact::new("regret_1", "true best less the best that was found", Cell::two(m.regret_1), "points", jobs),
+            Fact::new(
+                "mae",
+                "mean absolute error of what the search believes",
+                Cell::two(m.mae),
+                "points",
+                jobs,
+            ),
+            Fact::new(
+                "bias",
+                "bias (believed less true)",
+                Cell::two(m.bias),
+                "points",
+                jobs,
+            ),
+            Fact::new(
+                "coverage_80",
+                "truth inside the 80 % interval",
+                percent(m.coverage_80),
+                "%",
+                stopped,
+            ),
+            Fact::new(
+                "spearman",
+                "rank correlation (Spearman), predicted and true",
+                Cell::two(m.spearman),
+                "",
+                jobs,
+            ),
+            Fact::new(
+                "spearman_last_observed",
+                "the same for the last observed accuracy",
+                Cell::two(self.spearman_last_observed),
+                "",
+                jobs,
+            ),
+            Fact::new(
+                "kendall",
+                "rank correlation (Kendall tau-b)",
+                Cell::two(m.kendall),
+                "",
+                jobs,
+            ),
+            Fact::new(
+                "overlap_10",
+                "top 10 % by prediction that are in the true top 10 %",
+                percent(m.overlap_10),
+                "%",
+                jobs,
+            ),
+            Fact::new(
+                "overlap_25",
+                "the same for the top 25 %",
+                percent(m.overlap_25),
+                "%",
+                jobs,
+            ),
+            Fact::new(
+                "regret_1",
+                "true best less the best that was found",
+                Cell::two(m.regret_1),
+                "points",
+                jobs,
+            ),
         ]
     }
 }
 
 impl Summary {
-    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>, known: Vec<Known>) -> Result<Self, ReportError> {
+    pub(crate) fn load(
+        conn: &mut PgConnection,
+        scope: &Scope<'_>,
+        known: Vec<Known>,
+    ) -> Result<Self, ReportError> {
         let epochs = Epochs::load(conn, scope)?;
         let (drawn, chosen) = drawn_and_chosen(known);
         Ok(Self {
             citation: scope.citation.clone(),
-            outcomes: scope.query(include_str!("outcome.sql")).load(conn).map_err(failed("outcome"))?,
+            outcomes: scope
+                .query(include_str!("outcome.sql"))
+                .load(conn)
+                .map_err(failed("outcome"))?,
             epochs_saved_percent: epochs.saved_percent(),
             would_have_saved_percent: epochs.would_have_saved_percent(),
             epochs,
@@ -158,13 +221,22 @@ impl Summary {
             drawn: Agreement::of(&drawn, scope.max_epochs()),
             promoted: Agreement::of(&chosen, scope.max_epochs()),
             timing: Timing::load(conn, scope)?,
-            best: scope.query(include_str!("best.sql")).load(conn).map_err(failed("best"))?,
+            best: scope
+                .query(include_str!("best.sql"))
+                .load(conn)
+                .map_err(failed("best"))?,
         })
     }
 
     fn outcome_table(&self) -> Table {
-        let columns =
-            [("state", "state"), ("jobs", "#jobs"), ("share", ""), ("bar", "share"), ("epochs", "#epochs"), ("seconds", "#device time")];
+        let columns = [
+            ("state", "state"),
+            ("jobs", "#jobs"),
+            ("share", ""),
+            ("bar", "share"),
+            ("epochs", "#epochs"),
+            ("seconds", "#device time"),
+        ];
         let mut table = Table::new("outcomes", "Jobs by state", &columns);
         let all: i64 = self.outcomes.iter().map(|o| o.jobs).sum();
         for outcome in &self.outcomes {
@@ -175,7 +247,10 @@ impl Summary {
                 Cell::Number(share, 3),
                 Cell::Bar(share),
                 Cell::number(outcome.epochs, decimals(self.citation.interval)),
-                outcome.seconds.filter(|s| *s > 0.0).map_or(Cell::Empty, Cell::Seconds),
+                outcome
+                    .seconds
+                    .filter(|s| *s > 0.0)
+                    .map_or(Cell::Empty, Cell::Seconds),
             ]);
         }
         table
@@ -183,8 +258,20 @@ impl Summary {
 
     fn figures(&self) -> Table {
         let mut facts = self.epochs.facts();
-        facts.push(Fact::new("converged_percent", "jobs with a decision to stop", Cell::number(self.epochs.converged_percent(), 1), "%", self.epochs.jobs));
-        facts.push(Fact::new("mean_stop_epoch", "mean epoch of that decision", Cell::number(self.epochs.mean_stop_epoch, 1), "", self.epochs.converged));
+        facts.push(Fact::new(
+            "converged_percent",
+            "jobs with a decision to stop",
+            Cell::number(self.epochs.converged_percent(), 1),
+            "%",
+            self.epochs.jobs,
+        ));
+        facts.push(Fact::new(
+            "mean_stop_epoch",
+            "mean epoch of that decision",
+            Cell::number(self.epochs.mean_stop_epoch, 1),
+            "",
+            self.epochs.converged,
+        ));
         facts.extend(self.timing.facts(self.epochs.seconds_trained, self.epochs.jobs));
         Fact::table("figures", "Epochs and time", facts)
     }
@@ -219,19 +306,75 @@ impl Summary {
         table
     }
 
+    /// What most readers look for, beside the name.
+    pub(crate) fn highlights(&self) -> Vec<(String, String)> {
+        let mut highlights = Vec::new();
+        let obeyed = self.epochs.terminated > 0;
+        let (saved, what) = if obeyed {
+            (self.epochs_saved_percent, "of the epochs saved")
+        } else {
+            (
+                self.would_have_saved_percent,
+                "of the epochs would have been saved",
+            )
+        };
+        highlights.extend(
+            saved
+                .filter(|_| self.epochs.jobs > 0)
+                .map(|s| (format!("{} %", fixed(s, 1)), what.to_owned())),
+        );
+        if let Some(best) = self.best.first() {
+            highlights.push((
+                format!("{} %", fixed(best.fitness, 2)),
+                format!("best fitness, {}", best.fitness_source),
+            ));
+        }
+        let over = format!("over {} networks", self.drawn.jobs);
+        let m = &self.drawn.measures;
+        highlights.extend(m.spearman.map(|s| {
+            (
+                fixed(s, 2),
+                format!("rank correlation, predicted and true, {over}"),
+            )
+        }));
+        highlights.extend(m.overlap_10.map(|o| {
+            (
+                format!("{} %", fixed(100.0 * o, 0)),
+                format!("of the true top 10 % kept, {over}"),
+            )
+        }));
+        highlights
+    }
+
     pub(crate) fn sections(&self) -> Vec<Section> {
-        let predicted = self.best.iter().filter(|n| n.fitness_source == "predicted").count();
+        let predicted = self
+            .best
+            .iter()
+            .filter(|n| n.fitness_source == "predicted")
+            .count();
         let unproven = (predicted > 0).then(|| {
             format!("{predicted} of these {} were stopped early: their fitness is a prediction, not a measurement.", self.best.len())
         });
         let agreement = Section::new("Predicted against true")
             .note(self.truth.sentence())
-            .table(Fact::table("agreement", "Predicted against true final accuracy", self.drawn.facts()))
-            .table(Fact::table("agreement_promoted", "The same over the promoted jobs alone", self.promoted.facts()));
+            .table(Fact::table(
+                "agreement",
+                "Predicted against true final accuracy",
+                self.drawn.facts(),
+            ))
+            .table(Fact::table(
+                "agreement_promoted",
+                "The same over the promoted jobs alone",
+                self.promoted.facts(),
+            ));
         vec![
-            Section::new("What came of the jobs").table(self.outcome_table()).table(self.figures()),
+            Section::new("What came of the jobs")
+                .table(self.outcome_table())
+                .table(self.figures()),
             agreement,
-            Section::new("Best networks").note_if(unproven).table(self.best_table()),
+            Section::new("Best networks")
+                .note_if(unproven)
+                .table(self.best_table()),
         ]
     }
 }
@@ -239,6 +382,12 @@ impl Summary {
 impl Report for Summary {
     fn document(&self) -> Document {
         let citations = vec![self.citation.clone()];
-        Document { title: "summary", primary: "figures", citations, sections: self.sections() }
+        Document {
+            title: "summary",
+            primary: "figures",
+            citations,
+            highlights: self.highlights(),
+            sections: self.sections(),
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{Attribute, Cell as Field, CellAlignment, ContentArrangement, Table as Grid};
+use comfy_table::{
+    Attribute, Cell as Field, CellAlignment, ContentArrangement, LineStyle, Row, Table as Grid, TableStyle,
+};
 
 use crate::document::{Block, Cell, Document, Table};
 use crate::{Citation, document};
@@ -18,39 +20,64 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self { width: 110, styled: false }
+        Self {
+            width: 110,
+            styled: false,
+        }
     }
 }
 
 impl Style {
     fn bold(self, text: &str) -> String {
-        if self.styled { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+        if self.styled {
+            format!("\x1b[1m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn dim(self, text: &str) -> String {
-        if self.styled { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
+        if self.styled {
+            format!("\x1b[2m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 }
 
 /// Writes the document; figures are left out.
 pub(crate) fn write(document: &Document, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for citation in &document.citations {
-        writeln!(out, "{} {}", style.bold(&citation.search), style.dim(&format!("· {}", document.title)))?;
+        writeln!(
+            out,
+            "{} {}",
+            style.bold(&citation.search),
+            style.dim(&format!("· {}", document.title))
+        )?;
         for line in cite(citation) {
             writeln!(out, "{}", style.dim(&line))?;
         }
     }
     for section in &document.sections {
-        if !section.blocks.iter().any(|block| !matches!(block, Block::Figure(_))) {
+        if !section
+            .blocks
+            .iter()
+            .any(|block| !matches!(block, Block::Figure(_)))
+        {
             continue;
         }
         writeln!(out, "\n{}", style.bold(&section.heading))?;
+        let mut tables = 0;
         for block in &section.blocks {
             match block {
+                Block::Table(table) | Block::Plain(table) if tables > 0 => {
+                    writeln!(out, "\n{}", indented(table, style))?
+                }
+                Block::Table(table) | Block::Plain(table) => writeln!(out, "{}", indented(table, style))?,
                 Block::Note(text) => write_note(text, style, out)?,
-                Block::Table(table) => writeln!(out, "{}", grid(table, style))?,
                 Block::Figure(_) => {}
             }
+            tables += usize::from(matches!(block, Block::Table(_) | Block::Plain(_)));
         }
     }
     Ok(())
@@ -74,7 +101,12 @@ pub(crate) fn cite(citation: &Citation) -> Vec<String> {
             citation.report_version
         ),
     ];
-    lines.extend(citation.filter.iter().map(|filter| format!("only jobs with {filter}")));
+    lines.extend(
+        citation
+            .filter
+            .iter()
+            .map(|filter| format!("only jobs with {filter}")),
+    );
     lines
 }
 
@@ -91,11 +123,19 @@ fn write_note(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", style.dim(&line))
 }
 
+fn indented(table: &Table, style: Style) -> String {
+    let lines: Vec<String> = grid(table, style)
+        .lines()
+        .map(|line| format!(" {}", line.trim_end()))
+        .collect();
+    lines.join("\n")
+}
+
 /// Columns in which no row has a value are left out.
 fn grid(table: &Table, style: Style) -> Grid {
     let shown: Vec<usize> = (0..table.columns.len()).filter(|&c| table.shows(c)).collect();
     let mut grid = Grid::new();
-    grid.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
+    grid.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction(' ')))
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(style.width);
     if style.styled {
@@ -108,7 +148,9 @@ fn grid(table: &Table, style: Style) -> Grid {
         align(Field::new(column.heading), column.numeric).add_attribute(Attribute::Bold)
     }));
     for row in &table.rows {
-        grid.add_row(shown.iter().map(|&c| field(&row[c], table.columns[c].numeric)));
+        let mut fields = Row::from(shown.iter().map(|&c| field(&row[c], table.columns[c].numeric)));
+        fields.max_height(2);
+        grid.add_row(fields);
     }
     grid
 }
@@ -118,5 +160,9 @@ fn field(cell: &Cell, numeric: bool) -> Field {
 }
 
 fn align(field: Field, numeric: bool) -> Field {
-    if numeric { field.set_alignment(CellAlignment::Right) } else { field }
+    if numeric {
+        field.set_alignment(CellAlignment::Right)
+    } else {
+        field
+    }
 }

@@ -1,0 +1,266 @@
+//! Are predictions as good as they say they are?
+
+use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
+use serde::Serialize;
+use statrs::distribution::{Beta, ContinuousCDF as _};
+
+use crate::document::{Cell, Document, Section, Table};
+use crate::figure::{Axis, Figure, Layer, Marks};
+use crate::known::Truth;
+use crate::output::Report;
+use crate::palette::Ink;
+use crate::savings::decimals;
+use crate::scope::{Scope, failed, snapshot};
+use crate::{Citation, Filter, ReportError};
+
+/// Error, bias, coverage and width of the predictions that stopped a job or would have, by epoch of decision.
+#[derive(Clone, Debug, Serialize)]
+pub struct Calibration {
+    /// What it is cited by.
+    pub citation: Citation,
+    /// From how many jobs the truth is known.
+    pub truth: Truth,
+    /// By epoch of decision.
+    pub by_epoch: Vec<Errors>,
+    /// Over all of them; none without any.
+    pub all: Option<Errors>,
+}
+
+/// Errors of predictions made at one epoch, in points.
+#[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
+pub struct Errors {
+    /// The epoch of decision; none for all of them.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub stop_epoch: Option<f64>,
+    /// Jobs behind it.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub jobs: i64,
+    /// Mean of predicted less true.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub bias: Option<f64>,
+    /// Mean of its size.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub mean_absolute_error: Option<f64>,
+    /// Root of the mean of its square.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub root_mean_square_error: Option<f64>,
+    /// Jobs with an 80 % interval.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub with_interval_80: i64,
+    /// Of these, with the truth in it.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub inside_80: i64,
+    /// Mean width of it.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub width_80: Option<f64>,
+    /// Jobs with a 90 % interval.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub with_interval_90: i64,
+    /// Of these, with the truth in it.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub inside_90: i64,
+    /// Mean width of it.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub width_90: Option<f64>,
+    /// Mean of true less observed at the decision: what a prediction had to foresee.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub gained_after_stop: Option<f64>,
+}
+
+/// Are predictions as good as they say they are?
+///
+/// # Errors
+/// If there is no such search, or the database does not answer.
+pub fn calibration(
+    conn: &mut PgConnection,
+    search: &str,
+    filter: &Filter,
+) -> Result<Calibration, ReportError> {
+    snapshot(conn, |conn| {
+        let scope = Scope::open(conn, search, filter)?;
+        Calibration::load(conn, &scope)
+    })
+}
+
+/// The exact 95 % interval of a share (Clopper and Pearson, Biometrika 26, 1934), in per cent; none of nothing.
+pub fn share_interval(inside: i64, of: i64) -> Option<(f64, f64)> {
+    if of <= 0 {
+        return None;
+    }
+    let (inside, outside) = (inside as f64, (of - inside) as f64);
+    let low = if inside > 0.0 {
+        Beta::new(inside, outside + 1.0).ok()?.inverse_cdf(0.025)
+    } else {
+        0.0
+    };
+    let high = if outside > 0.0 {
+        Beta::new(inside + 1.0, outside).ok()?.inverse_cdf(0.975)
+    } else {
+        1.0
+    };
+    Some((100.0 * low, 100.0 * high))
+}
+
+fn percent(inside: i64, of: i64) -> Option<f64> {
+    (of > 0).then(|| 100.0 * inside as f64 / of as f64)
+}
+
+impl Calibration {
+    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
+        let mut by_epoch: Vec<Errors> = scope
+            .query(include_str!("calibration.sql"))
+            .load(conn)
+            .map_err(failed("calibration"))?;
+        let all = by_epoch
+            .pop_if(|errors| errors.stop_epoch.is_none())
+            .filter(|errors| errors.jobs > 0);
+        Ok(Self {
+            citation: scope.citation.clone(),
+            truth: Truth::load(conn, scope)?,
+            by_epoch,
+            all,
+        })
+    }
+
+    fn table(&self) -> Table {
+        let columns = [
+            ("stop_epoch", "decision at epoch"),
+            ("jobs", "#jobs"),
+            ("bias", "#bias"),
+            ("mean_absolute_error", "#mean error"),
+            ("root_mean_square_error", "#root mean square"),
+            ("gained_after_stop", "#gained after it"),
+            ("coverage_80", "#80 % interval holds, %"),
+            ("coverage_80_interval", "#95 % interval"),
+            ("width_80", "#width"),
+            ("coverage_90", "#90 % interval holds, %"),
+            ("coverage_90_interval", "#95 % interval"),
+            ("width_90", "#width"),
+        ];
+        let mut table = Table::new(
+            "calibration",
+            "Errors of the predictions by epoch of decision, in points",
+            &columns,
+        );
+        let places = decimals(self.citation.interval);
+        for errors in self.by_epoch.iter().chain(&self.all) {
+            table.push(vec![
+                errors
+                    .stop_epoch
+                    .map_or("all".to_owned(), |e| format!("{e:.places$}"))
+                    .into(),
+                errors.jobs.into(),
+                Cell::two(errors.bias),
+                Cell::two(errors.mean_absolute_error),
+                Cell::two(errors.root_mean_square_error),
+                Cell::two(errors.gained_after_stop),
+                Cell::number(percent(errors.inside_80, errors.with_interval_80), 0),
+                Cell::Interval(share_interval(errors.inside_80, errors.with_interval_80), 0),
+                Cell::two(errors.width_80),
+                Cell::number(percent(errors.inside_90, errors.with_interval_90), 0),
+                Cell::Interval(share_interval(errors.inside_90, errors.with_interval_90), 0),
+                Cell::two(errors.width_90),
+            ]);
+        }
+        table
+    }
+
+    pub(crate) fn sections(&self) -> Vec<Section> {
+        let section = Section::new("Calibration").note(self.truth.sentence());
+        let Some(all) = &self.all else {
+            return vec![
+                section
+                    .note("There is no prediction that stopped a job, or would have, whose truth is known."),
+            ];
+        };
+        let without = (all.with_interval_80 == 0).then(|| {
+            "The engine of this search gives no intervals: their coverage cannot be said.".to_owned()
+        });
+        let section = section
+            .note(
+                "Over the predictions that stopped a job before the last epoch, or would have. Bias: mean of predicted \
+                 less true. Gained after it: mean of true less observed at the decision, what a prediction had to foresee.",
+            )
+            .note_if(without)
+            .table(self.table())
+            .figure(Some(self.figure()));
+        vec![section]
+    }
+
+    fn figure(&self) -> Figure {
+        let bias: Vec<_> = self
+            .by_epoch
+            .iter()
+            .filter_map(|e| Some((e.stop_epoch?, e.bias?)))
+            .collect();
+        let error: Vec<_> = self
+            .by_epoch
+            .iter()
+            .filter_map(|e| Some((e.stop_epoch?, e.mean_absolute_error?)))
+            .collect();
+        let half: Vec<_> = self
+            .by_epoch
+            .iter()
+            .filter_map(|e| Some((e.stop_epoch?, -e.width_80? / 2.0, e.width_80? / 2.0)))
+            .collect();
+        let max_epochs = self.citation.max_epochs;
+        let span = bias
+            .iter()
+            .chain(&error)
+            .map(|p| p.1)
+            .chain(half.iter().flat_map(|w| [w.1, w.2]))
+            .chain([0.0]);
+        Figure {
+            key: "calibration",
+            title: "Error of the predictions by epoch of decision".to_owned(),
+            caption: "Mean of predicted less true (dots) and mean size of the error (crosses); where the engine gives \
+                      intervals, bars show the mean width of the 80 % interval around zero: errors should mostly lie \
+                      within. The fewer jobs at an epoch, the less a mark says; their number is in the table."
+                .to_owned(),
+            x: Axis { label: "epoch of decision".into(), low: 0.0, high: max_epochs * 1.01 },
+            y: Axis::around("points of accuracy", span),
+            layers: vec![
+                Layer { name: None, ink: Ink::Quiet, opacity: 1.0, marks: Marks::Dashes(vec![(0.0, 0.0), (max_epochs, 0.0)]) },
+                Layer::new("mean 80 % interval", Ink::Green, Marks::Whiskers(half)).opacity(0.6),
+                Layer::new("mean absolute error", Ink::Blue, Marks::Crosses(error)),
+                Layer::new("bias", Ink::Vermilion, Marks::Dots(bias)),
+            ],
+            numbers: Table::default(),
+        }
+    }
+}
+
+impl Report for Calibration {
+    fn document(&self) -> Document {
+        let citations = vec![self.citation.clone()];
+        Document {
+            title: "calibration",
+            primary: "calibration",
+            citations,
+            highlights: vec![],
+            sections: self.sections(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_have_the_exact_interval() {
+        // scipy.stats.binomtest(k, n).proportion_ci(): 8 of 10, 0 of 10, 10 of 10.
+        for (inside, of, low, high) in [
+            (8, 10, 44.390_454, 97.478_927),
+            (0, 10, 0.0, 30.849_710),
+            (10, 10, 69.150_290, 100.0),
+        ] {
+            let (l, h) = share_interval(inside, of).unwrap();
+            assert!(
+                (l - low).abs() < 1e-3 && (h - high).abs() < 1e-3,
+                "{inside} of {of}: {l} to {h}"
+            );
+        }
+        assert_eq!(share_interval(0, 0), None);
+    }
+}

@@ -1,0 +1,7 @@
+-- Networks of one search with what another search is compared by.
+-- $1 search_id
+SELECT job_id, hash, fitness, fitness_source, epochs, parameters, flops
+FROM job_outcome
+WHERE search_id = $1 AND fitness IS NOT NULL AND outcome IN ('terminated', 'completed')
+/* and filter */
+ORDER BY job_id

@@ -1,0 +1,442 @@
+//! Does the search rank networks as training all of them to the end would?
+
+use diesel::PgConnection;
+use predictor::{Best, Measures, Outcome};
+use serde::Serialize;
+
+use crate::bootstrap::Bootstrap;
+use crate::document::{Block, Cell, Document, Section, Table};
+use crate::figure::{Axis, Figure, Layer, Marks};
+use crate::known::{Known, Truth, drawn_and_chosen};
+use crate::output::Report;
+use crate::palette::Ink;
+use crate::scope::{Scope, snapshot};
+use crate::{Citation, Filter, ReportError};
+
+/// Predicted against true rank, beside two baselines, over the jobs whose truth is known.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ranking {
+    /// What it is cited by.
+    pub citation: Citation,
+    /// From how many jobs the truth is known.
+    pub truth: Truth,
+    /// Over the jobs that were drawn or observed.
+    pub drawn: Comparison,
+    /// Over those promoted for their prediction.
+    pub promoted: Comparison,
+    /// Each job.
+    pub jobs: Vec<Known>,
+}
+
+/// The predictor beside the baselines, over one set of jobs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// Jobs behind it.
+    pub jobs: usize,
+    /// How the intervals were made.
+    pub bootstrap: Bootstrap,
+    /// The measures, each with an interval.
+    pub measures: Vec<Row>,
+}
+
+/// One measure.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Its name.
+    pub measure: &'static str,
+    /// What it says.
+    #[serde(skip)]
+    label: &'static str,
+    #[serde(skip)]
+    decimals: usize,
+    /// Ranked by the predictor.
+    pub predicted: Option<f64>,
+    /// 95 % bootstrap interval of it.
+    pub predicted_interval: Option<(f64, f64)>,
+    /// Ranked by the accuracy observed at the same epochs.
+    pub last_observed: Option<f64>,
+    /// 95 % bootstrap interval of it.
+    pub last_observed_interval: Option<(f64, f64)>,
+    /// Ranked by training all to the end: what no predictor can beat, at the price of all epochs.
+    pub trained_to_end: Option<f64>,
+}
+
+/// The measures: name, label, decimals, what the truth itself scores, scale.
+const MEASURES: [(&str, &str, usize, f64, f64); 14] = [
+    ("spearman", "rank correlation, Spearman", 3, 1.0, 1.0),
+    ("kendall", "rank correlation, Kendall tau-b", 3, 1.0, 1.0),
+    ("overlap_1", "share of the true top 1 % found, %", 1, 100.0, 100.0),
+    ("overlap_5", "the same, 5 %", 1, 100.0, 100.0),
+    ("overlap_10", "the same, 10 %", 1, 100.0, 100.0),
+    ("overlap_20", "the same, 20 %", 1, 100.0, 100.0),
+    ("overlap_25", "the same, 25 %", 1, 100.0, 100.0),
+    ("regret_1", "regret in the top 1 %, points", 2, 0.0, 1.0),
+    ("regret_5", "the same, 5 %", 2, 0.0, 1.0),
+    ("regret_10", "the same, 10 %", 2, 0.0, 1.0),
+    ("regret_20", "the same, 20 %", 2, 0.0, 1.0),
+    ("regret_25", "the same, 25 %", 2, 0.0, 1.0),
+    (
+        "best_mean_gap_10",
+        "true top 10 % less top 10 % found, points",
+        2,
+        0.0,
+        1.0,
+    ),
+    ("mae", "mean absolute error, points", 2, 0.0, 1.0),
+];
+
+fn values(outcomes: &[Outcome]) -> [Option<f64>; 14] {
+    let m = Measures::of(outcomes);
+    let (fitness, truth): (Vec<f64>, Vec<f64>) = outcomes.iter().map(|o| (o.fitness, o.truth)).unzip();
+    let best = Best::new(&fitness, &truth);
+    [
+        m.spearman,
+        m.kendall,
+        best.overlap(0.01),
+        m.overlap_5,
+        m.overlap_10,
+        m.overlap_20,
+        m.overlap_25,
+        m.regret_1,
+        m.regret_5,
+        best.regret(0.10),
+        best.regret(0.20),
+        best.regret(0.25),
+        m.best_mean_gap_10,
+        m.mae,
+    ]
+}
+
+impl Comparison {
+    fn of(known: &[Known], max_epochs: f64) -> Self {
+        let predicted: Vec<Outcome> = known.iter().map(|k| k.outcome(max_epochs)).collect();
+        let observed: Option<Vec<Outcome>> = known
+            .iter()
+            .map(|k| {
+                Some(Outcome {
+                    fitness: k.observed_fitness?,
+                    ..k.outcome(max_epochs)
+                })
+            })
+            .collect();
+        let observed = observed.unwrap_or_default();
+        let bootstrap = Bootstrap::of(known.len());
+        let intervals = |outcomes: &[Outcome]| {
+            let whole = values(outcomes);
+            let of = |drawn: &[usize]| values(&drawn.iter().map(|&i| outcomes[i]).collect::<Vec<_>>());
+            (
+                whole,
+                if outcomes.is_empty() {
+                    [None; 14]
+                } else {
+                    bootstrap.intervals(whole, of)
+                },
+            )
+        };
+        let (by_prediction, by_observation) = (intervals(&predicted), intervals(&observed));
+        let row = |(at, &(measure, label, decimals, perfect, scale)): (
+            usize,
+            &(&'static str, &'static str, usize, f64, f64),
+        )| {
+            let ends = |interval: Option<(f64, f64)>| interval.map(|(low, high)| (low * scale, high * scale));
+            Row {
+                measure,
+                label,
+                decimals,
+                predicted: by_prediction.0[at].map(|v| v * scale),
+                predicted_interval: ends(by_prediction.1[at]),
+                last_observed: by_observation.0[at].map(|v| v * scale),
+                last_observed_interval: ends(by_observation.1[at]),
+                trained_to_end: (!known.is_empty()).then_some(perfect),
+            }
+        };
+        Self {
+            jobs: known.len(),
+            bootstrap,
+            measures: MEASURES.iter().enumerate().map(row).collect(),
+        }
+    }
+
+    fn table(&self, key: &'static str, whose: &str) -> Table {
+        let columns = [
+            ("measure", ""),
+            ("label", "measure"),
+            ("predicted", "#predicted"),
+            ("predicted_interval", "#95 % interval"),
+            ("last_observed", "#last observed"),
+            ("last_observed_interval", "#95 % interval"),
+            ("trained_to_end", "#all to the end"),
+            ("jobs", "#over jobs"),
+        ];
+        let mut table = Table::new(
+            key,
+            format!("Ranking of {whose}, by three ways to know the fitness"),
+            &columns,
+        );
+        for row in self.measures.iter().filter(|r| r.predicted.is_some()) {
+            table.push(vec![
+                row.measure.into(),
+                row.label.into(),
+                Cell::number(row.predicted, row.decimals),
+                Cell::Interval(row.predicted_interval, row.decimals),
+                Cell::number(row.last_observed, row.decimals),
+                Cell::Interval(row.last_observed_interval, row.decimals),
+                Cell::number(row.trained_to_end, row.decimals),
+                Cell::Count(self.jobs as i64),
+            ]);
+        }
+        table
+    }
+}
+
+/// Does the search rank networks as training all of them to the end would?
+///
+/// # Errors
+/// If there is no such search, or the database does not answer.
+pub fn ranking(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Ranking, ReportError> {
+    snapshot(conn, |conn| {
+        let scope = Scope::open(conn, search, filter)?;
+        let known = Known::load(conn, &scope)?;
+        Ranking::load(conn, &scope, known)
+    })
+}
+
+impl Ranking {
+    pub(crate) fn load(
+        conn: &mut PgConnection,
+        scope: &Scope<'_>,
+        known: Vec<Known>,
+    ) -> Result<Self, ReportError> {
+        let max_epochs = scope.max_epochs();
+        let (drawn, chosen) = drawn_and_chosen(known);
+        Ok(Self {
+            citation: scope.citation.clone(),
+            truth: Truth::load(conn, scope)?,
+            promoted: Comparison::of(&chosen, max_epochs),
+            drawn: Comparison::of(&drawn, max_epochs),
+            jobs: drawn.into_iter().chain(chosen).collect(),
+        })
+    }
+
+    pub(crate) fn sections(&self) -> Vec<Section> {
+        let mut section = Section::new("Predicted against true rank").note(self.truth.sentence());
+        if self.drawn.jobs > 0 {
+            section = section
+                .note(format!(
+                    "Predicted: a job with a decision to stop counts with the prediction made there, as if it had been \
+                     obeyed; another with its measured accuracy. Last observed: the accuracy at the same epochs, what \
+                     one knows without a predictor. All to the end: the truth, at the price of all epochs. Regret: the best true accuracy less the \
+                     best true accuracy among those that are ranked top. {}",
+                    self.drawn.bootstrap.sentence()
+                ))
+                .table(self.drawn.table("ranking", "the networks observed or drawn"));
+        }
+        if self.promoted.jobs > 0 {
+            section = section
+                .note("Promoted jobs were chosen for a high prediction: what holds for them need not hold for the others.")
+                .table(self.promoted.table("ranking_promoted", "the promoted networks"));
+        }
+        for figure in [self.scatter(), self.ranks()].into_iter().flatten() {
+            section.blocks.push(Block::Figure(Box::new(figure)));
+        }
+        vec![section]
+    }
+
+    /// Those drawn: stopped and not stopped.
+    fn parted(
+        &self,
+        x: impl Fn(&Known) -> f64,
+        y: impl Fn(&Known) -> f64,
+    ) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
+        let points = |stops: bool| {
+            let of = self
+                .jobs
+                .iter()
+                .filter(move |k| k.stops(self.citation.max_epochs) == stops);
+            thinned(of.map(|k| (x(k), y(k))).collect())
+        };
+        (points(true), points(false))
+    }
+
+    fn scatter(&self) -> Option<Figure> {
+        if self.jobs.len() < 2 {
+            return None;
+        }
+        let (stopped, on) = self.parted(|k| k.believed_fitness, |k| k.true_fitness);
+        let both = || {
+            self.jobs
+                .iter()
+                .flat_map(|k| [k.believed_fitness, k.true_fitness])
+        };
+        let axis = Axis::around("", both());
+        let (x, y) = (
+            Axis {
+                label: "predicted final accuracy, %".into(),
+                ..axis.clone()
+            },
+            Axis {
+                label: "true final accuracy, %".into(),
+                ..axis.clone()
+            },
+        );
+        Some(Figure {
+            key: "scatter",
+            title: "Predicted against true final accuracy".to_owned(),
+            caption: format!(
+                "{} networks whose truth is known. On the line a prediction is exact; above it the network turned out \
+                 better than predicted. Networks without a decision to stop lie on the line by definition.",
+                self.jobs.len()
+            ),
+            x,
+            y,
+            layers: vec![
+                Layer::new(
+                    "predicted equals true",
+                    Ink::Quiet,
+                    Marks::Dashes(vec![(axis.low, axis.low), (axis.high, axis.high)]),
+                ),
+                Layer::new("no decision to stop", Ink::Blue, Marks::Rings(on)).opacity(0.7),
+                Layer::new(
+                    "stopped, or would have been",
+                    Ink::Vermilion,
+                    Marks::Dots(stopped),
+                )
+                .opacity(0.7),
+            ],
+            numbers: self.numbers(),
+        })
+    }
+
+    fn ranks(&self) -> Option<Figure> {
+        if self.jobs.len() < 3 {
+            return None;
+        }
+        let believed = places(self.jobs.iter().map(|k| k.believed_fitness));
+        let truth = places(self.jobs.iter().map(|k| k.true_fitness));
+        let max_epochs = self.citation.max_epochs;
+        let points = |stops: bool| {
+            let of = self.jobs.iter().zip(believed.iter().zip(&truth));
+            thinned(
+                of.filter(|(k, _)| k.stops(max_epochs) == stops)
+                    .map(|(_, (&b, &t))| (b, t))
+                    .collect(),
+            )
+        };
+        let last = self.jobs.len() as f64;
+        let tenth = (last / 10.0).ceil();
+        let axis = |label: &str| Axis {
+            label: label.into(),
+            low: 1.0 - last * 0.03,
+            high: last * 1.03,
+        };
+        Some(Figure {
+            key: "ranks",
+            title: "Predicted against true rank".to_owned(),
+            caption: format!(
+                "Rank 1 is the best. The dashed lines bound the top {tenth} of {last}: to the left of the upright one \
+                 lies what the search would pick, below the level one what it should."
+            ),
+            x: axis("rank by prediction"),
+            y: axis("true rank"),
+            layers: vec![
+                Layer::new(
+                    "the top tenth",
+                    Ink::Quiet,
+                    Marks::Dashes(vec![(tenth + 0.5, axis("").low), (tenth + 0.5, axis("").high)]),
+                ),
+                Layer {
+                    name: None,
+                    ..Layer::new(
+                        "",
+                        Ink::Quiet,
+                        Marks::Dashes(vec![(axis("").low, tenth + 0.5), (axis("").high, tenth + 0.5)]),
+                    )
+                },
+                Layer::new("no decision to stop", Ink::Blue, Marks::Rings(points(false))).opacity(0.7),
+                Layer::new(
+                    "stopped, or would have been",
+                    Ink::Vermilion,
+                    Marks::Dots(points(true)),
+                )
+                .opacity(0.7),
+            ],
+            numbers: Table::default(),
+        })
+    }
+
+    fn numbers(&self) -> Table {
+        let columns = [
+            ("job_id", "#job"),
+            ("stop_epoch", "#decision at epoch"),
+            ("believed_fitness", "#predicted, %"),
+            ("interval_80", "#80 % interval"),
+            ("observed_fitness", "#observed there, %"),
+            ("true_fitness", "#true, %"),
+            ("error", "#predicted less true"),
+            ("believed_rank", "#predicted rank"),
+            ("true_rank", "#true rank"),
+        ];
+        let caption = if self.jobs.len() > SHOWN {
+            format!("the first {SHOWN} of {} networks; JSON has all", self.jobs.len())
+        } else {
+            format!(
+                "{} networks, predicted and true accuracy and rank",
+                self.jobs.len()
+            )
+        };
+        let mut table = Table::new("known", caption, &columns);
+        let believed = places(self.jobs.iter().map(|k| k.believed_fitness));
+        let truth = places(self.jobs.iter().map(|k| k.true_fitness));
+        for (k, (&b, &t)) in self.jobs.iter().zip(believed.iter().zip(&truth)).take(SHOWN) {
+            let interval = k
+                .low_80
+                .zip(k.high_80)
+                .filter(|_| k.stops(self.citation.max_epochs));
+            table.push(vec![
+                k.job_id.into(),
+                Cell::number(k.stop_epoch, crate::savings::decimals(self.citation.interval)),
+                Cell::Number(k.believed_fitness, 2),
+                Cell::Interval(interval, 2),
+                Cell::two(k.observed_fitness),
+                Cell::Number(k.true_fitness, 2),
+                Cell::Number(k.believed_fitness - k.true_fitness, 2),
+                Cell::Number(b, 0),
+                Cell::Number(t, 0),
+            ]);
+        }
+        table
+    }
+}
+
+/// Rows of a table below a figure, and about as many marks in it.
+const SHOWN: usize = 2_000;
+
+/// Evenly picked, if there are more than the eye can tell apart.
+pub(crate) fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    let step = points.len().div_ceil(SHOWN).max(1);
+    points.into_iter().step_by(step).collect()
+}
+
+/// Places from 1, the highest value first; equals share the first of their places.
+fn places(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let values: Vec<f64> = values.collect();
+    let mut sorted = values.clone();
+    sorted.sort_by(|a, b| b.total_cmp(a));
+    values
+        .iter()
+        .map(|v| sorted.partition_point(|s| s > v) as f64 + 1.0)
+        .collect()
+}
+
+impl Report for Ranking {
+    fn document(&self) -> Document {
+        let citations = vec![self.citation.clone()];
+        Document {
+            title: "ranking",
+            primary: "ranking",
+            citations,
+            highlights: vec![],
+            sections: self.sections(),
+        }
+    }
+}
