@@ -1,8 +1,10 @@
 //! `peng`: submits searches, watches them, reports on them. One file per noun.
 
+mod curve;
 mod db;
 mod job;
 mod output;
+mod report;
 mod search;
 mod watch;
 mod worker;
@@ -42,6 +44,12 @@ enum Noun {
     /// Worker processes: list, drain
     #[command(subcommand)]
     Worker(worker::Command),
+    /// Reports: what was saved, how good the predictions were, the best networks
+    #[command(subcommand)]
+    Report(report::Command),
+    /// Learning curves: import, replay engines on them, export
+    #[command(subcommand)]
+    Curve(curve::Command),
 }
 
 /// How a command ended, as its exit code.
@@ -61,6 +69,8 @@ fn main() -> ExitCode {
         Noun::Search(command) => search::run(command, format),
         Noun::Job(command) => job::run(command, format),
         Noun::Worker(command) => worker::run(command, format),
+        Noun::Report(command) => report::run(command, format),
+        Noun::Curve(command) => curve::run(command, format),
     };
     match done {
         Ok(exit) => ExitCode::from(exit as u8),

@@ -45,17 +45,13 @@ pub struct Curve {
 
 /// One point of a learning curve, as it is stored.
 #[derive(Clone, Debug, QueryableByName)]
-pub(crate) struct Point {
+struct Point {
     #[diesel(sql_type = sql_types::BigInt)]
-    pub job_id: i64,
+    job_id: i64,
     #[diesel(sql_type = sql_types::Double)]
-    pub epoch: f64,
+    epoch: f64,
     #[diesel(sql_type = sql_types::Double)]
-    pub val_acc: f64,
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
-    pub train_acc: Option<f64>,
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
-    pub train_loss: Option<f64>,
+    val_acc: f64,
 }
 
 #[derive(QueryableByName)]
@@ -75,7 +71,7 @@ struct Drawn {
 }
 
 /// The points of some jobs, by job.
-pub(crate) fn points(conn: &mut PgConnection, jobs: &[i64]) -> Result<Vec<Point>, ReportError> {
+fn points(conn: &mut PgConnection, jobs: &[i64]) -> Result<Vec<Point>, ReportError> {
     sql_query(include_str!("curves.sql"))
         .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs)
         .load(conn)

@@ -12,7 +12,11 @@ pub(crate) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> 
         .iter()
         .flat_map(|section| &section.blocks)
         .filter_map(|block| match block {
-            Block::Table(table) | Block::Plain(table) if table.key == document.primary => Some(table),
+            Block::Table(table) | Block::Plain(table) | Block::Data(table)
+                if table.key == document.primary =>
+            {
+                Some(table)
+            }
             _ => None,
         });
     let Some(table) = tables.into_iter().next() else {

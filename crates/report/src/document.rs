@@ -37,6 +37,8 @@ pub enum Block {
     Table(Table),
     /// Numbers that a page shows as a figure: for terminals and CSV.
     Plain(Table),
+    /// Numbers for CSV alone.
+    Data(Table),
     /// A drawing, with its numbers; terminals and CSV leave it out.
     Figure(Box<Figure>),
 }
@@ -181,6 +183,12 @@ impl Section {
         if !table.rows.is_empty() {
             self.blocks.push(Block::Table(table));
         }
+        self
+    }
+
+    /// Adds a table for CSV alone.
+    pub fn data(mut self, table: Table) -> Self {
+        self.blocks.push(Block::Data(table));
         self
     }
 

@@ -81,14 +81,14 @@ pub(crate) struct Size {
 /// For a page on a desk.
 pub(crate) const WIDE: Size = Size {
     width: 880,
-    height: 420,
-    font: 14,
+    height: 430,
+    font: 17,
 };
 /// For a page in the hand.
 pub(crate) const NARROW: Size = Size {
     width: 350,
-    height: 300,
-    font: 13,
+    height: 310,
+    font: 16,
 };
 
 impl Axis {

@@ -114,7 +114,7 @@ fn block(block: &Block) -> Result<Markup, ReportError> {
     Ok(match block {
         Block::Note(text) => html! { p.note { (text) } },
         Block::Table(table) => grid(table),
-        Block::Plain(_) => html! {},
+        Block::Plain(_) | Block::Data(_) => html! {},
         Block::Figure(figure) => drawn(figure)?,
     })
 }

@@ -23,16 +23,22 @@ pub enum Ink {
     Vermilion,
     /// A second set.
     Green,
+    /// A further set.
+    Purple,
+    /// A further set.
+    Amber,
 }
 
 impl Ink {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 8] = [
         Self::Text,
         Self::Grid,
         Self::Quiet,
         Self::Blue,
         Self::Vermilion,
         Self::Green,
+        Self::Purple,
+        Self::Amber,
     ];
 
     /// On white.
@@ -44,6 +50,8 @@ impl Ink {
             Self::Blue => RGBColor(0x00, 0x6f, 0xb0),
             Self::Vermilion => RGBColor(0xc9, 0x50, 0x00),
             Self::Green => RGBColor(0x00, 0x83, 0x5f),
+            Self::Purple => RGBColor(0xa8, 0x4b, 0x86),
+            Self::Amber => RGBColor(0x9a, 0x72, 0x00),
         }
     }
 
@@ -56,6 +64,8 @@ impl Ink {
             Self::Blue => RGBColor(0x5b, 0xb8, 0xf0),
             Self::Vermilion => RGBColor(0xff, 0x8f, 0x4a),
             Self::Green => RGBColor(0x2f, 0xc5, 0x9a),
+            Self::Purple => RGBColor(0xe0, 0x93, 0xc4),
+            Self::Amber => RGBColor(0xe3, 0xbb, 0x4a),
         }
     }
 

@@ -75,7 +75,7 @@ pub(crate) fn write(document: &Document, style: Style, out: &mut dyn Write) -> i
                 }
                 Block::Table(table) | Block::Plain(table) => writeln!(out, "{}", indented(table, style))?,
                 Block::Note(text) => write_note(text, style, out)?,
-                Block::Figure(_) => {}
+                Block::Figure(_) | Block::Data(_) => {}
             }
             tables += usize::from(matches!(block, Block::Table(_) | Block::Plain(_)));
         }

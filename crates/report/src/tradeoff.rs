@@ -1,0 +1,216 @@
+//! What an engine keeps of the best networks for what it saves, over its most telling setting.
+
+use diesel::PgConnection;
+use predictor::{EngineName, Measures, Settings};
+use serde::Serialize;
+
+use crate::document::{Cell, Document, Section, Table};
+use crate::figure::{Axis, Figure, Layer, Marks};
+use crate::output::Report;
+use crate::palette::Ink;
+use crate::replay::{Request, Stored, conditions, measure_section};
+use crate::{Citation, Filter, ReportError};
+
+/// What engines keep for what they save.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tradeoff {
+    /// What it is cited by.
+    pub citation: Citation,
+    /// Jobs replayed.
+    pub jobs: usize,
+    /// Jobs left out because their curve does not reach the end.
+    pub left_out: i64,
+    /// Orders that each figure is the mean of.
+    pub orders: usize,
+    /// Their seed; none for the order of proposal.
+    pub seed: Option<u64>,
+    /// One row per engine and value of its setting.
+    pub points: Vec<Setting>,
+}
+
+/// One engine with one value of its setting.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Setting {
+    /// Name of the engine.
+    pub engine: String,
+    /// Key of the setting; empty for an engine without one.
+    pub setting: &'static str,
+    /// Its value.
+    pub value: f64,
+    /// The measures of the predictor, means over the orders.
+    #[serde(flatten)]
+    pub measures: Measures,
+}
+
+/// Replays each engine over a range of its most telling setting: `risk` of `peng`, `threshold` of `penguin-*`, `warm_up`
+/// of `median`, `eta` of `asha`, `patience` of `menndl`, `stop_at` of `last`.
+///
+/// # Errors
+/// As [`crate::replay`].
+pub fn tradeoff(
+    conn: &mut PgConnection,
+    search: &str,
+    filter: &Filter,
+    request: &Request<'_>,
+) -> Result<Tradeoff, ReportError> {
+    let stored = Stored::load(conn, search, filter, request)?;
+    let varied: Vec<_> = request
+        .engines
+        .iter()
+        .flat_map(|s| varied(s, stored.citation.max_epochs))
+        .collect();
+    let settings: Vec<Settings> = varied.iter().map(|v| v.2.clone()).collect();
+    let measured = stored.play(&settings, request)?;
+    let points = varied
+        .into_iter()
+        .zip(measured)
+        .map(|((setting, value, settings), measures)| Setting {
+            engine: settings.engine.to_string(),
+            setting,
+            value,
+            measures,
+        });
+    Ok(Tradeoff {
+        points: points.collect(),
+        jobs: stored.jobs.len(),
+        left_out: stored.left_out,
+        orders: request.orders.max(1),
+        seed: (request.orders > 1).then_some(request.seed),
+        citation: stored.citation,
+    })
+}
+
+/// The settings of an engine over the range of one of them.
+fn varied(settings: &Settings, max_epochs: f64) -> Vec<(&'static str, f64, Settings)> {
+    let shares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9].map(|share| (share * max_epochs).max(1.0));
+    type Set = fn(&mut Settings, f64);
+    let (key, values, set): (_, &[f64], Set) = match settings.engine {
+        EngineName::Peng => (
+            "risk",
+            &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2],
+            |s, v| s.risk = v,
+        ),
+        EngineName::PenguinV1 | EngineName::PenguinV2 | EngineName::PenguinV4 => (
+            "threshold",
+            &[0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0],
+            |s, v| s.threshold = v,
+        ),
+        EngineName::Median => ("warm_up", &shares, |s, v| s.warm_up = Some(v)),
+        EngineName::Asha => ("eta", &[1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0], |s, v| s.eta = v),
+        EngineName::Menndl => ("patience", &[1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0], |s, v| {
+            s.patience = v
+        }),
+        EngineName::Last => ("stop_at", &shares, |s, v| s.stop_at = Some(v)),
+        EngineName::None => ("", &[0.0], |_, _| {}),
+    };
+    let with = |&value: &f64| {
+        let mut settings = settings.clone();
+        set(&mut settings, value);
+        (key, value, settings)
+    };
+    values.iter().map(with).collect()
+}
+
+impl Tradeoff {
+    /// Epochs saved against the share of the best tenth that is kept, a line per engine.
+    pub fn figure(&self) -> Figure {
+        let inks = [
+            Ink::Blue,
+            Ink::Vermilion,
+            Ink::Green,
+            Ink::Purple,
+            Ink::Amber,
+            Ink::Quiet,
+        ];
+        let mut layers = Vec::new();
+        for (at, points) in self.points.chunk_by(|a, b| a.engine == b.engine).enumerate() {
+            let ink = inks[at % inks.len()];
+            let mut line: Vec<_> = points
+                .iter()
+                .filter_map(|p| Some((p.measures.epochs_saved_percent?, 100.0 * p.measures.overlap_10?)))
+                .collect();
+            line.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let name = match points[0].setting {
+                "" => points[0].engine.clone(),
+                setting => format!(
+                    "{}, {setting} {} to {}",
+                    points[0].engine,
+                    points[0].value,
+                    points[points.len() - 1].value
+                ),
+            };
+            layers.push(Layer {
+                name: None,
+                ..Layer::new("", ink, Marks::Lines(vec![line.clone()])).opacity(0.5)
+            });
+            let marks = match at % 3 {
+                0 => Marks::Dots(line),
+                1 => Marks::Rings(line),
+                _ => Marks::Crosses(line),
+            };
+            layers.push(Layer::new(name, ink, marks));
+        }
+        Figure {
+            key: "tradeoff",
+            title: "What is kept for what is saved".to_owned(),
+            caption: format!(
+                "Share of the true best tenth that an engine ranks in its best tenth, against the epochs that it saves, one \
+                 mark per value of its setting; {} curves of `{}`. The upper right corner is where all is saved and kept.",
+                self.jobs, self.citation.search
+            ),
+            x: Axis {
+                label: "epochs saved, %".into(),
+                low: 0.0,
+                high: 100.0,
+            },
+            y: Axis {
+                label: "of the true top 10 % kept, %".into(),
+                low: 0.0,
+                high: 102.0,
+            },
+            layers,
+            numbers: Table::default(),
+        }
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        let rows: Vec<_> = self
+            .points
+            .iter()
+            .map(|p| {
+                (
+                    vec![
+                        p.engine.clone().into(),
+                        p.setting.into(),
+                        Cell::Number(p.value, decimals(p.value)),
+                    ],
+                    &p.measures,
+                )
+            })
+            .collect();
+        let lead = [("engine", "engine"), ("setting", "setting"), ("value", "#value")];
+        let section = Section::new("What is kept for what is saved")
+            .note(conditions(self.jobs, self.left_out, self.orders, self.seed))
+            .figure(Some(self.figure()));
+        vec![measure_section(section, "tradeoff", &lead, &rows)]
+    }
+}
+
+fn decimals(value: f64) -> usize {
+    (0..4)
+        .find(|&d| (value * 10f64.powi(d)).fract().abs() < 1e-9)
+        .unwrap_or(3) as usize
+}
+
+impl Report for Tradeoff {
+    fn document(&self) -> Document {
+        let citations = vec![self.citation.clone()];
+        Document {
+            title: "tradeoff",
+            primary: "tradeoff",
+            citations,
+            highlights: vec![],
+            sections: self.sections(),
+        }
+    }
+}
