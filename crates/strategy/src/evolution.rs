@@ -69,7 +69,7 @@ impl Evolution {
             return proposer.fresh(generation.unwrap_or(0), count);
         }
         for _ in 0..count {
-            proposer.child(|search, rng| {
+            let found = proposer.child(|search, rng| {
                 let mut parent = alive[rng.random_range(0..alive.len())];
                 for _ in 1..self.sample {
                     let other = alive[rng.random_range(0..alive.len())];
@@ -84,6 +84,9 @@ impl Evolution {
                     vec![parent.id],
                 )
             });
+            if !found {
+                return;
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Non-dominated sorting, crowding distance and selection of NSGA-II (Deb et al., IEEE TEVC 6(2), 2002).
 
+use rand::{Rng, RngExt};
+
 /// Two objectives, both to be minimised.
 pub type Objectives = [f64; 2];
 
@@ -19,22 +21,34 @@ impl Standing {
     }
 }
 
-/// Whether `a` is nowhere worse than `b` and somewhere better.
-fn dominates(a: Objectives, b: Objectives) -> bool {
-    a[0] <= b[0] && a[1] <= b[1] && (a[0] < b[0] || a[1] < b[1])
-}
-
-/// The candidates' indices by front: first those that no other dominates, then those that only they dominate, and so
-/// on. Equal candidates are in the same front. Indices rise within a front. No objective may be NaN.
+/// The candidates' indices by front: first those that no other dominates (is nowhere worse and somewhere better), then
+/// those that only they dominate, and so on. Equal candidates are in the same front. Indices rise within a front. No
+/// objective may be NaN.
+///
+/// With two objectives a sort is enough: taken in rising order of the first one (and of the second among equals), a
+/// candidate is dominated by a front exactly if that front's least second objective so far is not above its own.
 pub fn fronts(candidates: &[Objectives]) -> Vec<Vec<usize>> {
-    let dominators =
-        |&i: &usize, among: &[usize]| among.iter().any(|&j| dominates(candidates[j], candidates[i]));
-    let mut left: Vec<usize> = (0..candidates.len()).collect();
-    let mut fronts = vec![];
-    while !left.is_empty() {
-        let (rest, front): (Vec<usize>, Vec<usize>) = left.iter().partition(|i| dominators(i, &left));
-        fronts.push(front);
-        left = rest;
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    let by_both = |i: &usize, j: &usize| {
+        let ([a0, a1], [b0, b1]) = (candidates[*i], candidates[*j]);
+        a0.total_cmp(&b0).then(a1.total_cmp(&b1))
+    };
+    order.sort_by(by_both);
+    let mut fronts: Vec<Vec<usize>> = vec![];
+    let mut least: Vec<f64> = vec![];
+    for equals in order.chunk_by(|i, j| by_both(i, j).is_eq()) {
+        let second = candidates[equals[0]][1];
+        // The least values rise from front to front, as each front is dominated by the one before.
+        let rank = least.partition_point(|&value| value <= second);
+        if rank == fronts.len() {
+            fronts.push(vec![]);
+            least.push(second);
+        }
+        least[rank] = second;
+        fronts[rank].extend(equals);
+    }
+    for front in &mut fronts {
+        front.sort_unstable();
     }
     fronts
 }
@@ -84,4 +98,12 @@ pub fn survivors(candidates: &[Objectives], count: usize) -> Vec<(usize, Standin
         }
     }
     chosen
+}
+
+/// The better of two random candidates by the crowded comparison (Deb et al., section III-B), the first drawn of
+/// equals; its index. `candidates` must not be empty.
+pub fn tournament(candidates: &[Standing], rng: &mut impl Rng) -> usize {
+    let mut draw = || rng.random_range(0..candidates.len());
+    let (a, b) = (draw(), draw());
+    if candidates[b].beats(candidates[a]) { b } else { a }
 }

@@ -25,7 +25,7 @@ mod proposer;
 mod strategy;
 
 pub use evolution::Evolution;
-pub use front::{Objectives, Standing, crowding, fronts, survivors};
+pub use front::{Objectives, Standing, crowding, fronts, survivors, tournament};
 pub use nsga2::{CostObjective, Nsga2};
 pub use population::{Evaluated, Evaluation, Proposal};
 pub use strategy::{Random, Search, Strategy};

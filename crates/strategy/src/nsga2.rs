@@ -1,9 +1,9 @@
 use genome::{Cost, SettingError};
-use rand::{Rng, RngExt};
+use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
 use crate::Evaluated;
-use crate::front::{Objectives, Standing, survivors};
+use crate::front::{Objectives, Standing, survivors, tournament};
 use crate::proposer::Proposer;
 use crate::strategy::{Turn, turn};
 
@@ -88,13 +88,17 @@ impl Nsga2 {
             Turn::Breed(0, _) => return,
             Turn::Breed(count, generation) => (count, generation),
         };
-        let parents = self.parents(population);
+        let (parents, standings): (Vec<&Evaluated>, Vec<Standing>) =
+            self.parents(population).into_iter().unzip();
         if parents.is_empty() {
             return proposer.fresh(generation.unwrap_or(0), count);
         }
         for _ in 0..count {
-            proposer.child(|search, rng| {
-                let (a, b) = (tournament(&parents, rng), tournament(&parents, rng));
+            let found = proposer.child(|search, rng| {
+                let (a, b) = (
+                    parents[tournament(&standings, rng)],
+                    parents[tournament(&standings, rng)],
+                );
                 let mut child = a.genome.clone();
                 let mut ancestors = vec![a.id];
                 if a.id != b.id && rng.random_bool(self.crossover) {
@@ -108,6 +112,9 @@ impl Nsga2 {
                     ancestors,
                 )
             });
+            if !found {
+                return;
+            }
         }
     }
 
@@ -139,11 +146,4 @@ impl Nsga2 {
             .map(|(index, standing)| (candidates[index], standing))
             .collect()
     }
-}
-
-/// The better of two random candidates by the crowded comparison (Deb et al., section III-B); the first of equals.
-fn tournament<'a>(candidates: &[(&'a Evaluated, Standing)], rng: &mut impl Rng) -> &'a Evaluated {
-    let mut draw = || candidates[rng.random_range(0..candidates.len())];
-    let (a, b) = (draw(), draw());
-    if b.1.beats(a.1) { b.0 } else { a.0 }
 }

@@ -81,25 +81,27 @@ impl<'a> Proposer<'a> {
 
     /// Proposes a child made by `breed`, which returns it with its generation and its parents. A child that the
     /// search has already is bred again, then mutated further and further; if all that yields nothing new, a sample
-    /// takes its place.
+    /// takes its place. False if there is no new one either.
     pub(crate) fn child(
         &mut self,
         mut breed: impl FnMut(&Search<'_>, &mut ChaCha8Rng) -> (Genome, u32, Vec<i64>),
-    ) {
+    ) -> bool {
         let mut rng = self.stream();
         for _ in 0..PATIENCE {
             let (genome, generation, parents) = breed(self.search, &mut rng);
             if self.add(genome, generation, &parents) {
-                return;
+                return true;
             }
         }
         let (mut genome, generation, parents) = breed(self.search, &mut rng);
         for _ in 0..TRIES {
             genome = self.search.space.mutate(&genome, self.search.input, &mut rng);
             if self.add(genome.clone(), generation, &parents) {
-                return;
+                return true;
             }
         }
+        let before = self.proposals.len();
         self.fresh(generation, 1);
+        self.proposals.len() > before
     }
 }

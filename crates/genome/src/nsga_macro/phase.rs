@@ -53,29 +53,15 @@ impl Graph {
     /// The graph written so that two graphs have the same text exactly if they differ in nothing but the order of
     /// their nodes: the least of the texts of all orders.
     pub(super) fn canonical(&self) -> String {
-        let mut order: Vec<usize> = (1..=self.nodes()).collect();
-        let mut least = self.matrix(&order);
-        permutations(&mut order, 0, &mut |order| least = least.min(self.matrix(order)));
+        let mask = |inputs: &Vec<usize>| inputs.iter().fold(0_u16, |mask, input| mask | 1 << input);
+        let taken: Vec<u16> = self.inputs.iter().map(mask).collect();
+        let mut order: Vec<usize> = (0..self.inputs.len()).collect();
+        let mut least = matrix(&taken, &order);
+        let last = self.nodes();
+        permutations(&mut order, 1, last, &mut |order| {
+            least = least.min(matrix(&taken, order));
+        });
         format!("{}:{least:x}", self.nodes())
-    }
-
-    /// The connections as bits of a number, with node `order[i]` in place i + 1.
-    fn matrix(&self, order: &[usize]) -> u128 {
-        let last = self.nodes() + 1;
-        let node = |place: usize| {
-            if place == 0 || place == last {
-                place
-            } else {
-                order[place - 1]
-            }
-        };
-        let mut bits = 0;
-        for to in 1..=last {
-            for from in 0..last {
-                bits = bits << 1 | u128::from(self.inputs[node(to)].contains(&node(from)));
-            }
-        }
-        bits
     }
 
     /// Adds the phase behind the newest node of `plan`, which has the phase's `channels` already.
@@ -134,14 +120,25 @@ fn join(
     plan.conv(format!("{name}.merge"), channels, [1, 1, 0], false)
 }
 
-/// Calls `visit` with every order of the items from `start` on.
-fn permutations(items: &mut [usize], start: usize, visit: &mut impl FnMut(&[usize])) {
-    if start == items.len() {
+/// The connections as bits of a number, with node `order[i]` in place i; `taken` has a bit for each input of a node.
+fn matrix(taken: &[u16], order: &[usize]) -> u128 {
+    let mut bits = 0;
+    for &to in &order[1..] {
+        for &from in &order[..order.len() - 1] {
+            bits = bits << 1 | u128::from(taken[to] >> from & 1);
+        }
+    }
+    bits
+}
+
+/// Calls `visit` with every order of the items from place `start` to place `last`.
+fn permutations(items: &mut [usize], start: usize, last: usize, visit: &mut impl FnMut(&[usize])) {
+    if start > last {
         return visit(items);
     }
-    for i in start..items.len() {
+    for i in start..=last {
         items.swap(start, i);
-        permutations(items, start + 1, visit);
+        permutations(items, start + 1, last, visit);
         items.swap(start, i);
     }
 }
