@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::io::{self, BufRead};
 
 use thiserror::Error;
@@ -33,26 +34,19 @@ pub enum ImportError {
         /// What makes it impossible.
         source: GenomeError,
     },
-    /// The same network again.
-    #[error("line {line}: the same network as line {first}")]
-    Twice {
-        /// Number of the line.
-        line: usize,
-        /// Number of the line where it stood before.
-        first: usize,
-    },
 }
 
-/// Genomes from JSON lines, one object a line in the form that [`Genome`] is written; blank lines are skipped.
+/// Genomes from JSON lines, one object a line in the form that [`Genome`] is written; blank lines are skipped, and so are
+/// networks that stood before, written the same or otherwise.
 ///
 /// Each must be a network for `input` of the kind of `space`. The limits of `space` bind what a strategy proposes, not
 /// what a user brings, so they are not applied here.
 ///
 /// # Errors
-/// The first line that cannot be read, is no genome, no network of this kind, or a network that stood before.
+/// The first line that cannot be read, is no genome, or no network of this kind.
 pub fn read_genomes(lines: impl BufRead, space: &Space, input: Input) -> Result<Vec<Genome>, ImportError> {
     let mut genomes = vec![];
-    let mut seen = std::collections::HashMap::new();
+    let mut seen = HashSet::new();
     for (i, text) in lines.lines().enumerate() {
         let line = i + 1;
         let text = text.map_err(|source| ImportError::Read { line, source })?;
@@ -65,10 +59,9 @@ pub fn read_genomes(lines: impl BufRead, space: &Space, input: Input) -> Result<
             source,
         })?;
         accepts(space, &genome, input).map_err(|source| ImportError::Genome { line, source })?;
-        if let Some(first) = seen.insert(genome.hash(), line) {
-            return Err(ImportError::Twice { line, first });
+        if seen.insert(genome.hash()) {
+            genomes.push(genome);
         }
-        genomes.push(genome);
     }
     Ok(genomes)
 }

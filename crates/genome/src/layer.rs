@@ -131,7 +131,7 @@ pub enum Layer {
 }
 
 impl Layer {
-    /// Numbers that training changes.
+    /// Numbers that training changes. As all figures of a cost, at most the largest `u64`.
     pub fn parameters(self) -> u64 {
         match self {
             Self::Conv {
@@ -141,14 +141,16 @@ impl Layer {
                 bias,
                 ..
             } => {
-                let weights = u64::from(in_channels) * u64::from(kernel).pow(2) + u64::from(bias);
-                u64::from(out_channels) * weights
+                let weights = u64::from(kernel).pow(2).saturating_mul(u64::from(in_channels));
+                weights
+                    .saturating_add(u64::from(bias))
+                    .saturating_mul(u64::from(out_channels))
             }
             Self::BatchNorm { channels } => 2 * u64::from(channels),
             Self::Linear {
                 in_features,
                 out_features,
-            } => u64::from(out_features) * (u64::from(in_features) + 1),
+            } => u64::from(out_features).saturating_mul(u64::from(in_features) + 1),
             _ => 0,
         }
     }
@@ -159,11 +161,14 @@ impl Layer {
         match self {
             Self::Conv {
                 in_channels, kernel, ..
-            } => output.len() * u64::from(in_channels) * u64::from(kernel).pow(2),
+            } => {
+                let each = u64::from(kernel).pow(2).saturating_mul(u64::from(in_channels));
+                output.len().saturating_mul(each)
+            }
             Self::Linear {
                 in_features,
                 out_features,
-            } => u64::from(in_features) * u64::from(out_features),
+            } => u64::from(in_features).saturating_mul(u64::from(out_features)),
             _ => 0,
         }
     }

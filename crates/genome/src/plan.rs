@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{GenomeError, Input, Layer, Shape};
 
-/// Largest side, kernel or number of channels of a plan. Keeps all arithmetic far from overflow.
+/// Largest side, kernel or number of channels of a plan. Keeps the arithmetic of shapes far from overflow.
 const LARGEST: u32 = 1 << 20;
 
 /// A network as a directed acyclic graph of layers, in an order in which each can be computed after the ones before.
@@ -164,15 +164,11 @@ impl Plan {
 
     /// Parameters and FLOPs of the whole network.
     pub fn cost(&self) -> Cost {
-        let parameters = self.nodes.iter().map(|n| n.layer.parameters()).sum();
-        let accumulates: u64 = self
-            .nodes
-            .iter()
-            .map(|n| n.layer.multiply_accumulates(n.output))
-            .sum();
+        let total = |figure: fn(&Node) -> u64| self.nodes.iter().map(figure).fold(0, u64::saturating_add);
+        let accumulates = total(|node| node.layer.multiply_accumulates(node.output));
         Cost {
-            parameters,
-            flops: 2 * accumulates,
+            parameters: total(|node| node.layer.parameters()),
+            flops: accumulates.saturating_mul(2),
         }
     }
 }
@@ -234,10 +230,16 @@ fn output(layer: Layer, inputs: &[Shape]) -> Result<Shape, String> {
         }
         _ => return Err(format!("{layer:?} takes another number or shape of inputs")),
     };
-    if shape.is_empty() {
-        Err("its output would be empty".into())
-    } else {
-        Ok(shape)
+    match shape {
+        _ if shape.is_empty() => Err("its output would be empty".into()),
+        Shape::Map {
+            channels,
+            height,
+            width,
+        } if channels.max(height).max(width) > LARGEST => Err(format!(
+            "its output would be {shape}, the most is {LARGEST} along each axis"
+        )),
+        _ => Ok(shape),
     }
 }
 

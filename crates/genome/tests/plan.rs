@@ -65,6 +65,19 @@ fn absurd_numbers_are_errors() {
         let message = shape(layer, 8);
         assert!(message.contains("does not fit"), "{message}");
     }
+    // Networks that nobody can train still have figures, as large as they go.
+    let net = format!("[{}SM(2)]", "C(1000000,1000000,1), ".repeat(20));
+    let genome = Genome::Metaqnn(genome::Metaqnn {
+        net: net.parse().expect("layers"),
+        learning_rate: None,
+    });
+    let input = Input {
+        channels: 1,
+        height: 8,
+        width: 8,
+        classes: 2,
+    };
+    assert_eq!(genome.cost(input).map(|cost| cost.parameters), Ok(u64::MAX));
     let genome: Genome = serde_json::from_str(r#"{"space":"metaqnn","net":"[SM(2)]"}"#).expect("a genome");
     let input = Input {
         channels: 1,
