@@ -1,1 +1,217 @@
-//! End to end: the real binaries, a real Postgres, kill -9.
+//! What the end-to-end tests share: a laboratory with a database of its own, the real binaries, and ways to wait that
+//! say what they last saw.
+#![expect(
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
+use rustix::process::{Pid, Signal, kill_process};
+use store::testing::TestDatabase;
+
+/// How long a test waits for what should come.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A database, a checkpoint store and a place for files, all gone with this value; and the binaries of this build.
+pub struct Lab {
+    /// The database.
+    pub database: TestDatabase,
+    /// Files of the test.
+    pub dir: tempfile::TempDir,
+}
+
+impl Lab {
+    /// An empty laboratory.
+    #[expect(clippy::new_without_default, reason = "it starts processes")]
+    pub fn new() -> Self {
+        Self {
+            database: TestDatabase::new(),
+            dir: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// A session of the database.
+    pub fn connect(&self) -> PgConnection {
+        self.database.connect()
+    }
+
+    /// A command of this build, in this laboratory. Nothing of the caller's environment names another database.
+    pub fn command(&self, binary: &str) -> Command {
+        let mut command = Command::new(self.binary(binary));
+        command
+            .env("DATABASE_URL", self.database.url())
+            .env(
+                "PENG_CHECKPOINTS",
+                format!("file://{}/checkpoints", self.dir.path().display()),
+            )
+            .env("PENG_HOME", self.dir.path())
+            .env("PENG_LOG", "info")
+            .env("NO_COLOR", "1")
+            .current_dir(self.dir.path())
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn binary(&self, name: &str) -> PathBuf {
+        // target/debug/deps/test-hash -> target/debug/name
+        let path = std::env::current_exe()
+            .unwrap()
+            .parent()
+            .unwrap()
+            .parent()
+            .unwrap()
+            .join(name);
+        assert!(
+            path.exists(),
+            "`{}` is not built: cargo build --workspace",
+            path.display()
+        );
+        path
+    }
+
+    /// Writes a file of the laboratory.
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// Runs `peng` and returns what it printed.
+    pub fn peng(&self, arguments: &[&str]) -> Output {
+        self.command("peng").args(arguments).output().unwrap()
+    }
+
+    /// Runs `peng`, which must succeed, and reads its JSON.
+    pub fn peng_json(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.peng(&[arguments, &["--output", "json"]].concat());
+        assert!(output.status.success(), "peng {arguments:?}: {}", stderr(&output));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Submits a specification.
+    pub fn submit(&self, spec: &str) {
+        let file = self.file("spec.toml", spec);
+        let output = self.peng(&["search", "submit", file.to_str().unwrap()]);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+
+    /// Starts a worker whose log goes to a file of the laboratory.
+    pub fn worker(&self, binary: &str, arguments: &[&str]) -> Worker {
+        let log = self.dir.path().join(format!(
+            "worker-{}.log",
+            fs::read_dir(self.dir.path()).unwrap().count()
+        ));
+        let file = fs::File::create(&log).unwrap();
+        let mut command = self.command(binary);
+        command
+            .args(["--lease-ttl", "3", "--poll", "0.1"])
+            .args(arguments)
+            .stdout(Stdio::null())
+            .stderr(file);
+        Worker {
+            child: command.spawn().unwrap(),
+            log,
+        }
+    }
+
+    /// One number from the database.
+    pub fn count(&self, sql: &str) -> i64 {
+        #[derive(QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = sql_types::BigInt)]
+            n: i64,
+        }
+        sql_query(format!("SELECT count(*) AS n FROM {sql}"))
+            .get_result::<Row>(&mut self.connect())
+            .unwrap()
+            .n
+    }
+
+    /// Waits until a count is at least so large.
+    pub fn wait_for(&self, sql: &str, at_least: i64) {
+        wait(sql, || {
+            let count = self.count(sql);
+            if count >= at_least {
+                Ok(())
+            } else {
+                Err(format!("{count} of {at_least}"))
+            }
+        });
+    }
+}
+
+/// Waits for a condition; says what it last saw when it does not come.
+pub fn wait(what: &str, mut condition: impl FnMut() -> Result<(), String>) {
+    let start = Instant::now();
+    loop {
+        match condition() {
+            Ok(()) => return,
+            Err(state) if start.elapsed() > PATIENCE => panic!("waited in vain for {what}: {state}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// What a command printed on stderr.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A worker process; killed with this value.
+pub struct Worker {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Worker {
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Ends it as the kernel would when memory runs out.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits until it leaves and returns its exit code.
+    pub fn join(&mut self) -> Option<i32> {
+        let mut code = None;
+        wait("a worker to leave", || match self.child.try_wait().unwrap() {
+            Some(status) => {
+                code = status.code();
+                Ok(())
+            }
+            None => Err(tail(&self.log)),
+        });
+        code
+    }
+
+    /// Its log so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have left already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(5)..].join("\n")
+}

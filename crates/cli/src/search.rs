@@ -22,6 +22,9 @@ pub enum Command {
         /// Its specification
         #[arg(value_name = "SPEC.toml")]
         spec: PathBuf,
+        /// Another name than that of the specification
+        #[arg(long)]
+        name: Option<String>,
         /// Only print what would be enqueued
         #[arg(long)]
         dry_run: bool,
@@ -63,7 +66,9 @@ pub enum Command {
 
 pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     match command {
-        Command::Submit { spec, dry_run } => submit(&Spec::read(&spec)?, dry_run, format)?,
+        Command::Submit { spec, name, dry_run } => {
+            submit(&named(Spec::read(&spec)?, name)?, dry_run, format)?
+        }
         Command::List => output::rows(format, &searches::progress(&mut db::connect()?, None)?, COLUMNS)?,
         Command::Show { name } => show(&name, format)?,
         Command::Watch { name, timeout } => {
@@ -130,6 +135,11 @@ struct Submitted<'a> {
     id: Option<i64>,
     jobs: usize,
     spec_hash: String,
+}
+
+fn named(spec: Spec, name: Option<String>) -> anyhow::Result<Spec> {
+    name.map_or_else(|| Ok(spec.clone()), |name| spec.renamed(&name))
+        .map_err(Into::into)
 }
 
 fn submit(spec: &Spec, dry_run: bool, format: Format) -> anyhow::Result<()> {

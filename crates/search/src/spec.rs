@@ -87,6 +87,18 @@ impl Spec {
         Ok(spec)
     }
 
+    /// The same specification under another name.
+    ///
+    /// # Errors
+    /// [`SpecError::Key`] for a name that cannot be.
+    pub fn renamed(&self, name: &str) -> Result<Self, SpecError> {
+        check_name("name", name).map_err(|fault| SpecError::value("--name", "", fault))?;
+        Ok(Self {
+            name: name.to_owned(),
+            ..self.clone()
+        })
+    }
+
     /// A stored specification.
     ///
     /// # Errors

@@ -1,0 +1,89 @@
+//! Real trainings with libtorch on the digits.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types};
+use tests::Lab;
+
+fn spec(name: &str, jobs: u32, set: &str, predictor: &str) -> String {
+    format!(
+        "name = \"{name}\"\n[data]\nset = \"{set}\"\ntrain = 600\nvalidation = 300\n[space]\nkind = \"random-cnn\"\n\
+         [strategy]\nkind = \"random\"\nseed = 5\n[budget]\njobs = {jobs}\nmax_epochs = 6\n[predictor]\n{predictor}\n\
+         [training.augmentation]\nshift = 1\n"
+    )
+}
+
+#[derive(QueryableByName, PartialEq, Debug)]
+struct Point {
+    #[diesel(sql_type = sql_types::Text)]
+    hash: String,
+    #[diesel(sql_type = sql_types::Integer)]
+    step: i32,
+    #[diesel(sql_type = sql_types::Double)]
+    val_acc: f64,
+    #[diesel(sql_type = sql_types::Double)]
+    train_acc: f64,
+    #[diesel(sql_type = sql_types::Double)]
+    val_loss: f64,
+    #[diesel(sql_type = sql_types::Double)]
+    train_loss: f64,
+}
+
+fn curves(lab: &Lab, search: &str) -> Vec<Point> {
+    sql_query(
+        "SELECT hash, step, val_acc, train_acc, val_loss, train_loss FROM observation JOIN job ON job.id = job_id \
+         JOIN architecture ON architecture.id = architecture_id JOIN search ON search.id = job.search_id \
+         WHERE search.name = $1 ORDER BY hash, step",
+    )
+    .bind::<sql_types::Text, _>(search)
+    .load(&mut lab.connect())
+    .unwrap()
+}
+
+#[test]
+fn a_search_on_the_digits_survives_a_killed_worker_bit_for_bit() {
+    let lab = Lab::new();
+    let observe = "engine = \"penguin-v2\"\nmode = \"observe\"";
+    lab.submit(&spec("whole", 4, "digits", observe));
+    let mut worker = lab.worker("peng-worker", &["--once", "--device", "cpu"]);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+
+    lab.submit(&spec("killed", 4, "digits", observe));
+    let mut first = lab.worker("peng-worker", &["--device", "cpu"]);
+    lab.wait_for("observation JOIN job ON job.id = job_id JOIN search s ON s.id = search_id WHERE s.name = 'killed' AND step = 2", 1);
+    first.kill();
+    let mut workers = [
+        lab.worker("peng-worker", &["--once", "--device", "cpu"]),
+        lab.worker("peng-worker", &["--once", "--device", "cpu"]),
+    ];
+    for worker in &mut workers {
+        assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    }
+    assert_eq!(lab.count("result WHERE outcome IN ('completed', 'diverged')"), 8);
+    assert_eq!(lab.count("attempt WHERE \"end\" = 'lost'"), 1);
+    let (whole, killed) = (curves(&lab, "whole"), curves(&lab, "killed"));
+    assert!(whole.len() >= 4, "{}", whole.len());
+    assert_eq!(
+        whole, killed,
+        "accuracies and losses are the same to the last bit"
+    );
+    let best = whole.iter().map(|point| point.val_acc).fold(0.0, f64::max);
+    assert!(best > 80.0, "the networks learn: best {best}");
+
+    let report = lab.peng_json(&["report", "summary", "killed"]);
+    assert!(report.to_string().contains("killed"), "{report}");
+}
+
+#[test]
+fn missing_data_fails_at_once_and_says_how_to_get_them() {
+    let lab = Lab::new();
+    lab.submit(&spec("s", 1, "cifar10", "engine = \"none\""));
+    let mut worker = lab.worker("peng-worker", &["--once", "--device", "cpu"]);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(
+        lab.count("result WHERE outcome = 'failed' AND error LIKE '%ops/data.sh cifar10%'"),
+        1,
+        "{}",
+        worker.log()
+    );
+    assert_eq!(lab.count("attempt"), 1, "it is not tried again");
+}
