@@ -220,6 +220,10 @@ impl Ranking {
 
     pub(crate) fn sections(&self) -> Vec<Section> {
         let mut section = Section::new("Predicted against true rank").note(self.truth.sentence());
+        let stopped = self.jobs.iter().any(|job| job.stops(self.citation.max_epochs));
+        if !self.jobs.is_empty() && !stopped {
+            return vec![section.note("For none of these was there a decision to stop before the last epoch: there is no prediction to judge.")];
+        }
         if self.drawn.jobs > 0 {
             section = section
                 .note(format!(

@@ -236,12 +236,10 @@ type Measure = (&'static str, &'static str, usize, fn(&Measures) -> Option<f64>)
 
 /// What an engine saves and keeps.
 const KEPT: [Measure; 7] = [
-    ("epochs_saved_percent", "#epochs saved, %", 1, |m| {
-        m.epochs_saved_percent
-    }),
+    ("epochs_saved_percent", "#saved, %", 1, |m| m.epochs_saved_percent),
     ("terminated_percent", "#stopped, %", 1, |m| m.terminated_percent),
-    ("mean_stop_epoch", "#mean stop epoch", 1, |m| m.mean_stop_epoch),
-    ("overlap_5", "#top 5 % kept", 2, |m| m.overlap_5),
+    ("mean_stop_epoch", "#stop epoch", 1, |m| m.mean_stop_epoch),
+    ("overlap_5", "#top 5 %", 2, |m| m.overlap_5),
     ("overlap_10", "#10 %", 2, |m| m.overlap_10),
     ("overlap_20", "#20 %", 2, |m| m.overlap_20),
     ("overlap_25", "#25 %", 2, |m| m.overlap_25),
@@ -249,13 +247,13 @@ const KEPT: [Measure; 7] = [
 
 /// How well it predicts and ranks.
 const PREDICTED: [Measure; 10] = [
-    ("mae", "#mean error", 2, |m| m.mae),
+    ("mae", "#error", 2, |m| m.mae),
     ("bias", "#bias", 2, |m| m.bias),
     ("spearman", "#Spearman", 3, |m| m.spearman),
     ("kendall", "#Kendall", 3, |m| m.kendall),
-    ("regret_1", "#regret, 1 %", 2, |m| m.regret_1),
+    ("regret_1", "#regret 1 %", 2, |m| m.regret_1),
     ("regret_5", "#5 %", 2, |m| m.regret_5),
-    ("best_mean_gap_10", "#gap, top 10 %", 2, |m| m.best_mean_gap_10),
+    ("best_mean_gap_10", "#gap 10 %", 2, |m| m.best_mean_gap_10),
     ("coverage_80", "#in 80 %", 2, |m| m.coverage_80),
     ("coverage_90", "#in 90 %", 2, |m| m.coverage_90),
     ("width_80", "#width", 2, |m| m.width_80),
@@ -293,7 +291,7 @@ pub(crate) fn measure_section(
     section
         .table(measure_table(
             "kept",
-            "What each engine saves and keeps",
+            "What each engine saves, and the share (0 to 1) of the true best that it keeps",
             lead,
             rows,
             &[&KEPT],

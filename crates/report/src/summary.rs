@@ -127,7 +127,16 @@ impl Agreement {
         }
     }
 
+    /// What to say where there is no prediction to judge.
+    pub(crate) fn undecided(&self) -> Option<String> {
+        let none = self.jobs > 0 && self.measures.terminated_percent == Some(0.0);
+        none.then(|| format!("For none of these {} was there a decision to stop before the last epoch: there is no prediction to judge.", self.jobs))
+    }
+
     fn facts(&self) -> Vec<Fact> {
+        if self.undecided().is_some() {
+            return vec![];
+        }
         let m = &self.measures;
         let percent = |share: Option<f64>| Cell::number(share.map(|s| 100.0 * s), 0);
         let jobs = self.jobs;
@@ -330,6 +339,9 @@ impl Summary {
             ));
         }
         let over = format!("over {} networks", self.drawn.jobs);
+        if self.drawn.undecided().is_some() {
+            return highlights;
+        }
         let m = &self.drawn.measures;
         highlights.extend(m.spearman.map(|s| {
             (

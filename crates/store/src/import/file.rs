@@ -112,26 +112,52 @@ struct Sheet {
     rows: Vec<(u64, csv::StringRecord)>,
 }
 
+/// Counts lines. The position that the reader gives for a record is before the line feed of the line above, where lines
+/// end with a carriage return too.
+struct Lines<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    fn of(&mut self, mut byte: usize) -> u64 {
+        while self.bytes.get(byte).is_some_and(u8::is_ascii_whitespace) {
+            byte += 1;
+        }
+        self.line += self.bytes[self.at..byte].iter().filter(|b| **b == b'\n').count() as u64;
+        self.at = byte;
+        self.line
+    }
+}
+
 impl Sheet {
     fn read(path: &Path) -> Result<Self, ImportError> {
         let failed = |source| ImportError::Read {
             path: path.to_owned(),
             source,
         };
+        let bytes = read(path)?;
         let mut reader = csv::ReaderBuilder::new()
             .trim(csv::Trim::All)
-            .from_path(path)
-            .map_err(failed)?;
-        let names = reader
-            .headers()
-            .map_err(failed)?
+            .from_reader(bytes.as_slice());
+        let names = reader.headers().map_err(failed)?;
+        let names = names
             .iter()
             .map(|n| n.trim_start_matches('\u{feff}').to_owned())
             .collect();
+        let mut lines = Lines {
+            bytes: &bytes,
+            at: 0,
+            line: 1,
+        };
         let mut rows = Vec::new();
         for record in reader.records() {
             let record = record.map_err(failed)?;
-            rows.push((record.position().map_or(0, csv::Position::line), record));
+            rows.push((
+                lines.of(record.position().map_or(0, csv::Position::byte) as usize),
+                record,
+            ));
         }
         Ok(Self {
             path: path.to_owned(),

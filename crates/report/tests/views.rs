@@ -1,0 +1,146 @@
+//! The views say what the reports say, and the role of readers sees them and nothing else.
+
+mod made_up;
+
+use diesel::{
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _,
+    sql_query, sql_types,
+};
+use report::Filter;
+use store::testing::TestDatabase;
+
+#[derive(QueryableByName)]
+struct Name {
+    #[diesel(sql_type = sql_types::Text)]
+    name: String,
+}
+
+fn names(conn: &mut PgConnection, kind: &str) -> Vec<String> {
+    let sql = format!(
+        "SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = '{kind}'"
+    );
+    sql_query(sql)
+        .load::<Name>(conn)
+        .unwrap()
+        .into_iter()
+        .map(|row| row.name)
+        .collect()
+}
+
+#[test]
+fn readers_see_the_views_and_nothing_else() {
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    made_up::search(conn, "one", 30);
+    let (views, tables) = (names(conn, "v"), names(conn, "r"));
+    assert_eq!(views.len(), 9, "{views:?}");
+    conn.batch_execute("SET ROLE peng_read").unwrap();
+    for view in views {
+        let rows = sql_query(format!("SELECT * FROM {view} WHERE search = 'one'"))
+            .execute(conn)
+            .unwrap();
+        assert!(rows > 0, "{view} is empty");
+    }
+    for table in tables {
+        let error = sql_query(format!("SELECT 1 FROM {table}"))
+            .execute(conn)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("permission denied"), "{table}: {error}");
+    }
+    for forbidden in ["DELETE FROM job_outcome", "CREATE TABLE mine (i integer)"] {
+        assert!(sql_query(forbidden).execute(conn).is_err(), "{forbidden}");
+    }
+}
+
+/// The end of the migration, about a role that is not there.
+fn role_block(role: &str) -> String {
+    let migration = include_str!("../../../migrations/2026-11-24-000002_reports/up.sql");
+    let (_, block) = migration.split_once("DO $$").unwrap();
+    format!("DO $${}", block.replace("peng_read", role))
+}
+
+#[test]
+fn who_may_not_create_roles_can_migrate() {
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    let id = uuid();
+    let (plain, reader) = (format!("plain_{id}"), format!("reader_{id}"));
+    conn.batch_execute(&format!("CREATE ROLE {plain} NOLOGIN; SET ROLE {plain}"))
+        .unwrap();
+    conn.batch_execute(&role_block(&reader)).unwrap();
+    conn.batch_execute("RESET ROLE").unwrap();
+    let exists = format!("SELECT 1 FROM pg_roles WHERE rolname = '{reader}'");
+    assert_eq!(sql_query(&exists).execute(conn).unwrap(), 0, "it was skipped");
+    conn.batch_execute(&role_block(&reader)).unwrap();
+    assert_eq!(
+        sql_query(&exists).execute(conn).unwrap(),
+        1,
+        "who may, creates it"
+    );
+    conn.batch_execute(&role_block(&reader)).unwrap();
+    conn.batch_execute(&format!(
+        "DROP OWNED BY {reader}; DROP ROLE {reader}; DROP ROLE {plain}"
+    ))
+    .unwrap();
+}
+
+fn uuid() -> String {
+    use std::time::Instant;
+    format!("{}_{:?}", std::process::id(), Instant::now())
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_lowercase()
+}
+
+#[test]
+fn views_and_reports_agree() {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::BigInt)]
+        jobs: i64,
+        #[diesel(sql_type = sql_types::Double)]
+        saved: f64,
+        #[diesel(sql_type = sql_types::Double)]
+        would: f64,
+        #[diesel(sql_type = sql_types::BigInt)]
+        front: i64,
+        #[diesel(sql_type = sql_types::Double)]
+        bias: f64,
+    }
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    made_up::search(conn, "one", 60);
+    let row: Row = sql_query(
+        "SELECT jobs, epochs_saved_percent AS saved, would_have_saved_percent AS would,
+                (SELECT count(*) FROM pareto_front WHERE search = 'one') AS front,
+                (SELECT sum(bias * jobs) / sum(jobs) FROM prediction_calibration WHERE search = 'one')::double precision AS bias
+         FROM savings WHERE search = 'one'",
+    )
+    .get_result(conn)
+    .unwrap();
+    let all = Filter::default();
+    let savings = report::savings(conn, "one", &all).unwrap();
+    assert_eq!(savings.epochs.jobs, row.jobs);
+    assert!((savings.epochs.saved_percent().unwrap() - row.saved).abs() < 1e-9);
+    assert!(
+        (savings.epochs.would_have_saved_percent().unwrap() - row.would).abs() < 1e-9,
+        "those not stopped count in full"
+    );
+    let pareto = report::pareto(conn, "one", &all).unwrap();
+    assert_eq!(pareto.fronts[0].members.len() as i64, row.front);
+    let calibration = report::calibration(conn, "one", &all).unwrap();
+    assert!((calibration.all.unwrap().bias.unwrap() - row.bias).abs() < 1e-9);
+}
+
+#[test]
+fn a_report_leaves_no_transaction_open_and_writes_nothing() {
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    made_up::search(conn, "one", 30);
+    report::page(conn, "one", &Filter::default()).unwrap();
+    assert!(report::page(conn, "two", &Filter::default()).is_err());
+    conn.transaction(|conn| sql_query("CREATE TABLE still_writable (i integer)").execute(conn))
+        .unwrap();
+}

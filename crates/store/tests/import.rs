@@ -1,0 +1,244 @@
+//! Curves from elsewhere: all or nothing, once, and bad rows by their line.
+
+use std::path::{Path, PathBuf};
+
+use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
+use store::import::{Curves, ImportError, Imported, Request, Unit, import};
+use store::testing::TestDatabase;
+
+const REQUEST: Request<'_> = Request {
+    search: "curves",
+    unit: Unit::Percent,
+    target: None,
+    engine: None,
+};
+
+/// A directory with `NAME.csv` and, if given, `NAME.archs.csv`; gone with this value.
+struct Files {
+    folder: PathBuf,
+}
+
+impl Files {
+    fn new(curves: &str, networks: Option<&str>) -> Self {
+        let folder = std::env::temp_dir().join(format!("peng-import-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("c.csv"), curves).unwrap();
+        if let Some(networks) = networks {
+            std::fs::write(folder.join("c.archs.csv"), networks).unwrap();
+        }
+        Self { folder }
+    }
+
+    fn curves(&self) -> PathBuf {
+        self.folder.join("c.csv")
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn count(conn: &mut PgConnection, what: &str) -> i64 {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::BigInt)]
+        n: i64,
+    }
+    sql_query(format!("SELECT count(*) AS n FROM {what}"))
+        .get_result::<Row>(conn)
+        .unwrap()
+        .n
+}
+
+#[test]
+fn a_curve_ends_as_its_file_says() {
+    let files = Files::new(
+        "arch,epoch,val_acc,train_acc,recorded_prediction,recorded_converged,epoch_seconds\n\
+         0,1,50,60,inf,0,10\n0,2,60,70,71,0,5\n0,3,65,75,70,1,5\n0,4,66,76,70,1,5\n\
+         7,1,40,50,,0,10\n7,2,45,55,48.5,1,5\n\
+         8,1,30,40,,0,10\n",
+        Some("arch,genome,mflops,params\n0,A,1.5,10\n7,B,2,20\n8,A,1.5,10\n"),
+    );
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    let done = import(conn, &files.curves(), &REQUEST).unwrap();
+    assert_eq!(
+        done,
+        Imported::Stored {
+            jobs: 3,
+            observations: 7,
+            cut_off: 1,
+            notes: vec![]
+        }
+    );
+    let table = [
+        (
+            "search WHERE state = 'finished' AND max_epochs = 4 AND \"interval\" = 1 AND engine = 'recorded'",
+            1,
+            "search",
+        ),
+        (
+            "architecture WHERE flops IN (1500000, 2000000) AND parameters IN (10, 20)",
+            2,
+            "A was trained twice",
+        ),
+        (
+            "job WHERE mode = 'terminate' AND seed IN (0, 7, 8)",
+            3,
+            "the arch is the seed",
+        ),
+        (
+            "result WHERE outcome = 'completed' AND final_fitness = 66 AND fitness = 66 AND stop_epoch = 3 AND stop_seconds = 20 \
+          AND prediction = 70 AND stop_fitness = 65 AND seconds = 25",
+            1,
+            "0 was trained on after its decision",
+        ),
+        (
+            "result WHERE outcome = 'terminated' AND final_fitness IS NULL AND fitness = 48.5 AND stop_epoch = 2",
+            1,
+            "7",
+        ),
+        (
+            "result WHERE outcome = 'cancelled' AND final_fitness IS NULL AND fitness IS NULL",
+            1,
+            "8 was cut off",
+        ),
+        ("finish WHERE ordinal IN (1, 2, 3)", 3, "the order of the file"),
+        (
+            "observation WHERE prediction IS NULL",
+            3,
+            "inf and nothing are no predictions",
+        ),
+    ];
+    for (what, expected, why) in table {
+        assert_eq!(count(conn, what), expected, "{why}: {what}");
+    }
+}
+
+#[test]
+fn the_same_content_is_stored_once_and_other_content_is_refused() {
+    let files = Files::new("arch,epoch,val_acc\n0,1,50\n0,2,60\n", None);
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    import(conn, &files.curves(), &REQUEST).unwrap();
+    let again = import(conn, &files.curves(), &REQUEST).unwrap();
+    assert_eq!(again, Imported::Unchanged { jobs: 1 });
+    assert_eq!((count(conn, "search"), count(conn, "observation")), (1, 2));
+    std::fs::write(files.curves(), "arch,epoch,val_acc\n0,1,50\n0,2,61\n").unwrap();
+    let error = import(conn, &files.curves(), &REQUEST).unwrap_err();
+    assert!(matches!(error, ImportError::NameTaken { .. }), "{error}");
+    assert_eq!(count(conn, "observation WHERE val_acc = 61"), 0);
+}
+
+#[test]
+fn bad_rows_are_named_by_line_and_nothing_is_stored() {
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    let table = [
+        (
+            "arch,epoch,val_acc\r\n0,1,50\r\n0,2,x\r\n",
+            "line 3: val_acc is `x`, expected a number",
+        ),
+        (
+            "arch,epoch,val_acc\n0,1,50\n\n0,2,nan\n",
+            "line 4: val_acc is `nan`, expected a number",
+        ),
+        (
+            "arch,epoch,val_acc\n0,1,101\n",
+            "line 2: val_acc is 101, expected per cent from 0 to 100",
+        ),
+        (
+            "arch,epoch,val_acc\n0,1,50\n0,3,60\n",
+            "line 3: epoch 3 of architecture 0: expected 2",
+        ),
+        (
+            "arch,epoch,val_acc\n0,1,50\n0,1,60\n",
+            "line 3: epoch 1 of architecture 0: expected 2",
+        ),
+        ("arch,epoch,val_acc\n,1,50\n", "line 2: arch is empty"),
+        ("arch,epoch,val_acc\n", "line 1: no row"),
+        (
+            "arch,epoch,val_acc,recorded_prediction,recorded_converged\n0,1,50,inf,1\n",
+            "line 2: recorded_converged is 1 without a finite recorded_prediction",
+        ),
+        (
+            "arch,epoch,val_acc,recorded_prediction,recorded_converged\n0,1,50,1,yes\n",
+            "line 2: recorded_converged is `yes`, expected 0 or 1",
+        ),
+        (
+            "arch,epoch,val_acc,cum_seconds\n0,1,50,9\n0,2,50,8\n",
+            "line 3: seconds are negative or run backwards",
+        ),
+        (
+            "arch,epoch,accuracy\n0,1,50\n",
+            "no column `val_acc`; found arch, epoch, accuracy",
+        ),
+    ];
+    for (text, expected) in table {
+        let error = import(conn, &Files::new(text, None).curves(), &REQUEST)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+    let networks = Some("arch,genome,flops\n0,A,x\n1,B,2\n1,B,3\n");
+    let error = import(
+        conn,
+        &Files::new("arch,epoch,val_acc\n2,1,50\n", networks).curves(),
+        &REQUEST,
+    )
+    .unwrap_err()
+    .to_string();
+    for expected in [
+        "c.archs.csv",
+        "line 2: flops is `x`",
+        "line 4: architecture 1 is described twice",
+        "architecture 2 has a curve and no row",
+    ] {
+        assert!(error.contains(expected), "{error}");
+    }
+    assert_eq!(
+        (
+            count(conn, "search"),
+            count(conn, "job"),
+            count(conn, "observation")
+        ),
+        (0, 0, 0)
+    );
+}
+
+#[test]
+fn many_faults_are_counted() {
+    let rows: String = (1..=30).map(|i| format!("0,{i},-1\n")).collect();
+    let files = Files::new(&format!("arch,epoch,val_acc\n{rows}"), None);
+    let error = Curves::read(&files.curves(), Unit::Percent, None)
+        .unwrap_err()
+        .to_string();
+    assert!(error.ends_with("and 10 more"), "{error}");
+}
+
+#[test]
+fn fractions_become_per_cent_and_points_beyond_the_target_are_left_out() {
+    let files = Files::new(
+        "arch,epoch,val_acc,lr\na,0.5,0.25,1\na,1,0.5,1\na,1.5,0.75,1\n",
+        None,
+    );
+    let curves = Curves::read(&files.curves(), Unit::Fraction, Some(1.0)).unwrap();
+    assert_eq!((curves.interval, curves.target), (0.5, 1.0));
+    let accuracies: Vec<f64> = curves.curves[0].points.iter().map(|p| p.val_acc).collect();
+    assert_eq!(accuracies, [25.0, 50.0]);
+    assert_eq!(
+        curves.notes,
+        [
+            "columns that are not stored: lr",
+            "1 points beyond the target of 1 epochs are not stored"
+        ]
+    );
+    assert!(
+        Curves::read(Path::new("/no/such.csv"), Unit::Percent, None)
+            .unwrap_err()
+            .to_string()
+            .contains("/no/such.csv")
+    );
+}
