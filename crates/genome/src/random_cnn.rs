@@ -1,6 +1,7 @@
 //! Chains of convolutions, pools and fully connected layers, each network with hyper-parameters of its own: the
 //! family on which the method was first measured (Rorabaugh et al., arXiv 2101.04185).
 
+mod sampling;
 mod space;
 mod variation;
 

