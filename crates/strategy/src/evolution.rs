@@ -68,26 +68,21 @@ impl Evolution {
         if alive.is_empty() {
             return proposer.fresh(generation.unwrap_or(0), count);
         }
-        for _ in 0..count {
-            let found = proposer.child(|search, rng| {
-                let mut parent = alive[rng.random_range(0..alive.len())];
-                for _ in 1..self.sample {
-                    let other = alive[rng.random_range(0..alive.len())];
-                    if other.fitness() > parent.fitness() {
-                        parent = other;
-                    }
+        proposer.children(count, |search, rng| {
+            let mut parent = alive[rng.random_range(0..alive.len())];
+            for _ in 1..self.sample {
+                let other = alive[rng.random_range(0..alive.len())];
+                if other.fitness() > parent.fitness() {
+                    parent = other;
                 }
-                let child = search.space.mutate(&parent.genome, search.input, rng);
-                (
-                    child,
-                    generation.unwrap_or(parent.generation + 1),
-                    vec![parent.id],
-                )
-            });
-            if !found {
-                return;
             }
-        }
+            let child = search.space.mutate(&parent.genome, search.input, rng);
+            (
+                child,
+                generation.unwrap_or(parent.generation + 1),
+                vec![parent.id],
+            )
+        });
     }
 
     /// The youngest `population` architectures that have a fitness.

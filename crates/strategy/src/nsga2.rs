@@ -93,29 +93,19 @@ impl Nsga2 {
         if parents.is_empty() {
             return proposer.fresh(generation.unwrap_or(0), count);
         }
-        for _ in 0..count {
-            let found = proposer.child(|search, rng| {
-                let (a, b) = (
-                    parents[tournament(&standings, rng)],
-                    parents[tournament(&standings, rng)],
-                );
-                let mut child = a.genome.clone();
-                let mut ancestors = vec![a.id];
-                if a.id != b.id && rng.random_bool(self.crossover) {
-                    child = search.space.crossover(&a.genome, &b.genome, search.input, rng);
-                    ancestors.push(b.id);
-                }
-                child = search.space.mutate(&child, search.input, rng);
-                (
-                    child,
-                    generation.unwrap_or(a.generation.max(b.generation) + 1),
-                    ancestors,
-                )
-            });
-            if !found {
-                return;
+        proposer.children(count, |search, rng| {
+            let mut pick = || parents[tournament(&standings, rng)];
+            let (a, b) = (pick(), pick());
+            let mut child = a.genome.clone();
+            let mut ancestors = vec![a.id];
+            if a.id != b.id && rng.random_bool(self.crossover) {
+                child = search.space.crossover(&a.genome, &b.genome, search.input, rng);
+                ancestors.push(b.id);
             }
-        }
+            child = search.space.mutate(&child, search.input, rng);
+            let own = a.generation.max(b.generation) + 1;
+            (child, generation.unwrap_or(own), ancestors)
+        });
     }
 
     /// The architectures that may have children, with their standing. With a barrier each generation competes with the

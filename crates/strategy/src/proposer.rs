@@ -12,6 +12,9 @@ const TRIES: usize = 1000;
 /// Draws before a child that the search has already is replaced by a mutant of itself.
 const PATIENCE: usize = 20;
 
+/// A network with its generation and the identities of its parents.
+pub(crate) type Child = (Genome, u32, Vec<i64>);
+
 /// Collects proposals that are new to the search, each drawn from a stream of its own.
 pub(crate) struct Proposer<'a> {
     search: &'a Search<'a>,
@@ -79,13 +82,19 @@ impl<'a> Proposer<'a> {
         }
     }
 
-    /// Proposes a child made by `breed`, which returns it with its generation and its parents. A child that the
-    /// search has already is bred again, then mutated further and further; if all that yields nothing new, a sample
-    /// takes its place. False if there is no new one either.
-    pub(crate) fn child(
-        &mut self,
-        mut breed: impl FnMut(&Search<'_>, &mut ChaCha8Rng) -> (Genome, u32, Vec<i64>),
-    ) -> bool {
+    /// Proposes `count` children made by `breed`, which returns each with its generation and its parents; fewer if no
+    /// more new networks are found.
+    pub(crate) fn children(&mut self, count: usize, breed: impl Fn(&Search<'_>, &mut ChaCha8Rng) -> Child) {
+        for _ in 0..count {
+            if !self.child(&breed) {
+                return;
+            }
+        }
+    }
+
+    /// Proposes one child. One that the search has already is bred again, then mutated further and further; if all that
+    /// yields nothing new, a sample takes its place. False if there is no new one either.
+    fn child(&mut self, breed: impl Fn(&Search<'_>, &mut ChaCha8Rng) -> Child) -> bool {
         let mut rng = self.stream();
         for _ in 0..PATIENCE {
             let (genome, generation, parents) = breed(self.search, &mut rng);

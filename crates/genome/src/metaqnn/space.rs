@@ -110,26 +110,7 @@ impl MetaqnnSpace {
         for (i, &layer) in layers.iter().enumerate() {
             self.contains_layer(layer, i.checked_sub(1).map(|before| layers[before]))?;
         }
-        let counted = (layers.len() - 1 - usize::from(averages(&layers))) as u32;
-        let [low, high] = self.layers;
-        if counted < low || counted > high {
-            return Err(GenomeError::gene(
-                "number of layers",
-                &counted,
-                format!("{low} to {high}"),
-            ));
-        }
-        let full = layers
-            .iter()
-            .filter(|layer| matches!(layer, MetaqnnLayer::Full { .. }))
-            .count();
-        if full > self.full as usize || side_of_full(&plan) > self.full_side {
-            let allowed = format!(
-                "at most {}, on maps of a side of {} or less",
-                self.full, self.full_side
-            );
-            return Err(GenomeError::gene("number of FC", &full, allowed));
-        }
+        self.contains_numbers(&layers, &plan)?;
         let rate = genome
             .learning_rate
             .filter(|rate| !self.learning_rate.contains(rate));
@@ -145,6 +126,31 @@ impl MetaqnnSpace {
             flops: self.max_flops,
         }
         .check(plan.cost())
+    }
+
+    /// Ok if there are neither too few nor too many layers, and no `FC` on too large a map.
+    fn contains_numbers(&self, layers: &[MetaqnnLayer], plan: &Plan) -> Result<(), GenomeError> {
+        let counted = (layers.len() - 1 - usize::from(averages(layers))) as u32;
+        let [low, high] = self.layers;
+        if counted < low || counted > high {
+            return Err(GenomeError::gene(
+                "number of layers",
+                &counted,
+                format!("{low} to {high}"),
+            ));
+        }
+        let full = layers
+            .iter()
+            .filter(|layer| matches!(layer, MetaqnnLayer::Full { .. }))
+            .count();
+        if full > self.full as usize || side_of_full(plan) > self.full_side {
+            let allowed = format!(
+                "at most {}, on maps of a side of {} or less",
+                self.full, self.full_side
+            );
+            return Err(GenomeError::gene("number of FC", &full, allowed));
+        }
+        Ok(())
     }
 
     fn contains_layer(&self, layer: MetaqnnLayer, before: Option<MetaqnnLayer>) -> Result<(), GenomeError> {

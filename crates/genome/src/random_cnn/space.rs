@@ -73,68 +73,30 @@ impl Default for RandomCnnSpace {
 impl RandomCnnSpace {
     /// Ok if every key has a possible value.
     pub(crate) fn check(&self) -> Result<(), SettingError> {
-        let count = |key, [low, high]: [u32; 2], least| {
-            let good = least <= low && low <= high && high <= 64;
-            SettingError::unless(
-                good,
-                key,
-                &[low, high],
-                &format!("[fewest, most] with {least} <= fewest <= most <= 64"),
-            )
-        };
-        let list = |key, values: &[u32], most, may_be_empty: bool| {
-            let good = (may_be_empty || !values.is_empty()) && values.iter().all(|v| (1..=most).contains(v));
-            let least = if may_be_empty {
-                "numbers"
-            } else {
-                "at least one number"
-            };
-            SettingError::unless(good, key, &values, &format!("{least} from 1 to {most}"))
-        };
-        let range = |key, [low, high]: [f64; 2], good, allowed| {
-            SettingError::unless(good && low <= high, key, &[low, high], allowed)
-        };
-        count("space.blocks", self.blocks, 1)?;
-        list("space.filters", &self.filters, 65_536, false)?;
-        list("space.kernels", &self.kernels, 1024, false)?;
-        list("space.strides", &self.strides, 1024, false)?;
-        list("space.pools", &self.pools, 1024, true)?;
+        check_count("space.blocks", self.blocks, 1)?;
+        check_list("space.filters", &self.filters, 65_536)?;
+        check_list("space.kernels", &self.kernels, 1024)?;
+        check_list("space.strides", &self.strides, 1024)?;
+        let pools = self.pools.iter().all(|n| (1..=1024).contains(n));
+        SettingError::unless(pools, "space.pools", &self.pools, "numbers from 1 to 1024")?;
+        let norm = &self.batch_norm;
         SettingError::unless(
-            !self.batch_norm.is_empty(),
+            !norm.is_empty(),
             "space.batch_norm",
-            &self.batch_norm,
+            norm,
             "[true], [false] or both",
         )?;
-        count("space.dense", self.dense, 0)?;
-        list("space.units", &self.units, 1 << 20, false)?;
-        list("space.batch_size", &self.batch_size, 1 << 20, false)?;
-        let share = |[low, high]: [f64; 2]| low >= 0.0 && high < 1.0;
-        range(
-            "space.dropout",
-            self.dropout,
-            share(self.dropout),
-            "[lowest, highest] in [0, 1)",
-        )?;
-        range(
-            "space.momentum",
-            self.momentum,
-            share(self.momentum),
-            "[lowest, highest] in [0, 1)",
-        )?;
-        let [low, high] = self.learning_rate;
-        range(
-            "space.learning_rate",
-            [low, high],
-            low > 0.0 && high <= 100.0,
-            "0 < lowest <= highest <= 100",
-        )?;
-        let [low, high] = self.weight_decay;
-        range(
-            "space.weight_decay",
-            [low, high],
-            low >= 0.0 && high <= 1.0,
-            "0 <= lowest <= highest <= 1",
-        )
+        check_count("space.dense", self.dense, 0)?;
+        check_list("space.units", &self.units, 1 << 20)?;
+        check_list("space.batch_size", &self.batch_size, 1 << 20)?;
+        check_share("space.dropout", self.dropout)?;
+        check_share("space.momentum", self.momentum)?;
+        let rate @ [low, high] = self.learning_rate;
+        let good = 0.0 < low && low <= high && high <= 100.0;
+        SettingError::unless(good, "space.learning_rate", &rate, "0 < lowest <= highest <= 100")?;
+        let decay @ [low, high] = self.weight_decay;
+        let good = 0.0 <= low && low <= high && high <= 1.0;
+        SettingError::unless(good, "space.weight_decay", &decay, "0 <= lowest <= highest <= 1")
     }
 
     /// Ok if `genome` is a network for `input` within all limits.
@@ -187,6 +149,28 @@ impl RandomCnnSpace {
         }
         Ok(())
     }
+}
+
+fn check_count(key: &str, count: [u32; 2], least: u32) -> Result<(), SettingError> {
+    let [low, high] = count;
+    let allowed = format!("[fewest, most] with {least} <= fewest <= most <= 64");
+    SettingError::unless(least <= low && low <= high && high <= 64, key, &count, &allowed)
+}
+
+fn check_list(key: &str, values: &[u32], most: u32) -> Result<(), SettingError> {
+    let good = !values.is_empty() && values.iter().all(|n| (1..=most).contains(n));
+    SettingError::unless(
+        good,
+        key,
+        &values,
+        &format!("at least one number from 1 to {most}"),
+    )
+}
+
+fn check_share(key: &str, range: [f64; 2]) -> Result<(), SettingError> {
+    let [low, high] = range;
+    let good = 0.0 <= low && low <= high && high < 1.0;
+    SettingError::unless(good, key, &range, "[lowest, highest] in [0, 1)")
 }
 
 /// Ok if `value` is one of `choices`.
