@@ -146,14 +146,15 @@ fn run_import(args: &Import, format: Format) -> anyhow::Result<Exit> {
             cut_off,
             notes,
         } => {
-            let mut text = format!("stored {observations} points of {jobs} curves as search `{name}`");
+            let mut lines = vec![format!("stored {observations} points of {jobs} curves as search `{name}`")];
             if *cut_off > 0 {
-                text += &format!(
-                    "\n{cut_off} curves end before the target without a decision: stored as cancelled, without ground truth"
-                );
+                lines.push(format!(
+                    "{cut_off} curves end before the target without a decision: stored as cancelled, without ground truth"
+                ));
             }
-            notes.iter().for_each(|note| text += &format!("\n{note}"));
-            text + &format!("\nnext: peng report summary {name}")
+            lines.extend(notes.iter().cloned());
+            lines.push(format!("next: peng report summary {name}"));
+            lines.join("\n")
         }
     };
     output::value(format, &imported, &text)?;

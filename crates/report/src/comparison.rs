@@ -227,7 +227,7 @@ impl Comparison {
     fn unproven(&self) -> Option<String> {
         let of = |side: &Side| {
             let predicted = side.values.len() - side.measured;
-            (predicted > 0).then(|| format!("of {} in `{}` {predicted}", side.values.len(), side.name()))
+            (predicted > 0).then(|| format!("{predicted} of {} in `{}`", side.values.len(), side.name()))
         };
         let parts: Vec<String> = [&self.first, &self.second].into_iter().filter_map(of).collect();
         (!parts.is_empty()).then(|| {

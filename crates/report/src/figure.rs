@@ -255,7 +255,7 @@ impl Figure {
             .light_line_style(TRANSPARENT)
             .draw()?;
         for layer in &self.layers {
-            layer.draw(&mut chart, if wide { 1 } else { 0 })?;
+            layer.draw(&mut chart, i32::from(wide))?;
         }
         Ok(())
     }

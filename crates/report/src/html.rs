@@ -11,7 +11,7 @@ use crate::{Citation, ReportError};
 
 /// Writes the page.
 pub(crate) fn write(document: &Document, out: &mut dyn Write) -> Result<(), ReportError> {
-    let sections = document.sections.iter().enumerate();
+    let sections = parts(document);
     let sections = sections
         .map(|(at, s)| section(s, at))
         .collect::<Result<Vec<_>, _>>()?;
@@ -31,12 +31,12 @@ pub(crate) fn write(document: &Document, out: &mut dyn Write) -> Result<(), Repo
                 a.skip href="#content" { "Skip to the figures" }
                 header {
                     h1 { (title) }
-                    p.kind { "peng report " (document.title) }
+                    p.kind { "Report: " (document.title) }
                     @if !document.highlights.is_empty() {
                         dl.tiles { @for (value, what) in &document.highlights { div { dt { (what) } dd { (value) } } } }
                     }
                     @for citation in &document.citations { (cite(citation, names.len() > 1)) }
-                    @if document.sections.len() > 2 { (contents(document)) }
+                    @if sections.len() > 2 { (contents(document)) }
                 }
                 main #content { @for section in &sections { (section) } }
                 footer { (closing(document)) }
@@ -51,10 +51,19 @@ fn dark_figures() -> String {
     format!("@media(prefers-color-scheme:dark){{{}}}", Ink::dark_rules())
 }
 
+/// The sections that have something to show, with their places.
+fn parts(document: &Document) -> impl Iterator<Item = (usize, &Section)> {
+    document
+        .sections
+        .iter()
+        .enumerate()
+        .filter(|(_, section)| !section.blocks.is_empty())
+}
+
 fn contents(document: &Document) -> Markup {
     html! {
         nav aria-label="Contents" {
-            ul { @for (at, section) in document.sections.iter().enumerate() {
+            ul { @for (at, section) in parts(document) {
                 li { a href={ "#s" (at) } { (section.heading) } }
             } }
         }
@@ -112,11 +121,17 @@ fn section(section: &Section, at: usize) -> Result<Markup, ReportError> {
 
 fn block(block: &Block) -> Result<Markup, ReportError> {
     Ok(match block {
-        Block::Note(text) => html! { p.note { (text) } },
+        Block::Note(text) => html! { p.note { (quoted(text)) } },
         Block::Table(table) => grid(table),
         Block::Plain(_) | Block::Data(_) => html! {},
         Block::Figure(figure) => drawn(figure)?,
     })
+}
+
+/// What stands between backticks, as code.
+fn quoted(text: &str) -> Markup {
+    let parts = text.split('`').enumerate();
+    html! { @for (at, part) in parts { @if at % 2 == 1 { code { (part) } } @else { (part) } } }
 }
 
 /// Columns in which no row has a value are left out.
@@ -144,7 +159,7 @@ fn field(cell: &Cell, numeric: bool) -> Markup {
             html! { td { span.bar aria-hidden="true" { i style={ "width:" (percent) "%" } {} } } }
         }
         Cell::Text(text) if text.len() > 24 => html! { td.t { (text) } },
-        _ => html! { td class=[numeric.then_some("n")] { (cell.shown()) } },
+        _ => html! { td class=(if numeric { "n" } else { "w" }) { (cell.shown()) } },
     }
 }
 
@@ -163,7 +178,7 @@ fn drawn(figure: &Figure) -> Result<Markup, ReportError> {
             h3 id=(title) { (figure.title) }
             ul.legend { @for (name, layer) in figure.legend() { li { (swatch(layer)) (name) } } }
             (wide) (narrow)
-            figcaption { (figure.caption) }
+            figcaption { (quoted(&figure.caption)) }
             @if !figure.numbers.rows.is_empty() {
                 details { summary { "Numbers: " (figure.numbers.caption) } (grid(&figure.numbers)) }
             }

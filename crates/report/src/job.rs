@@ -359,7 +359,7 @@ impl JobReport {
             key: "job",
             title: format!("Job {}: its curve and its predictions", job.job_id),
             caption: "Accuracy after each interval, and at each the final accuracy that was predicted then, with its 80 % \
-                      interval. Predictions below 0 or above 100 % are in the table alone."
+                      interval. Predictions far below 0 or above 100 % are in the table alone."
                 .to_owned(),
             x: Axis { label: "epoch".into(), low: 0.0, high: job.max_epochs * 1.01 },
             y: Axis::around("accuracy, %", all.into_iter()).within(0.0, 105.0),

@@ -147,9 +147,11 @@ impl Truth {
             ),
         };
         if never_stopped > 0 {
-            text += &format!(
-                " {never_stopped} more reached the last epoch because the predictor did not stop them; they say \
-                 nothing about its errors and are left out."
+            text.push(' ');
+            text.push_str(&never_stopped.to_string());
+            text.push_str(
+                " more reached the last epoch because the predictor did not stop them; they say nothing about its \
+                 errors and are left out.",
             );
         }
         text

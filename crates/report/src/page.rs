@@ -78,7 +78,7 @@ impl Report for Page {
             self.workers.sections(),
         ];
         Document {
-            title: "on the whole search",
+            title: "the whole search",
             primary: "figures",
             citations: vec![self.summary.citation.clone()],
             highlights: self.summary.highlights(),

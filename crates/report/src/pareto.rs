@@ -363,22 +363,22 @@ mod tests {
 
     #[test]
     fn a_front_holds_what_no_other_beats() {
-        let table: [(&[(f64, f64)], &[usize], &str); 4] = [
+        let table = [
             (
-                &[(1.0, 50.0), (2.0, 60.0), (3.0, 55.0)],
-                &[0, 1],
+                vec![(1.0, 50.0), (2.0, 60.0), (3.0, 55.0)],
+                vec![0, 1],
                 "the third is dearer and worse",
             ),
-            (&[(1.0, 50.0), (1.0, 60.0)], &[1], "the same cost"),
+            (vec![(1.0, 50.0), (1.0, 60.0)], vec![1], "the same cost"),
             (
-                &[(1.0, 50.0), (1.0, 50.0), (2.0, 50.0)],
-                &[0],
+                vec![(1.0, 50.0), (1.0, 50.0), (2.0, 50.0)],
+                vec![0],
                 "of equals the first",
             ),
-            (&[], &[], "nothing"),
+            (vec![], vec![], "nothing"),
         ];
         for (points, expected, why) in table {
-            assert_eq!(front(points), expected, "{why}");
+            assert_eq!(front(&points), expected, "{why}");
         }
     }
 

@@ -246,27 +246,21 @@ impl Ranking {
         vec![section]
     }
 
-    /// Those drawn: stopped and not stopped.
-    fn parted(
-        &self,
-        x: impl Fn(&Known) -> f64,
-        y: impl Fn(&Known) -> f64,
-    ) -> (Vec<(f64, f64)>, Vec<(f64, f64)>) {
-        let points = |stops: bool| {
-            let of = self
-                .jobs
-                .iter()
-                .filter(move |k| k.stops(self.citation.max_epochs) == stops);
-            thinned(of.map(|k| (x(k), y(k))).collect())
-        };
-        (points(true), points(false))
+    /// Marks of the jobs with and without a decision to stop before the end, each where `at` says.
+    fn marks(&self, stops: bool, at: impl Fn(usize, &Known) -> (f64, f64)) -> Vec<(f64, f64)> {
+        let of = self
+            .jobs
+            .iter()
+            .enumerate()
+            .filter(|(_, k)| k.stops(self.citation.max_epochs) == stops);
+        thinned(of.map(|(i, k)| at(i, k)).collect())
     }
 
     fn scatter(&self) -> Option<Figure> {
         if self.jobs.len() < 2 {
             return None;
         }
-        let (stopped, on) = self.parted(|k| k.believed_fitness, |k| k.true_fitness);
+        let of = |stops| self.marks(stops, |_, k| (k.believed_fitness, k.true_fitness));
         let both = || {
             self.jobs
                 .iter()
@@ -299,11 +293,11 @@ impl Ranking {
                     Ink::Quiet,
                     Marks::Dashes(vec![(axis.low, axis.low), (axis.high, axis.high)]),
                 ),
-                Layer::new("no decision to stop", Ink::Blue, Marks::Rings(on)).opacity(0.7),
+                Layer::new("no decision to stop", Ink::Blue, Marks::Rings(of(false))).opacity(0.7),
                 Layer::new(
                     "stopped, or would have been",
                     Ink::Vermilion,
-                    Marks::Dots(stopped),
+                    Marks::Dots(of(true)),
                 )
                 .opacity(0.7),
             ],
@@ -317,15 +311,7 @@ impl Ranking {
         }
         let believed = places(self.jobs.iter().map(|k| k.believed_fitness));
         let truth = places(self.jobs.iter().map(|k| k.true_fitness));
-        let max_epochs = self.citation.max_epochs;
-        let points = |stops: bool| {
-            let of = self.jobs.iter().zip(believed.iter().zip(&truth));
-            thinned(
-                of.filter(|(k, _)| k.stops(max_epochs) == stops)
-                    .map(|(_, (&b, &t))| (b, t))
-                    .collect(),
-            )
-        };
+        let points = |stops| self.marks(stops, |i, _| (believed[i], truth[i]));
         let last = self.jobs.len() as f64;
         let tenth = (last / 10.0).ceil();
         let axis = |label: &str| Axis {

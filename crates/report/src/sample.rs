@@ -191,9 +191,9 @@ fn wilcoxon(differences: &[f64]) -> Option<f64> {
     by_size.sort_by(|a, b| a.abs().total_cmp(&b.abs()));
     let n = by_size.len() as f64;
     let (mut positive, mut ties, mut before) = (0.0, 0.0, 0.0);
-    for tied in by_size.chunk_by(|a, b| a.abs() == b.abs()) {
+    for tied in by_size.chunk_by(|a, b| a.abs().total_cmp(&b.abs()).is_eq()) {
         let count = tied.len() as f64;
-        positive += (before + (count + 1.0) / 2.0) * tied.iter().filter(|d| **d > 0.0).count() as f64;
+        positive += (before + f64::midpoint(count, 1.0)) * tied.iter().filter(|d| **d > 0.0).count() as f64;
         ties += count * count * count - count;
         before += count;
     }

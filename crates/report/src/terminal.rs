@@ -71,7 +71,7 @@ pub(crate) fn write(document: &Document, style: Style, out: &mut dyn Write) -> i
         for block in &section.blocks {
             match block {
                 Block::Table(table) | Block::Plain(table) if tables > 0 => {
-                    writeln!(out, "\n{}", indented(table, style))?
+                    writeln!(out, "\n{}", indented(table, style))?;
                 }
                 Block::Table(table) | Block::Plain(table) => writeln!(out, "{}", indented(table, style))?,
                 Block::Note(text) => write_note(text, style, out)?,

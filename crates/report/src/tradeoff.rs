@@ -80,10 +80,11 @@ pub fn tradeoff(
     })
 }
 
+type Set = fn(&mut Settings, f64);
+
 /// The settings of an engine over the range of one of them.
 fn varied(settings: &Settings, max_epochs: f64) -> Vec<(&'static str, f64, Settings)> {
     let shares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9].map(|share| (share * max_epochs).max(1.0));
-    type Set = fn(&mut Settings, f64);
     let (key, values, set): (_, &[f64], Set) = match settings.engine {
         EngineName::Peng => (
             "risk",
@@ -98,7 +99,7 @@ fn varied(settings: &Settings, max_epochs: f64) -> Vec<(&'static str, f64, Setti
         EngineName::Median => ("warm_up", &shares, |s, v| s.warm_up = Some(v)),
         EngineName::Asha => ("eta", &[1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0], |s, v| s.eta = v),
         EngineName::Menndl => ("patience", &[1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0], |s, v| {
-            s.patience = v
+            s.patience = v;
         }),
         EngineName::Last => ("stop_at", &shares, |s, v| s.stop_at = Some(v)),
         EngineName::None => ("", &[0.0], |_, _| {}),

@@ -4,6 +4,8 @@
 //! to stop, the last epoch included; the fitness of a network that was stopped before the last epoch is the recorded
 //! prediction, of another its last accuracy; the front is of fitness and FLOPs.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 mod recorded;
 
 use predictor::{EngineName, Settings};

@@ -1,12 +1,15 @@
 //! The HTML page: one file, readable without a network, by keyboard and by screen reader; and in a browser, where
 //! Chromium is installed.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 mod made_up;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection as _;
 use report::{Filter, Output, Report, Style};
 use store::testing::TestDatabase;
 
@@ -86,7 +89,6 @@ fn names_from_outside_cannot_become_markup() {
     let database = TestDatabase::new();
     let conn = &mut database.connect();
     made_up::search(conn, "one", 20);
-    use diesel::connection::SimpleConnection as _;
     conn.batch_execute("UPDATE architecture SET summary = '<script>alert(1)</script> & \"x\"'")
         .unwrap();
     let mut out = Vec::new();
@@ -109,9 +111,6 @@ fn every_report_is_written_in_every_form() {
             String::from_utf8(out).unwrap()
         })
     };
-    fn to(report: &impl Report) -> impl Fn(Output, &mut Vec<u8>) + '_ {
-        |output, out| report.write(output, Style::default(), out).unwrap()
-    }
     let reports = [
         (
             "summary",
@@ -161,6 +160,10 @@ fn every_report_is_written_in_every_form() {
         );
         assert!(html.starts_with("<!DOCTYPE html>"), "{name}");
     }
+}
+
+fn to(report: &impl Report) -> impl Fn(Output, &mut Vec<u8>) + '_ {
+    |output, out| report.write(output, Style::default(), out).unwrap()
 }
 
 /// What a browser makes of the page: see the end of [`probe`].

@@ -1,5 +1,7 @@
 //! The views say what the reports say, and the role of readers sees them and nothing else.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 mod made_up;
 
 use diesel::{

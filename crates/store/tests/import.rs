@@ -1,5 +1,7 @@
 //! Curves from elsewhere: all or nothing, once, and bad rows by their line.
 
+#![expect(clippy::unwrap_used, reason = "a test ends at what it did not expect")]
+
 use std::path::{Path, PathBuf};
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};

@@ -54,12 +54,7 @@ pub enum ImportError {
 }
 
 fn listed(faults: &[Fault], more: usize) -> String {
-    let mut text = String::new();
-    for fault in faults {
-        text += &format!("\n  line {}: {}", fault.line, fault.message);
-    }
-    if more > 0 {
-        text += &format!("\n  and {more} more");
-    }
-    text
+    let named = faults.iter().map(|fault| format!("\n  line {}: {}", fault.line, fault.message));
+    let rest = (more > 0).then(|| format!("\n  and {more} more"));
+    named.chain(rest).collect()
 }

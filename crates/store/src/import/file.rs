@@ -125,7 +125,7 @@ impl Lines<'_> {
         while self.bytes.get(byte).is_some_and(u8::is_ascii_whitespace) {
             byte += 1;
         }
-        self.line += self.bytes[self.at..byte].iter().filter(|b| **b == b'\n').count() as u64;
+        self.line += self.bytes[self.at..byte].split(|b| *b == b'\n').count() as u64 - 1;
         self.at = byte;
         self.line
     }
@@ -194,7 +194,7 @@ impl Curves {
         number(&mut grouped, interval).check(path)?;
         let last = grouped
             .iter()
-            .flat_map(|(_, points)| points.last())
+            .filter_map(|(_, points)| points.last())
             .map(|p| p.epoch)
             .fold(0.0, f64::max);
         let target = target.unwrap_or(last);
