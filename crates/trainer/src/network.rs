@@ -224,3 +224,92 @@ impl Values {
         taken.expect("a layer comes after its inputs, and each use is counted")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use genome::{Input, Node, Shape};
+
+    use super::*;
+
+    fn node(name: &str, layer: Layer, inputs: &[usize], output: Shape) -> Node {
+        Node {
+            name: name.into(),
+            layer,
+            inputs: inputs.to_vec(),
+            output,
+        }
+    }
+
+    /// Image, image + relu(image), both joined, a dropped path, the mean of each channel.
+    fn graph() -> Plan {
+        let map = |channels| Shape::Map {
+            channels,
+            height: 2,
+            width: 2,
+        };
+        let nodes = vec![
+            node("image", Layer::Image, &[], map(1)),
+            node("relu", Layer::Relu, &[0], map(1)),
+            node("sum", Layer::Sum, &[0, 1], map(1)),
+            node("concat", Layer::Concat, &[0, 2, 1], map(3)),
+            node("path", Layer::DropPath, &[3], map(3)),
+            node("mean", Layer::GlobalAvgPool, &[4], Shape::Flat { features: 3 }),
+        ];
+        Plan {
+            input: Input {
+                channels: 1,
+                height: 2,
+                width: 2,
+                classes: 3,
+            },
+            nodes,
+        }
+    }
+
+    #[test]
+    fn graphs_are_computed_node_by_node() {
+        let numerics = Numerics {
+            channels_last: false,
+            bf16: false,
+        };
+        let network = Network::new(graph(), 1, Device::CPU, numerics).unwrap();
+        let images =
+            || Tensor::from_slice(&[-4.0_f32, 1.0, 2.0, 5.0, 0.0, 0.0, 0.0, 8.0]).reshape([2, 1, 2, 2]);
+        let logits = |noise: Option<&Noise>| -> Vec<Vec<f64>> {
+            let logits = network.forward(images(), noise).unwrap().to_kind(Kind::Double);
+            (0..2).map(|i| Vec::try_from(logits.get(i)).unwrap()).collect()
+        };
+        let expected = [vec![1.0, 3.0, 2.0], vec![2.0, 4.0, 2.0]];
+        assert_eq!(
+            logits(None),
+            expected,
+            "evaluation drops nothing, and concatenates in order"
+        );
+        let factors = Tensor::from_slice(&[0.0_f32, 2.0]).reshape([2, 1, 1, 1]);
+        let noise = Noise {
+            dropouts: vec![],
+            paths: vec![factors],
+        };
+        assert_eq!(
+            logits(Some(&noise)),
+            [vec![0.0; 3], vec![4.0, 8.0, 4.0]],
+            "whole images are dropped"
+        );
+    }
+
+    #[test]
+    fn fresh_outputs_alone_are_overwritten() {
+        let network = Network::new(
+            graph(),
+            1,
+            Device::CPU,
+            Numerics {
+                channels_last: false,
+                bf16: false,
+            },
+        )
+        .unwrap();
+        assert!(!network.may_overwrite(0), "the image is read twice");
+        assert!(network.may_overwrite(2), "the sum is read once");
+    }
+}

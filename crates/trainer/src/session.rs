@@ -337,3 +337,53 @@ impl Session {
         Ok(all)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Device;
+
+    /// The curve of a short training on the digits.
+    fn curve(numerics: Numerics) -> Vec<f64> {
+        let mut spec = data::DataSpec::new(data::SetName::Digits);
+        (spec.train, spec.validation) = (Some(600), Some(300));
+        let data = DeviceData::new(&spec.load().unwrap(), Device::CPU).unwrap();
+        let genome: genome::Genome = serde_json::from_str(
+            r#"{"space": "random-cnn", "batch_size": 32, "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 1e-4,
+                "dense": [], "blocks": [{"filters": 16, "kernel": 3, "stride": 1, "padding": 1, "batch_norm": true,
+                "pool": {"kind": "max", "kernel": 2, "stride": 2}}]}"#,
+        )
+        .unwrap();
+        let recipe = Recipe::default();
+        let job = Job {
+            genome: &genome,
+            recipe: &recipe,
+            seed: 1,
+            max_epochs: 3.0,
+            interval: 1.0,
+        };
+        let mut session = Session::with_numerics(&job, data, job.recipe().unwrap(), numerics).unwrap();
+        let mut curve = vec![];
+        while let Ok(Advance::Measured(measured)) = session.advance(&AtomicBool::new(false)) {
+            curve.push(measured.val_acc);
+        }
+        curve
+    }
+
+    /// What a GPU computes with, on the processor: channels last, brain floats.
+    #[test]
+    fn all_numerics_learn_alike() {
+        let plain = curve(Numerics {
+            channels_last: false,
+            bf16: false,
+        });
+        for (channels_last, bf16, tolerance) in [(true, false, 1.5), (true, true, 4.0), (false, true, 4.0)] {
+            let other = curve(Numerics { channels_last, bf16 });
+            let near = plain.iter().zip(&other).all(|(a, b)| (a - b).abs() <= tolerance);
+            assert!(
+                near && other.len() == 3,
+                "channels last {channels_last}, bf16 {bf16}: {other:?}, not {plain:?}"
+            );
+        }
+    }
+}

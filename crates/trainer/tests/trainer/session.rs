@@ -1,17 +1,14 @@
 //! Whole trainings on the built-in digits.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod digits;
-
 use std::fs;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use digits::{advance, curve, genome, plain, split};
 use genome::{Augmentation, Optimiser, Precision, Recipe, Schedule};
 use trainer::{Advance, Device, DeviceData, Job, Measurement, Session, TrainError};
 
-const NO: AtomicBool = AtomicBool::new(false);
+use crate::digits::{advance, curve, genome, plain, split};
+
+static NO: AtomicBool = AtomicBool::new(false);
 
 /// All that can go wrong with resuming, at once: dropout, augmentation, half epochs, batches of unequal size.
 fn eventful() -> Recipe {
@@ -143,7 +140,7 @@ fn interruption_changes_nothing() {
             session.save(&path).unwrap();
             outcome
         });
-        interrupt.store(true, std::sync::atomic::Ordering::Relaxed);
+        interrupt.store(true, Ordering::Relaxed);
         training.join().unwrap()
     });
     let mut resumed = Session::resume(&job, data, &path).unwrap();
@@ -151,7 +148,7 @@ fn interruption_changes_nothing() {
     if let Advance::Measured(measured) = outcome {
         curve.push(plain(measured));
     }
-    curve.extend(digits::curve(&mut resumed).into_iter().map(plain));
+    curve.extend(crate::digits::curve(&mut resumed).into_iter().map(plain));
     assert_eq!(curve, expected);
     assert_eq!(resumed.snapshot().unwrap(), whole.snapshot().unwrap());
 }
