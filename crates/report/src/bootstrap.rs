@@ -27,20 +27,12 @@ impl Bootstrap {
     /// What fits the number of jobs.
     pub fn of(jobs: usize) -> Self {
         let resample = jobs.min(LARGEST);
-        Self {
-            jobs,
-            resample,
-            resamples: (400_000 / resample.max(1)).clamp(400, 2_000),
-        }
+        Self { jobs, resample, resamples: (400_000 / resample.max(1)).clamp(400, 2_000) }
     }
 
     /// In words.
     pub fn sentence(self) -> String {
-        let Self {
-            jobs,
-            resample,
-            resamples,
-        } = self;
+        let Self { jobs, resample, resamples } = self;
         let how = if resample < jobs {
             format!("resamples of {resample} jobs, their deviations scaled to {jobs}")
         } else {
@@ -75,9 +67,7 @@ impl Bootstrap {
                 }
                 values
             };
-            let handles: Vec<_> = (0..threads)
-                .map(|thread| scope.spawn(move || work(thread)))
-                .collect();
+            let handles: Vec<_> = (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
             let joined = handles
                 .into_iter()
                 .map(|h| h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
@@ -107,11 +97,8 @@ mod tests {
     use super::*;
 
     fn interval_of_mean(values: &[f64]) -> (f64, f64) {
-        let mean = |drawn: &[usize]| {
-            [Some(
-                drawn.iter().map(|&i| values[i]).sum::<f64>() / drawn.len() as f64,
-            )]
-        };
+        let mean =
+            |drawn: &[usize]| [Some(drawn.iter().map(|&i| values[i]).sum::<f64>() / drawn.len() as f64)];
         let all: Vec<usize> = (0..values.len()).collect();
         Bootstrap::of(values.len()).intervals(mean(&all), mean)[0].unwrap()
     }
@@ -135,10 +122,6 @@ mod tests {
         let values = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0];
         assert_eq!(interval_of_mean(&values), interval_of_mean(&values));
         assert_eq!(Bootstrap::of(2).intervals([Some(1.0)], |_| [Some(1.0)]), [None]);
-        assert_eq!(
-            Bootstrap::of(9).intervals([Some(1.0)], |_| [None]),
-            [None],
-            "no value in any resample"
-        );
+        assert_eq!(Bootstrap::of(9).intervals([Some(1.0)], |_| [None]), [None], "no value in any resample");
     }
 }

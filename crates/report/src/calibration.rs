@@ -4,7 +4,8 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF as _};
 
-use crate::document::{Cell, Document, Section, Table};
+use crate::cell::Cell;
+use crate::document::{Document, Section, Table};
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::known::Truth;
 use crate::output::Report;
@@ -88,16 +89,8 @@ pub fn share_interval(inside: i64, of: i64) -> Option<(f64, f64)> {
         return None;
     }
     let (inside, outside) = (inside as f64, (of - inside) as f64);
-    let low = if inside > 0.0 {
-        Beta::new(inside, outside + 1.0).ok()?.inverse_cdf(0.025)
-    } else {
-        0.0
-    };
-    let high = if outside > 0.0 {
-        Beta::new(inside + 1.0, outside).ok()?.inverse_cdf(0.975)
-    } else {
-        1.0
-    };
+    let low = if inside > 0.0 { Beta::new(inside, outside + 1.0).ok()?.inverse_cdf(0.025) } else { 0.0 };
+    let high = if outside > 0.0 { Beta::new(inside + 1.0, outside).ok()?.inverse_cdf(0.975) } else { 1.0 };
     Some((100.0 * low, 100.0 * high))
 }
 
@@ -107,19 +100,10 @@ fn percent(inside: i64, of: i64) -> Option<f64> {
 
 impl Calibration {
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
-        let mut by_epoch: Vec<Errors> = scope
-            .query(include_str!("calibration.sql"))
-            .load(conn)
-            .map_err(failed("calibration"))?;
-        let all = by_epoch
-            .pop_if(|errors| errors.stop_epoch.is_none())
-            .filter(|errors| errors.jobs > 0);
-        Ok(Self {
-            citation: scope.citation.clone(),
-            truth: Truth::load(conn, scope)?,
-            by_epoch,
-            all,
-        })
+        let mut by_epoch: Vec<Errors> =
+            scope.query(include_str!("calibration.sql")).load(conn).map_err(failed("calibration"))?;
+        let all = by_epoch.pop_if(|errors| errors.stop_epoch.is_none()).filter(|errors| errors.jobs > 0);
+        Ok(Self { citation: scope.citation.clone(), truth: Truth::load(conn, scope)?, by_epoch, all })
     }
 
     fn table(&self) -> Table {
@@ -137,18 +121,12 @@ impl Calibration {
             ("coverage_90_interval", "#95 % interval"),
             ("width_90", "#width"),
         ];
-        let mut table = Table::new(
-            "calibration",
-            "Errors of the predictions by epoch of decision, in points",
-            &columns,
-        );
+        let mut table =
+            Table::new("calibration", "Errors of the predictions by epoch of decision, in points", &columns);
         let places = decimals(self.citation.interval);
         for errors in self.by_epoch.iter().chain(&self.all) {
             table.push(vec![
-                errors
-                    .stop_epoch
-                    .map_or("all".to_owned(), |e| format!("{e:.places$}"))
-                    .into(),
+                errors.stop_epoch.map_or("all".to_owned(), |e| format!("{e:.places$}")).into(),
                 errors.jobs.into(),
                 Cell::two(errors.bias),
                 Cell::two(errors.mean_absolute_error),
@@ -188,28 +166,17 @@ impl Calibration {
     }
 
     fn figure(&self) -> Figure {
-        let bias: Vec<_> = self
-            .by_epoch
-            .iter()
-            .filter_map(|e| Some((e.stop_epoch?, e.bias?)))
-            .collect();
-        let error: Vec<_> = self
-            .by_epoch
-            .iter()
-            .filter_map(|e| Some((e.stop_epoch?, e.mean_absolute_error?)))
-            .collect();
+        let bias: Vec<_> = self.by_epoch.iter().filter_map(|e| Some((e.stop_epoch?, e.bias?))).collect();
+        let error: Vec<_> =
+            self.by_epoch.iter().filter_map(|e| Some((e.stop_epoch?, e.mean_absolute_error?))).collect();
         let half: Vec<_> = self
             .by_epoch
             .iter()
             .filter_map(|e| Some((e.stop_epoch?, -e.width_80? / 2.0, e.width_80? / 2.0)))
             .collect();
         let max_epochs = self.citation.max_epochs;
-        let span = bias
-            .iter()
-            .chain(&error)
-            .map(|p| p.1)
-            .chain(half.iter().flat_map(|w| [w.1, w.2]))
-            .chain([0.0]);
+        let span =
+            bias.iter().chain(&error).map(|p| p.1).chain(half.iter().flat_map(|w| [w.1, w.2])).chain([0.0]);
         Figure {
             key: "calibration",
             title: "Error of the predictions by epoch of decision".to_owned(),
@@ -250,16 +217,11 @@ mod tests {
     #[test]
     fn shares_have_the_exact_interval() {
         // scipy.stats.binomtest(k, n).proportion_ci(): 8 of 10, 0 of 10, 10 of 10.
-        for (inside, of, low, high) in [
-            (8, 10, 44.390_454, 97.478_927),
-            (0, 10, 0.0, 30.849_710),
-            (10, 10, 69.150_290, 100.0),
-        ] {
+        for (inside, of, low, high) in
+            [(8, 10, 44.390_454, 97.478_927), (0, 10, 0.0, 30.849_710), (10, 10, 69.150_290, 100.0)]
+        {
             let (l, h) = share_interval(inside, of).unwrap();
-            assert!(
-                (l - low).abs() < 1e-3 && (h - high).abs() < 1e-3,
-                "{inside} of {of}: {l} to {h}"
-            );
+            assert!((l - low).abs() < 1e-3 && (h - high).abs() < 1e-3, "{inside} of {of}: {l} to {h}");
         }
         assert_eq!(share_interval(0, 0), None);
     }

@@ -79,10 +79,7 @@ pub(crate) fn read(
         .bind::<sql_types::Text, _>(name)
         .get_result::<Row>(conn)
         .optional()
-        .map_err(|source| ReportError::Query {
-            statement: "citation",
-            source,
-        })?;
+        .map_err(|source| ReportError::Query { statement: "citation", source })?;
     let Some(row) = row else {
         return Err(no_search(conn, name)?);
     };
@@ -114,22 +111,11 @@ fn no_search(conn: &mut PgConnection, name: &str) -> Result<ReportError, ReportE
     }
     let names = sql_query("SELECT name FROM search ORDER BY id DESC LIMIT 1000")
         .load::<Name>(conn)
-        .map_err(|source| ReportError::Query {
-            statement: "names of searches",
-            source,
-        })?;
+        .map_err(|source| ReportError::Query { statement: "names of searches", source })?;
     let nearest = names.into_iter().max_by(|a, b| {
-        let (a, b) = (
-            strsim::jaro_winkler(&a.name, name),
-            strsim::jaro_winkler(&b.name, name),
-        );
+        let (a, b) = (strsim::jaro_winkler(&a.name, name), strsim::jaro_winkler(&b.name, name));
         a.total_cmp(&b)
     });
-    let hint = nearest
-        .map(|n| n.name)
-        .filter(|n| strsim::jaro_winkler(n, name) > 0.7);
-    Ok(ReportError::NoSearch {
-        name: name.to_owned(),
-        hint,
-    })
+    let hint = nearest.map(|n| n.name).filter(|n| strsim::jaro_winkler(n, name) > 0.7);
+    Ok(ReportError::NoSearch { name: name.to_owned(), hint })
 }

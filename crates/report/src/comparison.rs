@@ -6,7 +6,8 @@ use diesel::pg::PgRowByRowLoadingMode;
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use serde::Serialize;
 
-use crate::document::{Cell, Document, Section, Table, fixed};
+use crate::cell::{Cell, fixed};
+use crate::document::{Document, Section, Table};
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::output::Report;
 use crate::palette::Ink;
@@ -71,10 +72,7 @@ pub fn compare(
     filter: &Filter,
 ) -> Result<Comparison, ReportError> {
     snapshot(conn, |conn| {
-        let (mut first, mut second) = (
-            Side::load(conn, first, filter)?,
-            Side::load(conn, second, filter)?,
-        );
+        let (mut first, mut second) = (Side::load(conn, first, filter)?, Side::load(conn, second, filter)?);
         let reference = [&first, &second]
             .iter()
             .filter_map(|s| s.front.as_ref())
@@ -139,11 +137,7 @@ impl Comparison {
             ("second", "#second"),
             ("difference", "#first less second"),
         ];
-        let caption = format!(
-            "{} (first) beside {} (second)",
-            self.first.name(),
-            self.second.name()
-        );
+        let caption = format!("{} (first) beside {} (second)", self.first.name(), self.second.name());
         let mut table = Table::new("comparison", caption, &columns);
         let mut row = |key: &'static str, label: &str, decimals: usize, of: &dyn Fn(&Side) -> Option<f64>| {
             let (a, b) = (of(&self.first), of(&self.second));
@@ -153,44 +147,22 @@ impl Comparison {
         };
         let sample = |f: fn(&Sample) -> f64| move |side: &Side| side.fitness.as_ref().map(f);
         row("networks", "networks", 0, &|s| Some(s.values.len() as f64));
-        row("measured", "of these, fitness measured", 0, &|s| {
-            Some(s.measured as f64)
-        });
-        row("epochs_trained", "epochs trained", 0, &|s| {
-            Some(s.epochs.epochs_trained)
-        });
-        row("epochs_saved_percent", "epochs saved, %", 1, &|s| {
-            s.epochs.saved_percent()
-        });
-        row("converged_percent", "jobs with a decision to stop, %", 1, &|s| {
-            s.epochs.converged_percent()
-        });
-        row("seconds_trained", "device time, s", 0, &|s| {
-            Some(s.epochs.seconds_trained).filter(|t| *t > 0.0)
-        });
+        row("measured", "of these, fitness measured", 0, &|s| Some(s.measured as f64));
+        row("epochs_trained", "epochs trained", 0, &|s| Some(s.epochs.epochs_trained));
+        row("epochs_saved_percent", "epochs saved, %", 1, &|s| s.epochs.saved_percent());
+        row("converged_percent", "jobs with a decision to stop, %", 1, &|s| s.epochs.converged_percent());
+        row("seconds_trained", "device time, s", 0, &|s| Some(s.epochs.seconds_trained).filter(|t| *t > 0.0));
         row("mean_fitness", "mean fitness, %", 2, &sample(|s| s.mean));
         row("deviation", "standard deviation", 2, &sample(|s| s.deviation));
         row("least", "least", 2, &sample(|s| s.least));
-        row(
-            "lower_quartile",
-            "lower quartile",
-            2,
-            &sample(|s| s.lower_quartile),
-        );
+        row("lower_quartile", "lower quartile", 2, &sample(|s| s.lower_quartile));
         row("median", "median", 2, &sample(|s| s.median));
-        row(
-            "upper_quartile",
-            "upper quartile",
-            2,
-            &sample(|s| s.upper_quartile),
-        );
+        row("upper_quartile", "upper quartile", 2, &sample(|s| s.upper_quartile));
         row("best_fitness", "best", 2, &sample(|s| s.largest));
         row("front_networks", "networks on the Pareto front", 0, &|s| {
             s.front.as_ref().map(|f| f.members.len() as f64)
         });
-        row("hypervolume", "hypervolume, common reference", 4, &|s| {
-            s.hypervolume
-        });
+        row("hypervolume", "hypervolume, common reference", 4, &|s| s.hypervolume);
         table
     }
 
@@ -276,10 +248,7 @@ impl Comparison {
         let mut numbers = Table::new("distribution", "fitness by share of networks", &columns);
         for percent in (0..=100).step_by(5) {
             let at = |side: &Side| {
-                cumulative(&side.values)
-                    .iter()
-                    .find(|p| p.1 >= f64::from(percent))
-                    .map(|p| p.0)
+                cumulative(&side.values).iter().find(|p| p.1 >= f64::from(percent)).map(|p| p.0)
             };
             numbers.push(vec![
                 Cell::Count(percent.into()),
@@ -326,11 +295,7 @@ impl Comparison {
                 name: None,
                 ink,
                 opacity: 1.0,
-                marks: if ink == Ink::Blue {
-                    Marks::Dots(marks)
-                } else {
-                    Marks::Rings(marks)
-                },
+                marks: if ink == Ink::Blue { Marks::Dots(marks) } else { Marks::Rings(marks) },
             });
             for m in &front.members {
                 numbers.push(vec![
@@ -375,11 +340,7 @@ fn cumulative(values: &[f64]) -> Vec<(f64, f64)> {
 
 /// Small ones by their order.
 fn probability(p: f64) -> Cell {
-    if p >= 1e-4 {
-        Cell::Number(p, 4)
-    } else {
-        Cell::Small(p)
-    }
+    if p >= 1e-4 { Cell::Number(p, 4) } else { Cell::Small(p) }
 }
 
 impl Report for Comparison {

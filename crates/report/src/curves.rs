@@ -6,7 +6,8 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_typ
 use serde::Serialize;
 
 use crate::ReportError;
-use crate::document::{Cell, Section, Table};
+use crate::cell::Cell;
+use crate::document::{Section, Table};
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::palette::Ink;
 use crate::savings::decimals;
@@ -88,10 +89,7 @@ impl Curves {
         let ids: Vec<i64> = drawn.iter().map(|d| d.job_id).collect();
         let mut by_job: BTreeMap<i64, Vec<(f64, f64)>> = BTreeMap::new();
         for point in points(conn, &ids)? {
-            by_job
-                .entry(point.job_id)
-                .or_default()
-                .push((point.epoch, point.val_acc));
+            by_job.entry(point.job_id).or_default().push((point.epoch, point.val_acc));
         }
         let jobs = drawn.first().map_or(0, |d| d.jobs);
         let curves = drawn.into_iter().map(|d| Curve {
@@ -102,12 +100,7 @@ impl Curves {
             stop: d.stop_epoch.zip(d.stop_fitness),
         });
         let curves = curves.filter(|c| !c.points.is_empty()).collect();
-        Ok(Self {
-            jobs,
-            curves,
-            max_epochs: scope.max_epochs(),
-            interval: scope.citation.interval,
-        })
+        Ok(Self { jobs, curves, max_epochs: scope.max_epochs(), interval: scope.citation.interval })
     }
 
     pub(crate) fn sections(&self) -> Vec<Section> {
@@ -123,17 +116,11 @@ impl Curves {
             return None;
         }
         let of = |terminated: bool| -> Vec<Vec<(f64, f64)>> {
-            let ended = self
-                .curves
-                .iter()
-                .filter(|c| (c.outcome == "terminated") == terminated);
+            let ended = self.curves.iter().filter(|c| (c.outcome == "terminated") == terminated);
             ended.map(|c| c.points.clone()).collect()
         };
-        let (stopped, on): (Vec<&Curve>, Vec<&Curve>) = self
-            .curves
-            .iter()
-            .filter(|c| c.stop.is_some())
-            .partition(|c| c.outcome == "terminated");
+        let (stopped, on): (Vec<&Curve>, Vec<&Curve>) =
+            self.curves.iter().filter(|c| c.stop.is_some()).partition(|c| c.outcome == "terminated");
         let stops = |curves: &[&Curve]| curves.iter().filter_map(|c| c.stop).collect::<Vec<_>>();
         let all = self.curves.iter().flat_map(|c| c.points.iter().map(|p| p.1));
         let opacity = if self.curves.len() > 40 { 0.45 } else { 0.8 };
@@ -141,26 +128,14 @@ impl Curves {
             key: "curves",
             title: "Learning curves, and where the predictor decided".to_owned(),
             caption: self.caption(stopped.len(), on.len()),
-            x: Axis {
-                label: "epoch".into(),
-                low: 0.0,
-                high: self.max_epochs * 1.01,
-            },
+            x: Axis { label: "epoch".into(), low: 0.0, high: self.max_epochs * 1.01 },
             y: Axis::around("validation accuracy, %", all).within(0.0, 100.0),
             layers: vec![
                 Layer::new("trained to the end", Ink::Blue, Marks::Lines(of(false))).opacity(opacity),
                 Layer::new("stopped by the predictor", Ink::Vermilion, Marks::Lines(of(true)))
                     .opacity(opacity),
-                Layer::new(
-                    "where it was stopped",
-                    Ink::Vermilion,
-                    Marks::Dots(stops(&stopped)),
-                ),
-                Layer::new(
-                    "would have been stopped here",
-                    Ink::Vermilion,
-                    Marks::Rings(stops(&on)),
-                ),
+                Layer::new("where it was stopped", Ink::Vermilion, Marks::Dots(stops(&stopped))),
+                Layer::new("would have been stopped here", Ink::Vermilion, Marks::Rings(stops(&on))),
             ],
             numbers: self.numbers(),
         })
@@ -169,10 +144,7 @@ impl Curves {
     fn caption(&self, stopped: usize, on: usize) -> String {
         let shown = self.curves.len();
         let part = if (shown as i64) < self.jobs {
-            format!(
-                "{shown} of {} curves: the fifty best and others evenly spread",
-                self.jobs
-            )
+            format!("{shown} of {} curves: the fifty best and others evenly spread", self.jobs)
         } else {
             format!("All {shown} curves")
         };
@@ -197,11 +169,7 @@ impl Curves {
         ];
         let mut table = Table::new(
             "curves",
-            format!(
-                "{} learning curves, a point per {} epochs",
-                self.curves.len(),
-                self.interval
-            ),
+            format!("{} learning curves, a point per {} epochs", self.curves.len(), self.interval),
             &columns,
         );
         for curve in &self.curves {

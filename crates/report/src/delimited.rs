@@ -2,16 +2,14 @@
 
 use std::io::{self, Write};
 
-use crate::document::{Block, Cell, Document, Table};
+use crate::cell::Cell;
+use crate::document::{Block, Document, Table};
 
 /// Writes the main table of the document. Numbers are in full; every row carries the search, its spec hash, the
 /// engine, the version, the jobs and the time, so that rows of several reports can be put together.
 pub(crate) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
-    let tables = document
-        .sections
-        .iter()
-        .flat_map(|section| &section.blocks)
-        .filter_map(|block| match block {
+    let tables =
+        document.sections.iter().flat_map(|section| &section.blocks).filter_map(|block| match block {
             Block::Table(table) | Block::Plain(table) | Block::Data(table)
                 if table.key == document.primary =>
             {
@@ -32,9 +30,8 @@ pub(crate) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> 
 }
 
 fn header(table: &Table) -> Vec<String> {
-    let mut names: Vec<String> = ["search", "spec_hash", "engine", "version", "ended", "as_of"]
-        .map(String::from)
-        .into();
+    let mut names: Vec<String> =
+        ["search", "spec_hash", "engine", "version", "ended", "as_of"].map(String::from).into();
     for (at, column) in table.columns.iter().enumerate() {
         if table.rows.iter().any(|row| matches!(row[at], Cell::Interval(..))) {
             names.extend(["low", "high"].map(|end| format!("{}_{end}", column.key)));
@@ -56,10 +53,6 @@ fn cited(document: &Document) -> Vec<String> {
         join(&|c| c.engine.clone()),
         join(&|c| c.version.clone()),
         join(&|c| c.ended.to_string()),
-        document
-            .citations
-            .first()
-            .map(|c| c.as_of.to_rfc3339())
-            .unwrap_or_default(),
+        document.citations.first().map(|c| c.as_of.to_rfc3339()).unwrap_or_default(),
     ]
 }

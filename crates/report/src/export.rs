@@ -73,10 +73,7 @@ pub fn export_curves(
         let mut written = 0;
         for point in points {
             let p = point.map_err(failed("export_curves"))?;
-            let stop = p
-                .stop
-                .map(|stop| if stop { "1" } else { "0" })
-                .unwrap_or_default();
+            let stop = p.stop.map(|stop| if stop { "1" } else { "0" }).unwrap_or_default();
             let numbers = [
                 Some(p.epoch),
                 Some(p.val_acc),
@@ -87,10 +84,7 @@ pub fn export_curves(
                 p.prediction,
             ];
             let numbers = numbers.map(|n| n.map(|n| n.to_string()).unwrap_or_default());
-            let record = [p.job_id.to_string()]
-                .into_iter()
-                .chain(numbers)
-                .chain([stop.to_owned()]);
+            let record = [p.job_id.to_string()].into_iter().chain(numbers).chain([stop.to_owned()]);
             writer.write_record(record).map_err(csv_error)?;
             written += 1;
         }
@@ -111,10 +105,8 @@ pub fn export_networks(
 ) -> Result<usize, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        let networks: Vec<Network> = scope
-            .query(include_str!("export_jobs.sql"))
-            .load(conn)
-            .map_err(failed("export_jobs"))?;
+        let networks: Vec<Network> =
+            scope.query(include_str!("export_jobs.sql")).load(conn).map_err(failed("export_jobs"))?;
         let mut writer = csv::Writer::from_writer(out);
         writer
             .write_record("arch,genome,flops,params,hash,seed,mode,outcome".split(','))
@@ -125,16 +117,7 @@ pub fn export_networks(
             let (flops, parameters) = (number(n.flops), number(n.parameters));
             let outcome = n.outcome.as_deref().unwrap_or_default();
             writer
-                .write_record([
-                    &job,
-                    &n.genome,
-                    &flops,
-                    &parameters,
-                    &n.hash,
-                    &seed,
-                    &n.mode,
-                    outcome,
-                ])
+                .write_record([&job, &n.genome, &flops, &parameters, &n.hash, &seed, &n.mode, outcome])
                 .map_err(csv_error)?;
         }
         writer.flush()?;

@@ -79,34 +79,20 @@ pub(crate) struct Size {
 }
 
 /// For a page on a desk.
-pub(crate) const WIDE: Size = Size {
-    width: 880,
-    height: 430,
-    font: 17,
-};
+pub(crate) const WIDE: Size = Size { width: 880, height: 430, font: 17 };
 /// For a page in the hand.
-pub(crate) const NARROW: Size = Size {
-    width: 350,
-    height: 310,
-    font: 16,
-};
+pub(crate) const NARROW: Size = Size { width: 350, height: 310, font: 16 };
 
 impl Axis {
     /// An axis that holds all values, with a little room at both ends.
     pub fn around(label: impl Into<String>, values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = values
             .filter(|v| v.is_finite())
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-                (l.min(v), h.max(v))
-            });
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
         let (low, high) = if low > high { (0.0, 1.0) } else { (low, high) };
         let room = ((high - low) * 0.04).max(high.abs() * 1e-6).max(1e-9);
         let room = if high - low < 1e-9 { room.max(0.5) } else { room };
-        Self {
-            label: label.into(),
-            low: low - room,
-            high: high + room,
-        }
+        Self { label: label.into(), low: low - room, high: high + room }
     }
 
     /// Moves the lower end, where nothing lies below it.
@@ -128,12 +114,7 @@ impl Axis {
 impl Layer {
     /// Marks with a name.
     pub fn new(name: impl Into<String>, ink: Ink, marks: Marks) -> Self {
-        Self {
-            name: Some(name.into()),
-            ink,
-            opacity: 1.0,
-            marks,
-        }
+        Self { name: Some(name.into()), ink, opacity: 1.0, marks }
     }
 
     /// Lets what is behind show through.
@@ -156,10 +137,7 @@ impl Layer {
 impl Figure {
     /// The layers that have a name and something to show.
     pub(crate) fn legend(&self) -> impl Iterator<Item = (&str, &Layer)> {
-        self.layers
-            .iter()
-            .filter(|l| !l.is_empty())
-            .filter_map(|l| Some((l.name.as_deref()?, l)))
+        self.layers.iter().filter(|l| !l.is_empty()).filter_map(|l| Some((l.name.as_deref()?, l)))
     }
 
     /// A figure that stands alone: an SVG file with its legend in it.
@@ -222,11 +200,7 @@ impl Figure {
     }
 
     fn draw_chart<DB: DrawingBackend>(&self, root: &DrawingArea<DB, Shift>, size: Size) -> Drawn<DB> {
-        root.draw(&Text::new(
-            self.y.label.clone(),
-            (2, 2),
-            text(size.font, Ink::Text),
-        ))?;
+        root.draw(&Text::new(self.y.label.clone(), (2, 2), text(size.font, Ink::Text)))?;
         let widest = [self.y.low, self.y.high, f64::midpoint(self.y.low, self.y.high)]
             .into_iter()
             .map(|v| self.y.tick(v).len())
@@ -273,29 +247,19 @@ impl Axis {
     fn tick(&self, value: f64) -> String {
         let span = self.high - self.low;
         if span >= 5_000.0 {
-            return crate::document::large(value)
-                .replace(".00 ", " ")
-                .replace(".0 ", " ");
+            return crate::cell::large(value).replace(".00 ", " ").replace(".0 ", " ");
         }
         let decimals = (1.0 - span.log10().floor()).clamp(0.0, 6.0) as usize;
         let decimals = if span >= 8.0 { 0 } else { decimals };
-        crate::document::fixed(value, decimals)
+        crate::cell::fixed(value, decimals)
     }
 }
 
 impl Layer {
     fn draw<DB: DrawingBackend>(&self, chart: &mut Chart<'_, DB>, more: i32) -> Drawn<DB> {
         let ink = self.ink.light().mix(self.opacity);
-        let thin = ShapeStyle {
-            color: ink,
-            filled: false,
-            stroke_width: 1,
-        };
-        let thick = ShapeStyle {
-            color: ink,
-            filled: false,
-            stroke_width: 2,
-        };
+        let thin = ShapeStyle { color: ink, filled: false, stroke_width: 1 };
+        let thick = ShapeStyle { color: ink, filled: false, stroke_width: 2 };
         match &self.marks {
             Marks::Lines(lines) => {
                 let style = if lines.len() > 8 { thin } else { thick };
@@ -322,9 +286,7 @@ impl Layer {
             }
             Marks::Whiskers(whiskers) => {
                 chart.draw_series(
-                    whiskers
-                        .iter()
-                        .map(|&(x, low, high)| PathElement::new(vec![(x, low), (x, high)], thick)),
+                    whiskers.iter().map(|&(x, low, high)| PathElement::new(vec![(x, low), (x, high)], thick)),
                 )?;
             }
         }

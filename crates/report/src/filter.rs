@@ -51,15 +51,9 @@ const COLUMNS: [(&str, Kind); 22] = [
     ("fitness", Kind::Number),
     ("stop_epoch", Kind::Number),
     ("prediction", Kind::Number),
-    (
-        "outcome",
-        Kind::Word(&["terminated", "completed", "diverged", "failed", "cancelled"]),
-    ),
+    ("outcome", Kind::Word(&["terminated", "completed", "diverged", "failed", "cancelled"])),
     ("mode", Kind::Word(&["terminate", "observe", "audit", "promoted"])),
-    (
-        "fitness_source",
-        Kind::Word(&["measured", "predicted", "observed"]),
-    ),
+    ("fitness_source", Kind::Word(&["measured", "predicted", "observed"])),
     (
         "state",
         Kind::Word(&[
@@ -92,10 +86,7 @@ impl Filter {
     pub fn parse(since: Option<&str>, conditions: &[impl AsRef<str>]) -> Result<Self, ReportError> {
         Ok(Self {
             since: since.map(parse_since).transpose()?,
-            conditions: conditions
-                .iter()
-                .map(|c| Condition::parse(c.as_ref()))
-                .collect::<Result<_, _>>()?,
+            conditions: conditions.iter().map(|c| Condition::parse(c.as_ref())).collect::<Result<_, _>>()?,
         })
     }
 
@@ -111,11 +102,7 @@ impl Filter {
             Since::At(at) => format!("ended since {} or not yet", at.format("%Y-%m-%d %H:%M:%S UTC")),
         });
         let all: Vec<String> = since
-            .chain(
-                self.conditions
-                    .iter()
-                    .map(|c| format!("{} {} {}", c.column, c.operator, c.value)),
-            )
+            .chain(self.conditions.iter().map(|c| format!("{} {} {}", c.column, c.operator, c.value)))
             .collect();
         (!all.is_empty()).then(|| all.join(" and "))
     }
@@ -129,11 +116,7 @@ impl Filter {
             Since::At(at) => format!("coalesce(finished_at >= '{}', true)", at.to_rfc3339()),
         });
         since
-            .chain(
-                self.conditions
-                    .iter()
-                    .map(|c| format!("{} {} {}", c.column, c.operator, c.value)),
-            )
+            .chain(self.conditions.iter().map(|c| format!("{} {} {}", c.column, c.operator, c.value)))
             .map(|condition| format!(" AND {condition}"))
             .collect()
     }
@@ -141,11 +124,8 @@ impl Filter {
 
 impl Condition {
     fn parse(text: &str) -> Result<Self, ReportError> {
-        let wrong = |expected: String| ReportError::Filter {
-            option: "--where",
-            found: text.to_owned(),
-            expected,
-        };
+        let wrong =
+            |expected: String| ReportError::Filter { option: "--where", found: text.to_owned(), expected };
         let split = text.find(['<', '>', '=', '!']).ok_or_else(|| {
             wrong("COLUMN OPERATOR VALUE, as in `parameters<1000000` or `outcome=completed`".to_owned())
         })?;
@@ -155,13 +135,10 @@ impl Condition {
             .find(|operator| rest.starts_with(operator))
             .ok_or_else(|| wrong("one of the operators = != < <= > >=".to_owned()))?;
         let value = rest[operator.len()..].trim();
-        let (column, kind) = COLUMNS
-            .iter()
-            .find(|(column, _)| *column == name)
-            .ok_or_else(|| {
-                let names: Vec<&str> = COLUMNS.iter().map(|c| c.0).collect();
-                wrong(format!("one of the columns {}", names.join(", ")))
-            })?;
+        let (column, kind) = COLUMNS.iter().find(|(column, _)| *column == name).ok_or_else(|| {
+            let names: Vec<&str> = COLUMNS.iter().map(|c| c.0).collect();
+            wrong(format!("one of the columns {}", names.join(", ")))
+        })?;
         let value = match kind {
             Kind::Number => match value.parse::<f64>() {
                 Ok(number) if number.is_finite() => {
@@ -173,11 +150,7 @@ impl Condition {
             Kind::Word(words) => return Err(wrong(format!("{column} to be one of {}", words.join(", ")))),
             Kind::Text => format!("'{}'", value.replace('\'', "''")),
         };
-        Ok(Self {
-            column,
-            operator,
-            value,
-        })
+        Ok(Self { column, operator, value })
     }
 }
 
@@ -224,11 +197,7 @@ mod tests {
             ("parameters<1000000", " AND parameters < 1000000", "a number"),
             ("fitness >= 71.5", " AND fitness >= 71.5", "spaces"),
             ("outcome=completed", " AND outcome = 'completed'", "a word"),
-            (
-                "class=a' OR true",
-                " AND class = 'a'' OR true'",
-                "a quote stays inside",
-            ),
+            ("class=a' OR true", " AND class = 'a'' OR true'", "a quote stays inside"),
         ];
         for (text, expected, why) in table {
             assert_eq!(Filter::parse(None, &[text]).unwrap().sql(), expected, "{why}");
@@ -258,14 +227,8 @@ mod tests {
     #[test]
     fn since_is_read_as_a_duration_or_a_time() {
         let sql = |text| Filter::parse(Some(text), &[] as &[&str]).unwrap().sql();
-        assert_eq!(
-            sql("12h"),
-            " AND coalesce(finished_at >= now() - interval '43200 seconds', true)"
-        );
-        assert_eq!(
-            sql("2026-11-24"),
-            " AND coalesce(finished_at >= '2026-11-24T00:00:00+00:00', true)"
-        );
+        assert_eq!(sql("12h"), " AND coalesce(finished_at >= now() - interval '43200 seconds', true)");
+        assert_eq!(sql("2026-11-24"), " AND coalesce(finished_at >= '2026-11-24T00:00:00+00:00', true)");
         assert!(Filter::default().is_empty() && Filter::default().words().is_none());
     }
 }

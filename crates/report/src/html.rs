@@ -4,7 +4,8 @@ use std::io::Write;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::document::{Block, Cell, Document, Section, Table, duration, grouped};
+use crate::cell::{Cell, duration, grouped};
+use crate::document::{Block, Document, Section, Table};
 use crate::figure::{Figure, Layer, Marks, NARROW, WIDE};
 use crate::palette::Ink;
 use crate::{Citation, ReportError};
@@ -12,9 +13,7 @@ use crate::{Citation, ReportError};
 /// Writes the page.
 pub(crate) fn write(document: &Document, out: &mut dyn Write) -> Result<(), ReportError> {
     let sections = parts(document);
-    let sections = sections
-        .map(|(at, s)| section(s, at))
-        .collect::<Result<Vec<_>, _>>()?;
+    let sections = sections.map(|(at, s)| section(s, at)).collect::<Result<Vec<_>, _>>()?;
     let names: Vec<&str> = document.citations.iter().map(|c| c.search.as_str()).collect();
     let title = names.join(" and ");
     let page = html! {
@@ -53,11 +52,7 @@ fn dark_figures() -> String {
 
 /// The sections that have something to show, with their places.
 fn parts(document: &Document) -> impl Iterator<Item = (usize, &Section)> {
-    document
-        .sections
-        .iter()
-        .enumerate()
-        .filter(|(_, section)| !section.blocks.is_empty())
+    document.sections.iter().enumerate().filter(|(_, section)| !section.blocks.is_empty())
 }
 
 fn contents(document: &Document) -> Markup {
@@ -72,9 +67,7 @@ fn contents(document: &Document) -> Markup {
 
 fn cite(citation: &Citation, named: bool) -> Markup {
     let ended = format!("{} of {}", grouped(citation.ended), grouped(citation.jobs));
-    let took = citation
-        .finished_at
-        .map(|at| (at - citation.created_at).num_milliseconds() as f64 / 1e3);
+    let took = citation.finished_at.map(|at| (at - citation.created_at).num_milliseconds() as f64 / 1e3);
     html! {
         dl.cite {
             @if named { div.long { dt { "Search" } dd { strong { (citation.search) } } } }
@@ -168,9 +161,7 @@ fn drawn(figure: &Figure) -> Result<Markup, ReportError> {
     let title = format!("figure-{}", figure.key);
     let svg = |size, class: &str| {
         let attributes = format!("<svg class=\"{class}\" role=\"img\" aria-labelledby=\"{title}\" ");
-        figure
-            .draw(size, false)
-            .map(|svg| PreEscaped(svg.replacen("<svg ", &attributes, 1)))
+        figure.draw(size, false).map(|svg| PreEscaped(svg.replacen("<svg ", &attributes, 1)))
     };
     let (wide, narrow) = (svg(WIDE, "wide")?, svg(NARROW, "narrow")?);
     Ok(html! {

@@ -6,7 +6,8 @@ use diesel::{
 };
 use serde::Serialize;
 
-use crate::document::{Cell, Document, Section, Table};
+use crate::cell::Cell;
+use crate::document::{Document, Section, Table};
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::output::Report;
 use crate::palette::Ink;
@@ -29,10 +30,7 @@ pub struct JobReport {
 
 /// The job.
 #[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
-#[expect(
-    missing_docs,
-    reason = "the columns of view job_outcome, where each is explained"
-)]
+#[expect(missing_docs, reason = "the columns of view job_outcome, where each is explained")]
 pub struct Job {
     #[diesel(sql_type = ty::Text)]
     pub search: String,
@@ -96,10 +94,7 @@ pub struct Job {
 
 /// One point of its curve.
 #[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
-#[expect(
-    missing_docs,
-    reason = "the columns of table observation, where each is explained"
-)]
+#[expect(missing_docs, reason = "the columns of table observation, where each is explained")]
 pub struct Observed {
     #[diesel(sql_type = ty::Integer)]
     pub step: i32,
@@ -135,10 +130,7 @@ pub struct Observed {
 
 /// One claim.
 #[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
-#[expect(
-    missing_docs,
-    reason = "the columns of table attempt, where each is explained"
-)]
+#[expect(missing_docs, reason = "the columns of table attempt, where each is explained")]
 pub struct Attempt {
     #[diesel(sql_type = ty::BigInt)]
     pub fence: i64,
@@ -167,19 +159,13 @@ pub struct Attempt {
 pub fn job(conn: &mut PgConnection, id: i64) -> Result<JobReport, ReportError> {
     snapshot(conn, |conn| {
         let by = |sql: &'static str| sql_query(sql).bind::<ty::BigInt, _>(id);
-        let job: Option<Job> = by(include_str!("job.sql"))
-            .get_result(conn)
-            .optional()
-            .map_err(failed("job"))?;
+        let job: Option<Job> =
+            by(include_str!("job.sql")).get_result(conn).optional().map_err(failed("job"))?;
         let job = job.ok_or(ReportError::NoJob { job: id })?;
         Ok(JobReport {
             citation: citation::read(conn, &job.search, &Filter::default())?.1,
-            curve: by(include_str!("job_curve.sql"))
-                .load(conn)
-                .map_err(failed("job_curve"))?,
-            attempts: by(include_str!("job_attempts.sql"))
-                .load(conn)
-                .map_err(failed("job_attempts"))?,
+            curve: by(include_str!("job_curve.sql")).load(conn).map_err(failed("job_curve"))?,
+            attempts: by(include_str!("job_attempts.sql")).load(conn).map_err(failed("job_attempts"))?,
             job,
         })
     })
@@ -204,19 +190,9 @@ impl JobReport {
         row("seed", "seed", job.seed.into());
         row("mode", "decisions", mode_in_words(&job.mode).into());
         row("state", "state", job.state.clone().into());
-        row(
-            "epochs",
-            "epochs trained",
-            Cell::number(job.epochs, decimals(self.citation.interval)),
-        );
+        row("epochs", "epochs trained", Cell::number(job.epochs, decimals(self.citation.interval)));
         row("max_epochs", "of", Cell::Number(job.max_epochs, 0));
-        row(
-            "seconds",
-            "device time",
-            job.seconds
-                .filter(|s| *s > 0.0)
-                .map_or(Cell::Empty, Cell::Seconds),
-        );
+        row("seconds", "device time", job.seconds.filter(|s| *s > 0.0).map_or(Cell::Empty, Cell::Seconds));
         row("fitness", "fitness, %", Cell::two(job.fitness));
         row("fitness_source", "known by", job.fitness_source.clone().into());
         row(
@@ -229,17 +205,9 @@ impl JobReport {
             "predicted there, %",
             Cell::two(job.prediction.filter(|_| job.stop_epoch.is_some())),
         );
-        row(
-            "true_fitness",
-            "true final accuracy, %",
-            Cell::two(job.true_fitness),
-        );
+        row("true_fitness", "true final accuracy, %", Cell::two(job.true_fitness));
         row("best_fitness", "best observed, %", Cell::two(job.best_fitness));
-        row(
-            "finished_at",
-            "ended (UTC)",
-            job.finished_at.map_or(Cell::Empty, Cell::Time),
-        );
+        row("finished_at", "ended (UTC)", job.finished_at.map_or(Cell::Empty, Cell::Time));
         row("error", "error", job.error.clone().into());
         table
     }
@@ -299,9 +267,7 @@ impl JobReport {
         ];
         let mut table = Table::new("attempts", "Claims of the job", &columns);
         for a in &self.attempts {
-            let held = a
-                .ended_at
-                .map(|end| (end - a.started_at).num_milliseconds() as f64 / 1e3);
+            let held = a.ended_at.map(|end| (end - a.started_at).num_milliseconds() as f64 / 1e3);
             table.push(vec![
                 a.fence.into(),
                 a.host.clone().into(),
@@ -323,16 +289,10 @@ impl JobReport {
         let line = |f: &dyn Fn(&Observed) -> Option<f64>| -> Vec<(f64, f64)> {
             self.curve.iter().filter_map(|o| Some((o.epoch, f(o)?))).collect()
         };
-        let (validation, training, predicted) = (
-            line(&|o| Some(o.val_acc)),
-            line(&|o| o.train_acc),
-            line(&|o| o.prediction),
-        );
+        let (validation, training, predicted) =
+            (line(&|o| Some(o.val_acc)), line(&|o| o.train_acc), line(&|o| o.prediction));
         // A fit through three points may predict anything: the axis is that of the accuracies.
-        let shown: Vec<_> = predicted
-            .into_iter()
-            .filter(|p| (-5.0..=105.0).contains(&p.1))
-            .collect();
+        let shown: Vec<_> = predicted.into_iter().filter(|p| (-5.0..=105.0).contains(&p.1)).collect();
         let whiskers: Vec<_> = self
             .curve
             .iter()
@@ -344,16 +304,9 @@ impl JobReport {
             .filter(|o| Some(o.epoch) == job.stop_epoch)
             .map(|o| (o.epoch, o.val_acc))
             .collect();
-        let truth = job
-            .true_fitness
-            .map_or(vec![], |t| vec![(0.0, t), (job.max_epochs, t)]);
-        let all = [&validation, &training, &shown]
-            .into_iter()
-            .flatten()
-            .map(|p| p.1);
-        let all = all
-            .chain(whiskers.iter().flat_map(|w| [w.1, w.2]))
-            .collect::<Vec<_>>();
+        let truth = job.true_fitness.map_or(vec![], |t| vec![(0.0, t), (job.max_epochs, t)]);
+        let all = [&validation, &training, &shown].into_iter().flatten().map(|p| p.1);
+        let all = all.chain(whiskers.iter().flat_map(|w| [w.1, w.2])).collect::<Vec<_>>();
         let lines = |points: Vec<(f64, f64)>| if points.is_empty() { vec![] } else { vec![points] };
         Some(Figure {
             key: "job",
@@ -378,9 +331,7 @@ impl JobReport {
     fn sections(&self) -> Vec<Section> {
         let job = &self.job;
         let section = Section::new(format!("Job {}", job.job_id)).table(self.facts());
-        let curve = Section::new("Curve and predictions")
-            .figure(self.figure())
-            .table(self.curve_table());
+        let curve = Section::new("Curve and predictions").figure(self.figure()).table(self.curve_table());
         let attempts = Section::new("Attempts").table(self.attempt_table());
         vec![section, curve, attempts]
     }
@@ -399,12 +350,6 @@ fn mode_in_words(mode: &str) -> &'static str {
 impl Report for JobReport {
     fn document(&self) -> Document {
         let citations = vec![self.citation.clone()];
-        Document {
-            title: "job",
-            primary: "curve",
-            citations,
-            highlights: vec![],
-            sections: self.sections(),
-        }
+        Document { title: "job", primary: "curve", citations, highlights: vec![], sections: self.sections() }
     }
 }

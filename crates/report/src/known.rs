@@ -102,36 +102,22 @@ impl Known {
 
 impl Truth {
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
-        scope
-            .query(include_str!("truth.sql"))
-            .get_result(conn)
-            .map_err(failed("truth"))
+        scope.query(include_str!("truth.sql")).get_result(conn).map_err(failed("truth"))
     }
 
     /// What a reader must know before the figures.
     pub fn sentence(&self) -> String {
-        let Self {
-            trained,
-            observed,
-            audited,
-            promoted,
-            never_stopped,
-        } = *self;
+        let Self { trained, observed, audited, promoted, never_stopped } = *self;
         let mut parts = Vec::new();
         if observed > 0 {
-            parts.push(format!(
-                "{observed} trained to the end because the search only observes"
-            ));
+            parts.push(format!("{observed} trained to the end because the search only observes"));
         }
         if audited > 0 {
-            parts.push(format!(
-                "{audited} drawn at random and trained to the end (audit)"
-            ));
+            parts.push(format!("{audited} drawn at random and trained to the end (audit)"));
         }
         if promoted > 0 {
-            parts.push(format!(
-                "{promoted} promoted, that is, chosen for their prediction: no sample of all"
-            ));
+            parts
+                .push(format!("{promoted} promoted, that is, chosen for their prediction: no sample of all"));
         }
         let known = observed + audited + promoted;
         let mut text = match (trained, known) {

@@ -18,6 +18,7 @@
 
 mod bootstrap;
 pub mod calibration;
+pub mod cell;
 mod citation;
 pub mod comparison;
 pub mod curves;

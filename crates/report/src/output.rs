@@ -25,12 +25,8 @@ pub enum Output {
 
 impl Output {
     /// All of them, by their names.
-    pub const ALL: [(&'static str, Self); 4] = [
-        ("table", Self::Table),
-        ("json", Self::Json),
-        ("csv", Self::Csv),
-        ("html", Self::Html),
-    ];
+    pub const ALL: [(&'static str, Self); 4] =
+        [("table", Self::Table), ("json", Self::Json), ("csv", Self::Csv), ("html", Self::Html)];
 }
 
 impl FromStr for Output {
@@ -38,9 +34,7 @@ impl FromStr for Output {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = Self::ALL.into_iter().find(|(name, _)| *name == text);
-        found
-            .map(|(_, output)| output)
-            .ok_or_else(|| format!("`{text}` is none of table, json, csv, html"))
+        found.map(|(_, output)| output).ok_or_else(|| format!("`{text}` is none of table, json, csv, html"))
     }
 }
 

@@ -6,7 +6,8 @@ use diesel::pg::PgRowByRowLoadingMode;
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 use serde::Serialize;
 
-use crate::document::{Cell, Document, Section, Table};
+use crate::cell::Cell;
+use crate::document::{Document, Section, Table};
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::output::Report;
 use crate::palette::Ink;
@@ -97,12 +98,7 @@ pub fn pareto(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<
 /// The places of the points (cost, fitness) that no other beats in both, cheapest first; of equals the first.
 pub fn front(points: &[(f64, f64)]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..points.len()).collect();
-    order.sort_by(|&i, &j| {
-        points[i]
-            .0
-            .total_cmp(&points[j].0)
-            .then(points[j].1.total_cmp(&points[i].1))
-    });
+    order.sort_by(|&i, &j| points[i].0.total_cmp(&points[j].0).then(points[j].1.total_cmp(&points[i].1)));
     let mut best = f64::NEG_INFINITY;
     order.retain(|&i| {
         let beats = points[i].1 > best;
@@ -124,11 +120,7 @@ pub fn hypervolume(points: &[(f64, f64)], reference: f64) -> f64 {
             below = fitness.clamp(below, 100.0);
         }
     }
-    if reference > 0.0 {
-        area / (100.0 * reference)
-    } else {
-        0.0
-    }
+    if reference > 0.0 { area / (100.0 * reference) } else { 0.0 }
 }
 
 impl Cost {
@@ -166,10 +158,8 @@ impl Network {
 impl Front {
     /// None where no network has the cost.
     pub(crate) fn of(networks: &[Network], cost: Cost) -> Option<Self> {
-        let (all, who): (Vec<_>, Vec<_>) = networks
-            .iter()
-            .filter_map(|n| Some(((cost.of(n)?, n.fitness), n)))
-            .unzip();
+        let (all, who): (Vec<_>, Vec<_>) =
+            networks.iter().filter_map(|n| Some(((cost.of(n)?, n.fitness), n))).unzip();
         let reference = all.iter().map(|p| p.0).fold(0.0, f64::max);
         let members = front(&all).into_iter().map(|i| Member {
             job_id: who[i].job_id,
@@ -219,10 +209,7 @@ impl Front {
             cost,
             ("summary", "network"),
         ];
-        let caption = format!(
-            "Networks that no other beats in both fitness and {}",
-            self.cost.name()
-        );
+        let caption = format!("Networks that no other beats in both fitness and {}", self.cost.name());
         let mut table = Table::new(key, caption, &columns);
         for member in &self.members {
             table.push(vec![
@@ -238,18 +225,11 @@ impl Front {
 
     fn figure(&self) -> Figure {
         let of = |measured: bool| {
-            let members = self
-                .members
-                .iter()
-                .filter(move |m| (m.fitness_source == "measured") == measured);
+            let members = self.members.iter().filter(move |m| (m.fitness_source == "measured") == measured);
             members.map(|m| (m.cost, m.fitness)).collect::<Vec<_>>()
         };
         Figure {
-            key: if self.cost == Cost::Flops {
-                "pareto-flops"
-            } else {
-                "pareto-parameters"
-            },
+            key: if self.cost == Cost::Flops { "pareto-flops" } else { "pareto-parameters" },
             title: format!("Fitness against {}", self.cost.name()),
             caption: format!(
                 "{} networks, of which {} are on the front: none is better and cheaper. The front dominates {:.4} of the \
@@ -275,23 +255,14 @@ impl Front {
 impl Pareto {
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
         let networks = Network::load(conn, scope)?;
-        let mut fronts: Vec<Front> = Cost::ALL
-            .iter()
-            .filter_map(|&cost| Front::of(&networks, cost))
-            .collect();
-        let ids: Vec<i64> = fronts
-            .iter()
-            .flat_map(|f| f.members.iter().map(|m| m.job_id))
-            .collect();
+        let mut fronts: Vec<Front> =
+            Cost::ALL.iter().filter_map(|&cost| Front::of(&networks, cost)).collect();
+        let ids: Vec<i64> = fronts.iter().flat_map(|f| f.members.iter().map(|m| m.job_id)).collect();
         let words = summaries(conn, &ids)?;
         for member in fronts.iter_mut().flat_map(|front| &mut front.members) {
             member.summary = words.get(&member.job_id).cloned().unwrap_or_default();
         }
-        Ok(Self {
-            citation: scope.citation.clone(),
-            networks: networks.len(),
-            fronts,
-        })
+        Ok(Self { citation: scope.citation.clone(), networks: networks.len(), fronts })
     }
 
     pub(crate) fn sections(&self) -> Vec<Section> {
@@ -301,11 +272,7 @@ impl Pareto {
         }
         let mut section = Section::new("Fitness against cost");
         for front in &self.fronts {
-            let predicted = front
-                .members
-                .iter()
-                .filter(|m| m.fitness_source != "measured")
-                .count();
+            let predicted = front.members.iter().filter(|m| m.fitness_source != "measured").count();
             section = section
                 .note(format!(
                     "{}: {} of {} networks on the front, {predicted} of them by a prediction; hypervolume {:.4} of the \
@@ -314,7 +281,7 @@ impl Pareto {
                     front.members.len(),
                     front.networks,
                     front.hypervolume,
-                    crate::document::large(front.reference)
+                    crate::cell::large(front.reference)
                 ))
                 .table(front.table())
                 .figure(Some(front.figure()));
@@ -347,13 +314,7 @@ impl Report for Pareto {
             "pareto_flops"
         };
         let citations = vec![self.citation.clone()];
-        Document {
-            title: "pareto",
-            primary,
-            citations,
-            highlights: vec![],
-            sections: self.sections(),
-        }
+        Document { title: "pareto", primary, citations, highlights: vec![], sections: self.sections() }
     }
 }
 
@@ -364,17 +325,9 @@ mod tests {
     #[test]
     fn a_front_holds_what_no_other_beats() {
         let table = [
-            (
-                vec![(1.0, 50.0), (2.0, 60.0), (3.0, 55.0)],
-                vec![0, 1],
-                "the third is dearer and worse",
-            ),
+            (vec![(1.0, 50.0), (2.0, 60.0), (3.0, 55.0)], vec![0, 1], "the third is dearer and worse"),
             (vec![(1.0, 50.0), (1.0, 60.0)], vec![1], "the same cost"),
-            (
-                vec![(1.0, 50.0), (1.0, 50.0), (2.0, 50.0)],
-                vec![0],
-                "of equals the first",
-            ),
+            (vec![(1.0, 50.0), (1.0, 50.0), (2.0, 50.0)], vec![0], "of equals the first"),
             (vec![], vec![], "nothing"),
         ];
         for (points, expected, why) in table {
@@ -387,10 +340,7 @@ mod tests {
         let points = [(1.0, 50.0), (2.0, 60.0), (3.0, 55.0)];
         // Cost 1 to 4 at 50 %, and 2 to 4 at 10 % more, of 4 by 100.
         assert!((hypervolume(&points, 4.0) - (3.0 * 50.0 + 2.0 * 10.0) / 400.0).abs() < 1e-12);
-        assert!(
-            hypervolume(&points, 1.0).abs() < 1e-12,
-            "nothing is cheaper than the reference"
-        );
+        assert!(hypervolume(&points, 1.0).abs() < 1e-12, "nothing is cheaper than the reference");
         assert!(hypervolume(&[], 0.0).abs() < 1e-12);
     }
 }

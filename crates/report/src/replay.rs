@@ -8,7 +8,8 @@ use predictor::replay::{Play, Recorded, measure, orders};
 use predictor::{Engine, Measures, Observation, Settings, Target};
 use serde::Serialize;
 
-use crate::document::{Cell, Document, Section, Table};
+use crate::cell::Cell;
+use crate::document::{Document, Section, Table};
 use crate::output::Report;
 use crate::scope::{Scope, failed, snapshot};
 use crate::{Citation, Filter, ReportError};
@@ -101,12 +102,7 @@ pub fn replay(
         left_out: stored.left_out,
         orders: request.orders.max(1),
         seed: (request.orders > 1).then_some(request.seed),
-        engines: engines
-            .map(|(s, measures)| Replayed {
-                engine: s.engine.to_string(),
-                measures,
-            })
-            .collect(),
+        engines: engines.map(|(s, measures)| Replayed { engine: s.engine.to_string(), measures }).collect(),
         citation: stored.citation,
     })
 }
@@ -137,65 +133,36 @@ impl Stored {
                 None => vec![],
             };
             let ended = scope.citation.ended;
-            let left_out = if filter.is_empty() {
-                ended - jobs.len() as i64
-            } else {
-                0
-            };
-            Ok(Self {
-                citation: scope.citation,
-                left_out,
-                jobs,
-                earlier,
-            })
+            let left_out = if filter.is_empty() { ended - jobs.len() as i64 } else { 0 };
+            Ok(Self { citation: scope.citation, left_out, jobs, earlier })
         })
     }
 
     /// One entry per engine. Engines run beside each other, and the orders of each too.
     pub fn play(&self, engines: &[Settings], request: &Request<'_>) -> Result<Vec<Measures>, ReportError> {
-        let target = Target {
-            epochs: self.citation.max_epochs,
-            interval: self.citation.interval,
-        };
+        let target = Target { epochs: self.citation.max_epochs, interval: self.citation.interval };
         let orders = if request.orders > 1 {
             orders(self.jobs.len(), self.jobs.len(), request.orders, request.seed)
         } else {
             vec![(0..self.jobs.len()).collect()]
         };
-        let how = Play {
-            earlier: &self.earlier,
-            workers: request.workers,
-            thaw: request.thaw,
-        };
+        let how = Play { earlier: &self.earlier, workers: request.workers, thaw: request.thaw };
         let one = |settings: &Settings| {
-            let engine = Engine::new(settings, target).map_err(|source| ReportError::Engine {
-                engine: settings.engine.to_string(),
-                source,
-            })?;
-            let measured =
-                measure(&engine, &self.jobs, &orders, &how).map_err(|source| ReportError::Curve {
-                    search: self.citation.search.clone(),
-                    source,
-                })?;
+            let engine = Engine::new(settings, target)
+                .map_err(|source| ReportError::Engine { engine: settings.engine.to_string(), source })?;
+            let measured = measure(&engine, &self.jobs, &orders, &how)
+                .map_err(|source| ReportError::Curve { search: self.citation.search.clone(), source })?;
             Ok(Measures::mean(&measured))
         };
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let mut measured = Vec::with_capacity(engines.len());
         for some in engines.chunks(threads) {
             measured.extend(thread::scope(|scope| {
-                let handles: Vec<_> = some
-                    .iter()
-                    .map(|settings| scope.spawn(|| one(settings)))
-                    .collect();
+                let handles: Vec<_> = some.iter().map(|settings| scope.spawn(|| one(settings))).collect();
                 let join = |handle: thread::ScopedJoinHandle<'_, _>| {
-                    handle
-                        .join()
-                        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
                 };
-                handles
-                    .into_iter()
-                    .map(join)
-                    .collect::<Result<Vec<_>, ReportError>>()
+                handles.into_iter().map(join).collect::<Result<Vec<_>, ReportError>>()
             })?);
         }
         Ok(measured)
@@ -212,11 +179,7 @@ fn recorded(conn: &mut PgConnection, scope: &Scope<'_>, cost: bool) -> Result<Ve
         let point = point.map_err(failed("recorded"))?;
         if jobs.last().is_none_or(|job| job.job != point.job_id) {
             let cost = point.flops.filter(|_| cost).map(|flops| flops as f64);
-            jobs.push(Recorded {
-                job: point.job_id,
-                curve: Vec::new(),
-                cost,
-            });
+            jobs.push(Recorded { job: point.job_id, curve: Vec::new(), cost });
         }
         if let Some(job) = jobs.last_mut() {
             let (epoch, val_acc) = (point.epoch, point.val_acc);
@@ -268,11 +231,7 @@ pub(crate) fn measure_table(
     parts: &[&[Measure]],
 ) -> Table {
     let measures: Vec<&Measure> = parts.iter().copied().flatten().collect();
-    let columns: Vec<_> = lead
-        .iter()
-        .copied()
-        .chain(measures.iter().map(|m| (m.0, m.1)))
-        .collect();
+    let columns: Vec<_> = lead.iter().copied().chain(measures.iter().map(|m| (m.0, m.1))).collect();
     let mut table = Table::new(key, caption, &columns);
     for (first, values) in rows {
         let cells = measures.iter().map(|m| Cell::number((m.3)(values), m.2));
@@ -296,20 +255,8 @@ pub(crate) fn measure_section(
             rows,
             &[&KEPT],
         ))
-        .table(measure_table(
-            "predicted",
-            "How well it predicts and ranks",
-            lead,
-            rows,
-            &[&PREDICTED],
-        ))
-        .data(measure_table(
-            key,
-            "All measures",
-            lead,
-            rows,
-            &[&KEPT, &PREDICTED],
-        ))
+        .table(measure_table("predicted", "How well it predicts and ranks", lead, rows, &[&PREDICTED]))
+        .data(measure_table(key, "All measures", lead, rows, &[&KEPT, &PREDICTED]))
 }
 
 /// What a reader must know about replayed figures.
@@ -334,11 +281,8 @@ pub(crate) fn conditions(jobs: usize, left_out: i64, orders: usize, seed: Option
 
 impl Replay {
     fn sections(&self) -> Vec<Section> {
-        let rows: Vec<_> = self
-            .engines
-            .iter()
-            .map(|e| (vec![Cell::from(e.engine.clone())], &e.measures))
-            .collect();
+        let rows: Vec<_> =
+            self.engines.iter().map(|e| (vec![Cell::from(e.engine.clone())], &e.measures)).collect();
         let section = Section::new("Engines on the recorded curves").note(conditions(
             self.jobs,
             self.left_out,

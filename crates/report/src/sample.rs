@@ -91,19 +91,10 @@ impl Difference {
         } else {
             MannWhitneyUMethod::AsymptoticInclContinuityCorrection
         };
-        let p_rank = mannwhitneyu(first, second, method, Alternative::TwoSided)
-            .ok()
-            .map(|(_, p)| p);
+        let p_rank = mannwhitneyu(first, second, method, Alternative::TwoSided).ok().map(|(_, p)| p);
         let (mean, interval, p_mean) = welch(first, second);
         let superiority = superiority(first, second) / (n * m);
-        Some(Self {
-            pairs: first.len() + second.len(),
-            mean,
-            interval,
-            p_mean,
-            p_rank,
-            superiority,
-        })
+        Some(Self { pairs: first.len() + second.len(), mean, interval, p_mean, p_rank, superiority })
     }
 
     /// Of pairs. None without any.
@@ -163,9 +154,7 @@ fn welch(first: &[f64], second: &[f64]) -> (f64, Option<(f64, f64)>, Option<f64>
     let freedom = (ea + eb) * (ea + eb) / (ea * ea / (n - 1.0) + eb * eb / (m - 1.0));
     let interval = half_width(ea + eb, freedom).map(|half| (mean - half, mean + half));
     let t = mean / (ea + eb).sqrt();
-    let p = StudentsT::new(0.0, 1.0, freedom)
-        .ok()
-        .map(|d| 2.0 * d.cdf(-t.abs()));
+    let p = StudentsT::new(0.0, 1.0, freedom).ok().map(|d| 2.0 * d.cdf(-t.abs()));
     (mean, interval, p)
 }
 
@@ -206,12 +195,8 @@ fn wilcoxon(differences: &[f64]) -> Option<f64> {
 mod tests {
     use super::*;
 
-    const A: [f64; 12] = [
-        71.2, 70.1, 69.8, 74.5, 72.2, 68.9, 73.3, 70.7, 71.9, 72.8, 69.1, 75.0,
-    ];
-    const B: [f64; 12] = [
-        70.2, 69.9, 70.3, 73.1, 71.0, 68.0, 72.5, 70.9, 70.4, 71.1, 68.8, 73.2,
-    ];
+    const A: [f64; 12] = [71.2, 70.1, 69.8, 74.5, 72.2, 68.9, 73.3, 70.7, 71.9, 72.8, 69.1, 75.0];
+    const B: [f64; 12] = [70.2, 69.9, 70.3, 73.1, 71.0, 68.0, 72.5, 70.9, 70.4, 71.1, 68.8, 73.2];
 
     fn close(found: Option<f64>, expected: f64, what: &str) {
         let found = found.unwrap_or(f64::NAN);
@@ -229,11 +214,7 @@ mod tests {
         let pairs: Vec<_> = A.into_iter().zip(B).collect();
         let paired = Difference::paired(&pairs).unwrap();
         close(paired.p_mean, 0.002_478_32, "ttest_rel");
-        close(
-            paired.p_rank,
-            0.010_787_45,
-            "wilcoxon(correction=True, method='approx')",
-        );
+        close(paired.p_rank, 0.010_787_45, "wilcoxon(correction=True, method='approx')");
         close(Some(paired.superiority), 10.0 / 12.0, "two of twelve are below");
     }
 
@@ -246,10 +227,6 @@ mod tests {
         );
         assert_eq!(Sample::of(&[]), None);
         assert_eq!(Difference::paired(&[]), None);
-        assert_eq!(
-            Difference::unpaired(&[1.0], &[1.0]).unwrap().p_mean,
-            None,
-            "one value has no spread"
-        );
+        assert_eq!(Difference::unpaired(&[1.0], &[1.0]).unwrap().p_mean, None, "one value has no spread");
     }
 }

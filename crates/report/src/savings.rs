@@ -3,7 +3,8 @@
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use serde::Serialize;
 
-use crate::document::{Cell, Document, Fact, Section, Table};
+use crate::cell::Cell;
+use crate::document::{Document, Fact, Section, Table};
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::output::Report;
 use crate::palette::Ink;
@@ -102,10 +103,7 @@ pub fn savings(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result
 
 impl Epochs {
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
-        scope
-            .query(include_str!("savings.sql"))
-            .get_result(conn)
-            .map_err(failed("savings"))
+        scope.query(include_str!("savings.sql")).get_result(conn).map_err(failed("savings"))
     }
 
     /// Epochs saved, in per cent of training all to the end; none without jobs.
@@ -127,20 +125,8 @@ impl Epochs {
         let epochs = |value: f64| Cell::Number(value, usize::from(value.fract() != 0.0));
         let jobs = self.jobs;
         let mut facts = vec![
-            Fact::new(
-                "epochs_trained",
-                "epochs trained",
-                epochs(self.epochs_trained),
-                "",
-                jobs,
-            ),
-            Fact::new(
-                "epochs_full",
-                "epochs of training all to the end",
-                epochs(self.epochs_full),
-                "",
-                jobs,
-            ),
+            Fact::new("epochs_trained", "epochs trained", epochs(self.epochs_trained), "", jobs),
+            Fact::new("epochs_full", "epochs of training all to the end", epochs(self.epochs_full), "", jobs),
             Fact::new(
                 "epochs_saved_percent",
                 "epochs saved",
@@ -163,15 +149,9 @@ impl Savings {
         Ok(Self {
             citation: scope.citation.clone(),
             epochs: Epochs::load(conn, scope)?,
-            seconds: scope
-                .query(include_str!("seconds.sql"))
-                .get_result(conn)
-                .map_err(failed("seconds"))?,
+            seconds: scope.query(include_str!("seconds.sql")).get_result(conn).map_err(failed("seconds"))?,
             timing: Timing::load(conn, scope)?,
-            stops_by_epoch: scope
-                .query(include_str!("stops.sql"))
-                .load(conn)
-                .map_err(failed("stops"))?,
+            stops_by_epoch: scope.query(include_str!("stops.sql")).load(conn).map_err(failed("stops"))?,
         })
     }
 
@@ -202,21 +182,11 @@ impl Savings {
         let e = &self.epochs;
         let jobs = e.jobs;
         let seconds = |value: f64| {
-            if value > 0.0 {
-                Cell::Seconds(value)
-            } else {
-                Cell::Empty
-            }
+            if value > 0.0 { Cell::Seconds(value) } else { Cell::Empty }
         };
         let mut facts = e.facts();
         facts.extend([
-            Fact::new(
-                "terminated",
-                "stopped by the predictor",
-                e.terminated.into(),
-                "",
-                jobs,
-            ),
+            Fact::new("terminated", "stopped by the predictor", e.terminated.into(), "", jobs),
             Fact::new(
                 "converged_percent",
                 "converged: a decision to stop, the last epoch included",
@@ -238,13 +208,7 @@ impl Savings {
                 "",
                 e.converged,
             ),
-            Fact::new(
-                "seconds_trained",
-                "device time trained",
-                seconds(e.seconds_trained),
-                "",
-                jobs,
-            ),
+            Fact::new("seconds_trained", "device time trained", seconds(e.seconds_trained), "", jobs),
             Fact::new(
                 "seconds_saved",
                 "device time saved (estimate)",
@@ -298,11 +262,7 @@ impl Savings {
     }
 
     fn histogram(&self) -> Table {
-        let columns = [
-            ("stop_epoch", "#epoch"),
-            ("jobs", "#jobs"),
-            ("share", "share of all"),
-        ];
+        let columns = [("stop_epoch", "#epoch"), ("jobs", "#jobs"), ("share", "share of all")];
         let mut table = Table::new("stops", "Jobs by epoch of the first decision to stop", &columns);
         for stops in &self.stops_by_epoch {
             let share = stops.jobs as f64 / self.epochs.jobs.max(1) as f64;
@@ -323,13 +283,7 @@ impl Savings {
         let bars: Vec<_> = self
             .stops_by_epoch
             .iter()
-            .map(|s| {
-                (
-                    s.stop_epoch - interval / 2.0,
-                    s.stop_epoch + interval / 2.0,
-                    s.jobs as f64,
-                )
-            })
+            .map(|s| (s.stop_epoch - interval / 2.0, s.stop_epoch + interval / 2.0, s.jobs as f64))
             .collect();
         let never = self.epochs.jobs - self.epochs.converged;
         let max_epochs = self.citation.max_epochs;
@@ -347,12 +301,7 @@ impl Savings {
                 high: max_epochs + interval,
             },
             y: Axis::around("jobs", bars.iter().map(|b| b.2)).from(0.0),
-            layers: vec![Layer {
-                name: None,
-                ink: Ink::Vermilion,
-                opacity: 1.0,
-                marks: Marks::Bars(bars),
-            }],
+            layers: vec![Layer { name: None, ink: Ink::Vermilion, opacity: 1.0, marks: Marks::Bars(bars) }],
             numbers: self.histogram(),
         })
     }
@@ -360,9 +309,7 @@ impl Savings {
 
 /// Decimals that epochs need at an interval: 0 for 1, 1 for 0.5.
 pub(crate) fn decimals(interval: f64) -> usize {
-    (0..3)
-        .find(|&d| (interval * 10f64.powi(d)).fract().abs() < 1e-9)
-        .unwrap_or(3) as usize
+    (0..3).find(|&d| (interval * 10f64.powi(d)).fract().abs() < 1e-9).unwrap_or(3) as usize
 }
 
 impl Report for Savings {

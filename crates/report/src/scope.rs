@@ -21,9 +21,7 @@ impl<'a> Scope<'a> {
 
     /// A statement over `job_outcome` with the number of the search as `$1` and the filter in its place.
     pub fn query(&self, sql: &str) -> BoxedSqlQuery<'static, Pg, SqlQuery> {
-        sql_query(self.text(sql))
-            .into_boxed::<Pg>()
-            .bind::<sql_types::BigInt, _>(self.id)
+        sql_query(self.text(sql)).into_boxed::<Pg>().bind::<sql_types::BigInt, _>(self.id)
     }
 
     pub fn text(&self, sql: &str) -> String {
@@ -46,13 +44,10 @@ pub(crate) fn snapshot<T>(
     conn: &mut PgConnection,
     report: impl FnOnce(&mut PgConnection) -> Result<T, ReportError>,
 ) -> Result<T, ReportError> {
-    conn.build_transaction()
-        .read_only()
-        .repeatable_read()
-        .run(|conn| {
-            for setting in ["SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'"] {
-                sql_query(setting).execute(conn).map_err(failed("settings"))?;
-            }
-            report(conn)
-        })
+    conn.build_transaction().read_only().repeatable_read().run(|conn| {
+        for setting in ["SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'"] {
+            sql_query(setting).execute(conn).map_err(failed("settings"))?;
+        }
+        report(conn)
+    })
 }

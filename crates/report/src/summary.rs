@@ -4,7 +4,8 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use predictor::{Measures, rank};
 use serde::Serialize;
 
-use crate::document::{Cell, Document, Fact, Section, Table, fixed};
+use crate::cell::{Cell, fixed};
+use crate::document::{Document, Fact, Section, Table};
 use crate::known::{Known, Truth, drawn_and_chosen};
 use crate::output::Report;
 use crate::savings::{Epochs, decimals};
@@ -116,10 +117,8 @@ pub fn summary(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result
 impl Agreement {
     pub(crate) fn of(known: &[Known], max_epochs: f64) -> Self {
         let outcomes: Vec<_> = known.iter().map(|k| k.outcome(max_epochs)).collect();
-        let (observed, truth): (Vec<f64>, Vec<f64>) = known
-            .iter()
-            .filter_map(|k| Some((k.observed_fitness?, k.true_fitness)))
-            .unzip();
+        let (observed, truth): (Vec<f64>, Vec<f64>) =
+            known.iter().filter_map(|k| Some((k.observed_fitness?, k.true_fitness))).unzip();
         Self {
             jobs: known.len() as i64,
             measures: Measures::of(&outcomes),
@@ -149,20 +148,8 @@ impl Agreement {
                 "points",
                 jobs,
             ),
-            Fact::new(
-                "bias",
-                "bias (believed less true)",
-                Cell::two(m.bias),
-                "points",
-                jobs,
-            ),
-            Fact::new(
-                "coverage_80",
-                "truth inside the 80 % interval",
-                percent(m.coverage_80),
-                "%",
-                stopped,
-            ),
+            Fact::new("bias", "bias (believed less true)", Cell::two(m.bias), "points", jobs),
+            Fact::new("coverage_80", "truth inside the 80 % interval", percent(m.coverage_80), "%", stopped),
             Fact::new(
                 "spearman",
                 "rank correlation (Spearman), predicted and true",
@@ -177,13 +164,7 @@ impl Agreement {
                 "",
                 jobs,
             ),
-            Fact::new(
-                "kendall",
-                "rank correlation (Kendall tau-b)",
-                Cell::two(m.kendall),
-                "",
-                jobs,
-            ),
+            Fact::new("kendall", "rank correlation (Kendall tau-b)", Cell::two(m.kendall), "", jobs),
             Fact::new(
                 "overlap_10",
                 "top 10 % by prediction that are in the true top 10 %",
@@ -191,13 +172,7 @@ impl Agreement {
                 "%",
                 jobs,
             ),
-            Fact::new(
-                "overlap_25",
-                "the same for the top 25 %",
-                percent(m.overlap_25),
-                "%",
-                jobs,
-            ),
+            Fact::new("overlap_25", "the same for the top 25 %", percent(m.overlap_25), "%", jobs),
             Fact::new(
                 "regret_1",
                 "true best less the best that was found",
@@ -219,10 +194,7 @@ impl Summary {
         let (drawn, chosen) = drawn_and_chosen(known);
         Ok(Self {
             citation: scope.citation.clone(),
-            outcomes: scope
-                .query(include_str!("outcome.sql"))
-                .load(conn)
-                .map_err(failed("outcome"))?,
+            outcomes: scope.query(include_str!("outcome.sql")).load(conn).map_err(failed("outcome"))?,
             epochs_saved_percent: epochs.saved_percent(),
             would_have_saved_percent: epochs.would_have_saved_percent(),
             epochs,
@@ -230,10 +202,7 @@ impl Summary {
             drawn: Agreement::of(&drawn, scope.max_epochs()),
             promoted: Agreement::of(&chosen, scope.max_epochs()),
             timing: Timing::load(conn, scope)?,
-            best: scope
-                .query(include_str!("best.sql"))
-                .load(conn)
-                .map_err(failed("best"))?,
+            best: scope.query(include_str!("best.sql")).load(conn).map_err(failed("best"))?,
         })
     }
 
@@ -256,10 +225,7 @@ impl Summary {
                 Cell::Number(share, 3),
                 Cell::Bar(share),
                 Cell::number(outcome.epochs, decimals(self.citation.interval)),
-                outcome
-                    .seconds
-                    .filter(|s| *s > 0.0)
-                    .map_or(Cell::Empty, Cell::Seconds),
+                outcome.seconds.filter(|s| *s > 0.0).map_or(Cell::Empty, Cell::Seconds),
             ]);
         }
         table
@@ -322,15 +288,10 @@ impl Summary {
         let (saved, what) = if obeyed {
             (self.epochs_saved_percent, "of the epochs saved")
         } else {
-            (
-                self.would_have_saved_percent,
-                "of the epochs would have been saved",
-            )
+            (self.would_have_saved_percent, "of the epochs would have been saved")
         };
         highlights.extend(
-            saved
-                .filter(|_| self.epochs.jobs > 0)
-                .map(|s| (format!("{} %", fixed(s, 1)), what.to_owned())),
+            saved.filter(|_| self.epochs.jobs > 0).map(|s| (format!("{} %", fixed(s, 1)), what.to_owned())),
         );
         if let Some(best) = self.best.first() {
             highlights.push((
@@ -343,50 +304,34 @@ impl Summary {
             return highlights;
         }
         let m = &self.drawn.measures;
-        highlights.extend(m.spearman.map(|s| {
-            (
-                fixed(s, 2),
-                format!("rank correlation, predicted and true, {over}"),
-            )
-        }));
-        highlights.extend(m.overlap_10.map(|o| {
-            (
-                format!("{} %", fixed(100.0 * o, 0)),
-                format!("of the true top 10 % kept, {over}"),
-            )
-        }));
+        highlights.extend(
+            m.spearman.map(|s| (fixed(s, 2), format!("rank correlation, predicted and true, {over}"))),
+        );
+        highlights.extend(
+            m.overlap_10.map(|o| {
+                (format!("{} %", fixed(100.0 * o, 0)), format!("of the true top 10 % kept, {over}"))
+            }),
+        );
         highlights
     }
 
     pub(crate) fn sections(&self) -> Vec<Section> {
-        let predicted = self
-            .best
-            .iter()
-            .filter(|n| n.fitness_source == "predicted")
-            .count();
+        let predicted = self.best.iter().filter(|n| n.fitness_source == "predicted").count();
         let unproven = (predicted > 0).then(|| {
             format!("{predicted} of these {} were stopped early: their fitness is a prediction, not a measurement.", self.best.len())
         });
         let agreement = Section::new("Predicted against true")
             .note(self.truth.sentence())
-            .table(Fact::table(
-                "agreement",
-                "Predicted against true final accuracy",
-                self.drawn.facts(),
-            ))
+            .table(Fact::table("agreement", "Predicted against true final accuracy", self.drawn.facts()))
             .table(Fact::table(
                 "agreement_promoted",
                 "The same over the promoted jobs alone",
                 self.promoted.facts(),
             ));
         vec![
-            Section::new("What came of the jobs")
-                .table(self.outcome_table())
-                .table(self.figures()),
+            Section::new("What came of the jobs").table(self.outcome_table()).table(self.figures()),
             agreement,
-            Section::new("Best networks")
-                .note_if(unproven)
-                .table(self.best_table()),
+            Section::new("Best networks").note_if(unproven).table(self.best_table()),
         ]
     }
 }

@@ -6,8 +6,9 @@ use comfy_table::{
     Attribute, Cell as Field, CellAlignment, ContentArrangement, LineStyle, Row, Table as Grid, TableStyle,
 };
 
-use crate::document::{Block, Cell, Document, Table};
-use crate::{Citation, document};
+use crate::cell::Cell;
+use crate::document::{Block, Document, Table};
+use crate::{Citation, cell};
 
 /// How a terminal, or what stands in for one, wants its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,50 +21,30 @@ pub struct Style {
 
 impl Default for Style {
     fn default() -> Self {
-        Self {
-            width: 110,
-            styled: false,
-        }
+        Self { width: 110, styled: false }
     }
 }
 
 impl Style {
     fn bold(self, text: &str) -> String {
-        if self.styled {
-            format!("\x1b[1m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.styled { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
     }
 
     fn dim(self, text: &str) -> String {
-        if self.styled {
-            format!("\x1b[2m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.styled { format!("\x1b[2m{text}\x1b[0m") } else { text.to_owned() }
     }
 }
 
 /// Writes the document; figures are left out.
 pub(crate) fn write(document: &Document, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for citation in &document.citations {
-        writeln!(
-            out,
-            "{} {}",
-            style.bold(&citation.search),
-            style.dim(&format!("· {}", document.title))
-        )?;
+        writeln!(out, "{} {}", style.bold(&citation.search), style.dim(&format!("· {}", document.title)))?;
         for line in cite(citation) {
             writeln!(out, "{}", style.dim(&line))?;
         }
     }
     for section in &document.sections {
-        if !section
-            .blocks
-            .iter()
-            .any(|block| !matches!(block, Block::Figure(_)))
-        {
+        if !section.blocks.iter().any(|block| !matches!(block, Block::Figure(_))) {
             continue;
         }
         writeln!(out, "\n{}", style.bold(&section.heading))?;
@@ -91,8 +72,8 @@ pub(crate) fn cite(citation: &Citation) -> Vec<String> {
             "{} · engine {} · {} of {} jobs ended · spec {hash} · submitted with peng {}",
             citation.state,
             citation.engine,
-            document::grouped(citation.ended),
-            document::grouped(citation.jobs),
+            cell::grouped(citation.ended),
+            cell::grouped(citation.jobs),
             citation.version
         ),
         format!(
@@ -101,12 +82,7 @@ pub(crate) fn cite(citation: &Citation) -> Vec<String> {
             citation.report_version
         ),
     ];
-    lines.extend(
-        citation
-            .filter
-            .iter()
-            .map(|filter| format!("only jobs with {filter}")),
-    );
+    lines.extend(citation.filter.iter().map(|filter| format!("only jobs with {filter}")));
     lines
 }
 
@@ -124,10 +100,7 @@ fn write_note(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn indented(table: &Table, style: Style) -> String {
-    let lines: Vec<String> = grid(table, style)
-        .lines()
-        .map(|line| format!(" {}", line.trim_end()))
-        .collect();
+    let lines: Vec<String> = grid(table, style).lines().map(|line| format!(" {}", line.trim_end())).collect();
     lines.join("\n")
 }
 
@@ -160,9 +133,5 @@ fn field(cell: &Cell, numeric: bool) -> Field {
 }
 
 fn align(field: Field, numeric: bool) -> Field {
-    if numeric {
-        field.set_alignment(CellAlignment::Right)
-    } else {
-        field
-    }
+    if numeric { field.set_alignment(CellAlignment::Right) } else { field }
 }

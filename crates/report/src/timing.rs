@@ -5,7 +5,8 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use serde::Serialize;
 
 use crate::ReportError;
-use crate::document::{Cell, Fact};
+use crate::cell::Cell;
+use crate::document::Fact;
 use crate::scope::{Scope, failed};
 
 /// When a search was worked on, and by how many worker processes.
@@ -30,19 +31,12 @@ pub struct Timing {
 
 impl Timing {
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
-        scope
-            .query(include_str!("timing.sql"))
-            .get_result(conn)
-            .map_err(failed("timing"))
+        scope.query(include_str!("timing.sql")).get_result(conn).map_err(failed("timing"))
     }
 
     pub(crate) fn facts(&self, seconds_trained: f64, jobs: i64) -> Vec<Fact> {
         let known = |value: Option<f64>| value.filter(|s| *s > 0.0).map_or(Cell::Empty, Cell::Seconds);
-        let workers = if self.workers > 0 {
-            Cell::Count(self.workers)
-        } else {
-            Cell::Empty
-        };
+        let workers = if self.workers > 0 { Cell::Count(self.workers) } else { Cell::Empty };
         vec![
             Fact::new(
                 "wall_seconds",
@@ -51,13 +45,7 @@ impl Timing {
                 "",
                 jobs,
             ),
-            Fact::new(
-                "seconds_trained",
-                "device time, all workers",
-                known(Some(seconds_trained)),
-                "",
-                jobs,
-            ),
+            Fact::new("seconds_trained", "device time, all workers", known(Some(seconds_trained)), "", jobs),
             Fact::new("workers", "worker processes", workers, "", jobs),
         ]
     }

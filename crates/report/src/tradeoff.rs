@@ -4,7 +4,8 @@ use diesel::PgConnection;
 use predictor::{EngineName, Measures, Settings};
 use serde::Serialize;
 
-use crate::document::{Cell, Document, Section, Table};
+use crate::cell::Cell;
+use crate::document::{Document, Section, Table};
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::output::Report;
 use crate::palette::Ink;
@@ -54,22 +55,15 @@ pub fn tradeoff(
     request: &Request<'_>,
 ) -> Result<Tradeoff, ReportError> {
     let stored = Stored::load(conn, search, filter, request)?;
-    let varied: Vec<_> = request
-        .engines
-        .iter()
-        .flat_map(|s| varied(s, stored.citation.max_epochs))
-        .collect();
+    let varied: Vec<_> = request.engines.iter().flat_map(|s| varied(s, stored.citation.max_epochs)).collect();
     let settings: Vec<Settings> = varied.iter().map(|v| v.2.clone()).collect();
     let measured = stored.play(&settings, request)?;
-    let points = varied
-        .into_iter()
-        .zip(measured)
-        .map(|((setting, value, settings), measures)| Setting {
-            engine: settings.engine.to_string(),
-            setting,
-            value,
-            measures,
-        });
+    let points = varied.into_iter().zip(measured).map(|((setting, value, settings), measures)| Setting {
+        engine: settings.engine.to_string(),
+        setting,
+        value,
+        measures,
+    });
     Ok(Tradeoff {
         points: points.collect(),
         jobs: stored.jobs.len(),
@@ -86,16 +80,10 @@ type Set = fn(&mut Settings, f64);
 fn varied(settings: &Settings, max_epochs: f64) -> Vec<(&'static str, f64, Settings)> {
     let shares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9].map(|share| (share * max_epochs).max(1.0));
     let (key, values, set): (_, &[f64], Set) = match settings.engine {
-        EngineName::Peng => (
-            "risk",
-            &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2],
-            |s, v| s.risk = v,
-        ),
-        EngineName::PenguinV1 | EngineName::PenguinV2 | EngineName::PenguinV4 => (
-            "threshold",
-            &[0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0],
-            |s, v| s.threshold = v,
-        ),
+        EngineName::Peng => ("risk", &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2], |s, v| s.risk = v),
+        EngineName::PenguinV1 | EngineName::PenguinV2 | EngineName::PenguinV4 => {
+            ("threshold", &[0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0], |s, v| s.threshold = v)
+        }
         EngineName::Median => ("warm_up", &shares, |s, v| s.warm_up = Some(v)),
         EngineName::Asha => ("eta", &[1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0], |s, v| s.eta = v),
         EngineName::Menndl => ("patience", &[1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0], |s, v| {
@@ -115,14 +103,7 @@ fn varied(settings: &Settings, max_epochs: f64) -> Vec<(&'static str, f64, Setti
 impl Tradeoff {
     /// Epochs saved against the share of the best tenth that is kept, a line per engine.
     pub fn figure(&self) -> Figure {
-        let inks = [
-            Ink::Blue,
-            Ink::Vermilion,
-            Ink::Green,
-            Ink::Purple,
-            Ink::Amber,
-            Ink::Quiet,
-        ];
+        let inks = [Ink::Blue, Ink::Vermilion, Ink::Green, Ink::Purple, Ink::Amber, Ink::Quiet];
         let mut layers = Vec::new();
         for (at, points) in self.points.chunk_by(|a, b| a.engine == b.engine).enumerate() {
             let ink = inks[at % inks.len()];
@@ -159,16 +140,8 @@ impl Tradeoff {
                  mark per value of its setting; {} curves of `{}`. The upper right corner is where all is saved and kept.",
                 self.jobs, self.citation.search
             ),
-            x: Axis {
-                label: "epochs saved, %".into(),
-                low: 0.0,
-                high: 100.0,
-            },
-            y: Axis {
-                label: "of the true top 10 % kept, %".into(),
-                low: 0.0,
-                high: 102.0,
-            },
+            x: Axis { label: "epochs saved, %".into(), low: 0.0, high: 100.0 },
+            y: Axis { label: "of the true top 10 % kept, %".into(), low: 0.0, high: 102.0 },
             layers,
             numbers: Table::default(),
         }
@@ -180,11 +153,7 @@ impl Tradeoff {
             .iter()
             .map(|p| {
                 (
-                    vec![
-                        p.engine.clone().into(),
-                        p.setting.into(),
-                        Cell::Number(p.value, decimals(p.value)),
-                    ],
+                    vec![p.engine.clone().into(), p.setting.into(), Cell::Number(p.value, decimals(p.value))],
                     &p.measures,
                 )
             })
@@ -198,9 +167,7 @@ impl Tradeoff {
 }
 
 fn decimals(value: f64) -> usize {
-    (0..4)
-        .find(|&d| (value * 10f64.powi(d)).fract().abs() < 1e-9)
-        .unwrap_or(3) as usize
+    (0..4).find(|&d| (value * 10f64.powi(d)).fract().abs() < 1e-9).unwrap_or(3) as usize
 }
 
 impl Report for Tradeoff {

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use serde::Serialize;
 
-use crate::document::{Cell, Document, Fact, Section, Table};
+use crate::cell::Cell;
+use crate::document::{Document, Fact, Section, Table};
 use crate::output::Report;
 use crate::scope::{Scope, failed, snapshot};
 use crate::timing::Timing;
@@ -122,14 +123,8 @@ impl Workers {
         Ok(Self {
             citation: scope.citation.clone(),
             timing: Timing::load(conn, scope)?,
-            retries: scope
-                .query(include_str!("retried.sql"))
-                .get_result(conn)
-                .map_err(failed("retried"))?,
-            workers: scope
-                .query(include_str!("workers.sql"))
-                .load(conn)
-                .map_err(failed("workers"))?,
+            retries: scope.query(include_str!("retried.sql")).get_result(conn).map_err(failed("retried"))?,
+            workers: scope.query(include_str!("workers.sql")).load(conn).map_err(failed("workers"))?,
         })
     }
 
@@ -207,31 +202,13 @@ impl Workers {
                 "",
                 jobs,
             ),
-            Fact::new(
-                "present_seconds",
-                "time present, all workers",
-                Cell::Seconds(present),
-                "",
-                jobs,
-            ),
-            Fact::new(
-                "busy_seconds",
-                "time with a job of this search",
-                Cell::Seconds(busy),
-                "",
-                jobs,
-            ),
+            Fact::new("present_seconds", "time present, all workers", Cell::Seconds(present), "", jobs),
+            Fact::new("busy_seconds", "time with a job of this search", Cell::Seconds(busy), "", jobs),
             Fact::new("busy_percent", "busy", share, "%", jobs),
         ];
         let r = &self.retries;
         facts.extend([
-            Fact::new(
-                "claimed_again",
-                "jobs claimed more than once",
-                r.claimed_again.into(),
-                "",
-                jobs,
-            ),
+            Fact::new("claimed_again", "jobs claimed more than once", r.claimed_again.into(), "", jobs),
             Fact::new(
                 "crashes",
                 "attempts lost or ended by a passing error",

@@ -12,19 +12,11 @@ use predictor::{EngineName, Settings};
 use report::{Filter, replay};
 use store::testing::TestDatabase;
 
-const SETS: [&str; 4] = [
-    "icpp23-1e14-early",
-    "icpp23-1e14-full",
-    "icpp23-1e15-early",
-    "icpp23-1e15-full",
-];
+const SETS: [&str; 4] = ["icpp23-1e14-early", "icpp23-1e14-full", "icpp23-1e15-early", "icpp23-1e15-full"];
 
 fn near(found: Option<f64>, expected: f64, within: f64, what: &str) {
     let found = found.unwrap_or_else(|| panic!("{what}: none"));
-    assert!(
-        (found - expected).abs() <= within,
-        "{what}: {found}, expected {expected} within {within}"
-    );
+    assert!((found - expected).abs() <= within, "{what}: {found}, expected {expected} within {within}");
 }
 
 #[test]
@@ -41,11 +33,8 @@ fn savings_of_the_terminated_searches() {
         ("icpp23-1e15-full", 35.2, 73.0, false),
     ] {
         let savings = report::savings(conn, search, &Filter::default()).unwrap();
-        let percent = if obeyed {
-            savings.epochs.saved_percent()
-        } else {
-            savings.epochs.would_have_saved_percent()
-        };
+        let percent =
+            if obeyed { savings.epochs.saved_percent() } else { savings.epochs.would_have_saved_percent() };
         near(percent, saved, 0.05, search);
         near(savings.epochs.converged_percent(), converged, 1e-9, search);
         assert_eq!(savings.epochs.jobs, 100, "{search}");
@@ -59,26 +48,15 @@ fn fronts_and_distributions_with_and_without_termination() {
     if !recorded::import_sets(conn, &SETS) {
         return;
     }
-    for (set, fronts, means) in [
-        ("1e14", (6, 11), (95.28, 96.23)),
-        ("1e15", (16, 10), (96.19, 99.33)),
-    ] {
+    for (set, fronts, means) in [("1e14", (6, 11), (95.28, 96.23)), ("1e15", (16, 10), (96.19, 99.33))] {
         let (early, full) = (format!("icpp23-{set}-early"), format!("icpp23-{set}-full"));
         let compared = report::compare(conn, &early, &full, &Filter::default()).unwrap();
         let members = |side: &report::comparison::Side| side.front.as_ref().unwrap().members.len();
-        assert_eq!(
-            (members(&compared.first), members(&compared.second)),
-            fronts,
-            "{set}"
-        );
+        assert_eq!((members(&compared.first), members(&compared.second)), fronts, "{set}");
         near(compared.first.fitness.map(|s| s.mean), means.0, 0.005, &early);
         near(compared.second.fitness.map(|s| s.mean), means.1, 0.005, &full);
         let paired = compared.paired.unwrap();
-        assert!(
-            paired.pairs >= 11 && paired.pairs < 20,
-            "{set}: {} architectures in both",
-            paired.pairs
-        );
+        assert!(paired.pairs >= 11 && paired.pairs < 20, "{set}: {} architectures in both", paired.pairs);
     }
 }
 
@@ -90,10 +68,7 @@ fn the_original_engine_replayed() {
         return;
     }
     let request = replay::Request {
-        engines: vec![Settings {
-            engine: EngineName::PenguinV4,
-            ..Settings::default()
-        }],
+        engines: vec![Settings { engine: EngineName::PenguinV4, ..Settings::default() }],
         orders: 1,
         seed: 1,
         workers: 1,
@@ -122,20 +97,9 @@ fn what_is_exported_can_be_imported() {
     std::fs::create_dir_all(&folder).unwrap();
     let (curves, networks) = (folder.join("c.csv"), folder.join("c.archs.csv"));
     let all = Filter::default();
-    report::export_curves(
-        conn,
-        "icpp23-1e14-early",
-        &all,
-        std::fs::File::create(&curves).unwrap(),
-    )
-    .unwrap();
-    report::export_networks(
-        conn,
-        "icpp23-1e14-early",
-        &all,
-        std::fs::File::create(&networks).unwrap(),
-    )
-    .unwrap();
+    report::export_curves(conn, "icpp23-1e14-early", &all, std::fs::File::create(&curves).unwrap()).unwrap();
+    report::export_networks(conn, "icpp23-1e14-early", &all, std::fs::File::create(&networks).unwrap())
+        .unwrap();
     let request = store::import::Request {
         search: "back",
         unit: store::import::Unit::Percent,
@@ -147,9 +111,5 @@ fn what_is_exported_can_be_imported() {
     let compared = report::compare(conn, "back", "icpp23-1e14-early", &all).unwrap();
     assert_eq!(compared.first.fitness, compared.second.fitness);
     assert_eq!(compared.first.epochs, compared.second.epochs);
-    assert_eq!(
-        compared.paired.unwrap().pairs,
-        97,
-        "each architecture has its hash in both"
-    );
+    assert_eq!(compared.paired.unwrap().pairs, 97, "each architecture has its hash in both");
 }

@@ -25,10 +25,7 @@ fn page() -> String {
 /// The values of an attribute, in order.
 fn attributes<'a>(html: &'a str, name: &str) -> Vec<&'a str> {
     let start = format!(" {name}=\"");
-    html.split(start.as_str())
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next())
-        .collect()
+    html.split(start.as_str()).skip(1).filter_map(|rest| rest.split('"').next()).collect()
 }
 
 #[test]
@@ -59,16 +56,8 @@ fn the_page_can_be_read_aloud_and_by_keyboard() {
         assert!(ids.contains(&&link[1..]), "{link} leads nowhere");
     }
     let count = |what: &str| html.matches(what).count();
-    assert_eq!(
-        count("<figure>"),
-        count("<figcaption>"),
-        "each figure is explained"
-    );
-    assert_eq!(
-        count("role=\"img\""),
-        2 * count("<figure>"),
-        "each is drawn wide and narrow, with a name"
-    );
+    assert_eq!(count("<figure>"), count("<figcaption>"), "each figure is explained");
+    assert_eq!(count("role=\"img\""), 2 * count("<figure>"), "each is drawn wide and narrow, with a name");
     assert_eq!(count("<table>"), count("<caption>"));
     assert_eq!(
         count("<table>"),
@@ -77,11 +66,7 @@ fn the_page_can_be_read_aloud_and_by_keyboard() {
     );
     assert_eq!(count("<h1>"), 1);
     assert!(html.contains("<html lang=\"en\">") && html.contains("prefers-color-scheme:dark"));
-    assert_eq!(
-        count("<figure>"),
-        7,
-        "curves, scatter, ranks, stops, two fronts, calibration"
-    );
+    assert_eq!(count("<figure>"), 7, "curves, scatter, ranks, stops, two fronts, calibration");
 }
 
 #[test]
@@ -89,8 +74,7 @@ fn names_from_outside_cannot_become_markup() {
     let database = TestDatabase::new();
     let conn = &mut database.connect();
     made_up::search(conn, "one", 20);
-    conn.batch_execute("UPDATE architecture SET summary = '<script>alert(1)</script> & \"x\"'")
-        .unwrap();
+    conn.batch_execute("UPDATE architecture SET summary = '<script>alert(1)</script> & \"x\"'").unwrap();
     let mut out = Vec::new();
     report::html(conn, "one", &mut out).unwrap();
     let html = String::from_utf8(out).unwrap();
@@ -112,52 +96,22 @@ fn every_report_is_written_in_every_form() {
         })
     };
     let reports = [
-        (
-            "summary",
-            written(&to(&report::summary(conn, "one", &all).unwrap())),
-        ),
-        (
-            "savings",
-            written(&to(&report::savings(conn, "one", &all).unwrap())),
-        ),
-        (
-            "ranking",
-            written(&to(&report::ranking(conn, "one", &all).unwrap())),
-        ),
-        (
-            "calibration",
-            written(&to(&report::calibration(conn, "one", &all).unwrap())),
-        ),
-        (
-            "pareto",
-            written(&to(&report::pareto(conn, "one", &all).unwrap())),
-        ),
-        (
-            "compare",
-            written(&to(&report::compare(conn, "one", "two", &all).unwrap())),
-        ),
-        (
-            "workers",
-            written(&to(&report::workers(conn, "one", &all).unwrap())),
-        ),
+        ("summary", written(&to(&report::summary(conn, "one", &all).unwrap()))),
+        ("savings", written(&to(&report::savings(conn, "one", &all).unwrap()))),
+        ("ranking", written(&to(&report::ranking(conn, "one", &all).unwrap()))),
+        ("calibration", written(&to(&report::calibration(conn, "one", &all).unwrap()))),
+        ("pareto", written(&to(&report::pareto(conn, "one", &all).unwrap()))),
+        ("compare", written(&to(&report::compare(conn, "one", "two", &all).unwrap()))),
+        ("workers", written(&to(&report::workers(conn, "one", &all).unwrap()))),
         ("job", written(&to(&report::job(conn, 7).unwrap()))),
         ("page", written(&to(&report::page(conn, "one", &all).unwrap()))),
     ];
     for (name, [table, json, csv, html]) in reports {
-        assert!(
-            table.contains("engine peng") && table.lines().count() > 8,
-            "{name}: {table}"
-        );
-        assert!(
-            json.starts_with('{') && json.contains("\"spec_hash\""),
-            "{name}: {json}"
-        );
+        assert!(table.contains("engine peng") && table.lines().count() > 8, "{name}: {table}");
+        assert!(json.starts_with('{') && json.contains("\"spec_hash\""), "{name}: {json}");
         let mut rows = csv::Reader::from_reader(csv.as_bytes());
         assert_eq!(rows.headers().unwrap().get(1), Some("spec_hash"), "{name}");
-        assert!(
-            rows.records().all(|row| row.unwrap()[0].starts_with("one")),
-            "{name}"
-        );
+        assert!(rows.records().all(|row| row.unwrap()[0].starts_with("one")), "{name}");
         assert!(html.starts_with("<!DOCTYPE html>"), "{name}");
     }
 }
@@ -169,41 +123,19 @@ fn to(report: &impl Report) -> impl Fn(Output, &mut Vec<u8>) + '_ {
 /// What a browser makes of the page: see the end of [`probe`].
 #[test]
 fn chromium_shows_the_page_on_a_desk_and_in_the_hand() {
-    let Some(chromium) = ["chromium", "chromium-browser"]
-        .into_iter()
-        .find(|name| on_path(name))
-    else {
+    let Some(chromium) = ["chromium", "chromium-browser"].into_iter().find(|name| on_path(name)) else {
         println!("skipped: chromium is not installed");
         return;
     };
     let html = page();
     for (width, drawn) in [(1280, "wide"), (390, "narrow")] {
         let seen = probe(chromium, &html, width);
-        let value = |key: &str| {
-            attributes(&seen, key)
-                .first()
-                .copied()
-                .unwrap_or_default()
-                .to_owned()
-        };
-        assert_eq!(
-            value("data-drawn"),
-            format!("{drawn} 7"),
-            "at {width} pixels: {seen:.300}"
-        );
-        let (inner, content): (i32, i32) = (
-            value("data-inner").parse().unwrap(),
-            value("data-content").parse().unwrap(),
-        );
-        assert!(
-            content <= inner,
-            "at {width} pixels the page is {content} wide and must be pushed sideways"
-        );
-        assert_eq!(
-            value("data-small"),
-            "0",
-            "no figure has text below 10 pixels at {width}"
-        );
+        let value = |key: &str| attributes(&seen, key).first().copied().unwrap_or_default().to_owned();
+        assert_eq!(value("data-drawn"), format!("{drawn} 7"), "at {width} pixels: {seen:.300}");
+        let (inner, content): (i32, i32) =
+            (value("data-inner").parse().unwrap(), value("data-content").parse().unwrap());
+        assert!(content <= inner, "at {width} pixels the page is {content} wide and must be pushed sideways");
+        assert_eq!(value("data-small"), "0", "no figure has text below 10 pixels at {width}");
     }
 }
 
@@ -225,10 +157,8 @@ fn probe(chromium: &str, html: &str, width: u32) -> String {
     std::fs::create_dir_all(&folder).unwrap();
     let file = folder.join("page.html");
     // An outer window may not be as narrow as a hand: the page is shown in a frame of that width.
-    let inner = html
-        .replace("</body>", &format!("{PROBE}</body>"))
-        .replace('&', "&amp;")
-        .replace('"', "&quot;");
+    let inner =
+        html.replace("</body>", &format!("{PROBE}</body>")).replace('&', "&amp;").replace('"', "&quot;");
     let collect = "onload=\"const f=this.contentDocument.documentElement;for(const a of f.attributes)\
                    document.documentElement.setAttribute(a.name,a.value)\"";
     let outer = format!(
@@ -237,8 +167,7 @@ fn probe(chromium: &str, html: &str, width: u32) -> String {
     std::fs::write(&file, outer).unwrap();
     let seen = dump(chromium, &file, &folder.join("profile"));
     std::fs::remove_dir_all(&folder).ok();
-    seen.split_once("<body")
-        .map_or(seen.clone(), |(head, _)| head.to_owned())
+    seen.split_once("<body").map_or(seen.clone(), |(head, _)| head.to_owned())
 }
 
 /// Runs the browser for at most a minute.
@@ -253,11 +182,7 @@ fn dump(chromium: &str, file: &Path, profile: &Path) -> String {
             "--no-first-run",
             "--disable-sync",
         ])
-        .args([
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--window-size=1400,1000",
-        ])
+        .args(["--disable-background-networking", "--disable-component-update", "--window-size=1400,1000"])
         .arg(format!("--user-data-dir={}", profile.display()))
         .args(["--virtual-time-budget=5000", "--dump-dom"])
         .arg(format!("file://{}", file.display()))

@@ -29,66 +29,23 @@ fn observations_are_left_alone() {
     let conn = &mut database.connect();
     made_up::search(conn, "big", 2_000);
     let table = [
-        (
-            "truth",
-            include_str!("../src/truth.sql"),
-            &["observation", "architecture"][..],
-        ),
-        (
-            "known",
-            include_str!("../src/known.sql"),
-            &["observation", "architecture"],
-        ),
-        (
-            "outcome",
-            include_str!("../src/outcome.sql"),
-            &["observation", "architecture"],
-        ),
-        (
-            "savings",
-            include_str!("../src/savings.sql"),
-            &["observation", "architecture"],
-        ),
-        (
-            "stops",
-            include_str!("../src/stops.sql"),
-            &["observation", "architecture"],
-        ),
-        (
-            "calibration",
-            include_str!("../src/calibration.sql"),
-            &["observation", "architecture"],
-        ),
+        ("truth", include_str!("../src/truth.sql"), &["observation", "architecture"][..]),
+        ("known", include_str!("../src/known.sql"), &["observation", "architecture"]),
+        ("outcome", include_str!("../src/outcome.sql"), &["observation", "architecture"]),
+        ("savings", include_str!("../src/savings.sql"), &["observation", "architecture"]),
+        ("stops", include_str!("../src/stops.sql"), &["observation", "architecture"]),
+        ("calibration", include_str!("../src/calibration.sql"), &["observation", "architecture"]),
         ("best", include_str!("../src/best.sql"), &["observation"]),
         ("pareto", include_str!("../src/pareto.sql"), &["observation"]),
-        (
-            "comparison",
-            include_str!("../src/comparison.sql"),
-            &["observation"],
-        ),
-        (
-            "workers",
-            include_str!("../src/workers.sql"),
-            &["observation", "architecture", "result"],
-        ),
-        (
-            "timing",
-            include_str!("../src/timing.sql"),
-            &["observation", "architecture"],
-        ),
-        (
-            "retried",
-            include_str!("../src/retried.sql"),
-            &["observation", "architecture"],
-        ),
+        ("comparison", include_str!("../src/comparison.sql"), &["observation"]),
+        ("workers", include_str!("../src/workers.sql"), &["observation", "architecture", "result"]),
+        ("timing", include_str!("../src/timing.sql"), &["observation", "architecture"]),
+        ("retried", include_str!("../src/retried.sql"), &["observation", "architecture"]),
     ];
     for (name, sql, unread) in table {
         let plan = plan(conn, sql, &["1"]);
         for table in unread {
-            assert!(
-                !plan.contains(&format!("on {table}")),
-                "{name} reads {table}:\n{plan}"
-            );
+            assert!(!plan.contains(&format!("on {table}")), "{name} reads {table}:\n{plan}");
         }
     }
 }
@@ -99,11 +56,7 @@ fn curves_of_few_jobs_are_found_by_their_index() {
     let conn = &mut database.connect();
     made_up::search(conn, "big", 5_000);
     for (name, sql, argument) in [
-        (
-            "curves",
-            include_str!("../src/curves.sql"),
-            "ARRAY[10, 20, 30]::bigint[]",
-        ),
+        ("curves", include_str!("../src/curves.sql"), "ARRAY[10, 20, 30]::bigint[]"),
         ("seconds", include_str!("../src/seconds.sql"), "1"),
         ("job_curve", include_str!("../src/job_curve.sql"), "10"),
     ] {

@@ -21,12 +21,7 @@ fn names(conn: &mut PgConnection, kind: &str) -> Vec<String> {
     let sql = format!(
         "SELECT relname::text AS name FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = '{kind}'"
     );
-    sql_query(sql)
-        .load::<Name>(conn)
-        .unwrap()
-        .into_iter()
-        .map(|row| row.name)
-        .collect()
+    sql_query(sql).load::<Name>(conn).unwrap().into_iter().map(|row| row.name).collect()
 }
 
 #[test]
@@ -38,16 +33,11 @@ fn readers_see_the_views_and_nothing_else() {
     assert_eq!(views.len(), 9, "{views:?}");
     conn.batch_execute("SET ROLE peng_read").unwrap();
     for view in views {
-        let rows = sql_query(format!("SELECT * FROM {view} WHERE search = 'one'"))
-            .execute(conn)
-            .unwrap();
+        let rows = sql_query(format!("SELECT * FROM {view} WHERE search = 'one'")).execute(conn).unwrap();
         assert!(rows > 0, "{view} is empty");
     }
     for table in tables {
-        let error = sql_query(format!("SELECT 1 FROM {table}"))
-            .execute(conn)
-            .unwrap_err()
-            .to_string();
+        let error = sql_query(format!("SELECT 1 FROM {table}")).execute(conn).unwrap_err().to_string();
         assert!(error.contains("permission denied"), "{table}: {error}");
     }
     for forbidden in ["DELETE FROM job_outcome", "CREATE TABLE mine (i integer)"] {
@@ -68,23 +58,15 @@ fn who_may_not_create_roles_can_migrate() {
     let conn = &mut database.connect();
     let id = uuid();
     let (plain, reader) = (format!("plain_{id}"), format!("reader_{id}"));
-    conn.batch_execute(&format!("CREATE ROLE {plain} NOLOGIN; SET ROLE {plain}"))
-        .unwrap();
+    conn.batch_execute(&format!("CREATE ROLE {plain} NOLOGIN; SET ROLE {plain}")).unwrap();
     conn.batch_execute(&role_block(&reader)).unwrap();
     conn.batch_execute("RESET ROLE").unwrap();
     let exists = format!("SELECT 1 FROM pg_roles WHERE rolname = '{reader}'");
     assert_eq!(sql_query(&exists).execute(conn).unwrap(), 0, "it was skipped");
     conn.batch_execute(&role_block(&reader)).unwrap();
-    assert_eq!(
-        sql_query(&exists).execute(conn).unwrap(),
-        1,
-        "who may, creates it"
-    );
+    assert_eq!(sql_query(&exists).execute(conn).unwrap(), 1, "who may, creates it");
     conn.batch_execute(&role_block(&reader)).unwrap();
-    conn.batch_execute(&format!(
-        "DROP OWNED BY {reader}; DROP ROLE {reader}; DROP ROLE {plain}"
-    ))
-    .unwrap();
+    conn.batch_execute(&format!("DROP OWNED BY {reader}; DROP ROLE {reader}; DROP ROLE {plain}")).unwrap();
 }
 
 fn uuid() -> String {
@@ -143,6 +125,5 @@ fn a_report_leaves_no_transaction_open_and_writes_nothing() {
     made_up::search(conn, "one", 30);
     report::page(conn, "one", &Filter::default()).unwrap();
     assert!(report::page(conn, "two", &Filter::default()).is_err());
-    conn.transaction(|conn| sql_query("CREATE TABLE still_writable (i integer)").execute(conn))
-        .unwrap();
+    conn.transaction(|conn| sql_query("CREATE TABLE still_writable (i integer)").execute(conn)).unwrap();
 }

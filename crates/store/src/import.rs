@@ -2,6 +2,8 @@
 
 mod fault;
 mod file;
+mod network;
+mod sheet;
 
 use std::path::Path;
 
@@ -11,7 +13,8 @@ use diesel::{
 };
 
 pub use fault::{Fault, ImportError};
-pub use file::{Architecture, Curves, Point, Recorded};
+pub use file::{Curves, Point, Recorded};
+pub use network::Architecture;
 
 /// In what the accuracies of a file are. It is stated, never guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +63,8 @@ pub enum Imported {
 /// Stores the curves of a CSV file with columns `arch`, `epoch`, `val_acc`, and where there are any `train_acc`,
 /// `train_loss`, `val_loss`, `epoch_seconds` or `cum_seconds`, `recorded_prediction` (per cent or fraction as the
 /// accuracies) and `recorded_converged` (0 or 1). A file `NAME.archs.csv` beside `NAME.csv` describes the
-/// architectures: `arch`, and where there are any `genome` or `net`, `flops` or `mflops`, `params` or `parameters`.
+/// architectures: `arch`, and where there are any `genome` or `net`, `hash`, `flops` or `mflops`, `params` or
+/// `parameters`.
 ///
 /// A curve that reaches the target is a completed job, with ground truth; a shorter one whose last point has a
 /// decision to stop is terminated; another shorter one is cancelled. All or nothing is stored; the same content under
@@ -86,20 +90,12 @@ fn store(
         };
         insert_jobs(conn, search, curves)?;
         let observations = insert_observations(conn, search, curves)?;
-        sql_query(include_str!("sql/import_result.sql"))
-            .bind::<ty::BigInt, _>(search)
-            .execute(conn)?;
-        sql_query(include_str!("sql/import_finish.sql"))
-            .bind::<ty::BigInt, _>(search)
-            .execute(conn)?;
+        sql_query(include_str!("sql/import_result.sql")).bind::<ty::BigInt, _>(search).execute(conn)?;
+        sql_query(include_str!("sql/import_finish.sql")).bind::<ty::BigInt, _>(search).execute(conn)?;
         Ok(Imported::Stored {
             jobs: curves.curves.len(),
             observations,
-            cut_off: curves
-                .curves
-                .iter()
-                .filter(|c| curves.state(c) == "cancelled")
-                .count(),
+            cut_off: curves.curves.iter().filter(|c| curves.state(c) == "cancelled").count(),
             notes: curves.notes.clone(),
         })
     })
@@ -118,9 +114,7 @@ fn insert_search(
     request: &Request<'_>,
     hash: &str,
 ) -> QueryResult<Option<i64>> {
-    let engine = request
-        .engine
-        .unwrap_or(if curves.recorded { "recorded" } else { "none" });
+    let engine = request.engine.unwrap_or(if curves.recorded { "recorded" } else { "none" });
     let spec = serde_json::json!({
         "name": request.search,
         "import": {
@@ -159,22 +153,14 @@ fn unchanged(conn: &mut PgConnection, name: &str, hash: &str) -> Result<Imported
     .bind::<ty::Text, _>(name)
     .get_result(conn)?;
     if row.spec_hash == hash {
-        Ok(Imported::Unchanged {
-            jobs: row.jobs as usize,
-        })
+        Ok(Imported::Unchanged { jobs: row.jobs as usize })
     } else {
-        Err(ImportError::NameTaken {
-            search: name.to_owned(),
-        })
+        Err(ImportError::NameTaken { search: name.to_owned() })
     }
 }
 
 fn insert_jobs(conn: &mut PgConnection, search: i64, curves: &Curves) -> QueryResult<()> {
-    let mode = if curves.terminates() {
-        "terminate"
-    } else {
-        "observe"
-    };
+    let mode = if curves.terminates() { "terminate" } else { "observe" };
     for chunk in curves.curves.chunks(10_000) {
         let each = |f: &dyn Fn(&Architecture) -> String| {
             chunk.iter().map(|c| f(&c.architecture)).collect::<Vec<_>>()
@@ -185,10 +171,7 @@ fn insert_jobs(conn: &mut PgConnection, search: i64, curves: &Curves) -> QueryRe
             .bind::<ty::Array<ty::Text>, _>(each(&|a| a.genome.to_string()))
             .bind::<ty::Array<ty::Text>, _>(each(&|a| a.summary.clone()))
             .bind::<ty::Array<ty::BigInt>, _>(
-                chunk
-                    .iter()
-                    .map(|c| c.architecture.parameters)
-                    .collect::<Vec<_>>(),
+                chunk.iter().map(|c| c.architecture.parameters).collect::<Vec<_>>(),
             )
             .bind::<ty::Array<ty::BigInt>, _>(chunk.iter().map(|c| c.architecture.flops).collect::<Vec<_>>())
             .bind::<ty::Array<ty::BigInt>, _>(chunk.iter().map(|c| c.seed).collect::<Vec<_>>())
@@ -200,11 +183,8 @@ fn insert_jobs(conn: &mut PgConnection, search: i64, curves: &Curves) -> QueryRe
 }
 
 fn insert_observations(conn: &mut PgConnection, search: i64, curves: &Curves) -> QueryResult<usize> {
-    let points: Vec<(i64, &Point)> = curves
-        .curves
-        .iter()
-        .flat_map(|c| c.points.iter().map(|point| (c.seed, point)))
-        .collect();
+    let points: Vec<(i64, &Point)> =
+        curves.curves.iter().flat_map(|c| c.points.iter().map(|point| (c.seed, point))).collect();
     let mut stored = 0;
     for chunk in points.chunks(20_000) {
         let numbers = |f: &dyn Fn(&Point) -> Option<f64>| chunk.iter().map(|(_, p)| f(p)).collect::<Vec<_>>();

@@ -14,12 +14,7 @@ pub fn import_sets(conn: &mut PgConnection, names: &[&str]) -> bool {
             println!("skipped: {} is not here", path.display());
             return false;
         }
-        let request = Request {
-            search: name,
-            unit: Unit::Percent,
-            target: None,
-            engine: None,
-        };
+        let request = Request { search: name, unit: Unit::Percent, target: None, engine: None };
         import(conn, &path, &request).unwrap();
     }
     true

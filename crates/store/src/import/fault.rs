@@ -1,6 +1,6 @@
 //! What is wrong with a file of curves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// One bad row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,29 @@ pub enum ImportError {
     /// The database refused; nothing was stored.
     #[error("cannot store the curves")]
     Query(#[from] diesel::result::Error),
+}
+
+/// Faults named one by one; the rest is counted.
+const NAMED: usize = 20;
+
+/// The bad rows of one file.
+#[derive(Default)]
+pub(super) struct Faults(Vec<Fault>);
+
+impl Faults {
+    pub fn add(&mut self, line: u64, message: impl Into<String>) {
+        self.0.push(Fault { line, message: message.into() });
+    }
+
+    pub fn check(mut self, path: &Path) -> Result<(), ImportError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        self.0.sort_by_key(|fault| fault.line);
+        let more = self.0.len().saturating_sub(NAMED);
+        self.0.truncate(NAMED);
+        Err(ImportError::Faults { path: path.to_owned(), faults: self.0, more })
+    }
 }
 
 fn listed(faults: &[Fault], more: usize) -> String {
