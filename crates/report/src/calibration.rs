@@ -143,8 +143,9 @@ impl Calibration {
         table
     }
 
-    pub(crate) fn sections(&self) -> Vec<Section> {
-        let section = Section::new("Calibration").note(self.truth.sentence());
+    /// `truth`: whether to say how much of it is known.
+    pub(crate) fn sections(&self, truth: bool) -> Vec<Section> {
+        let section = Section::new("Calibration").note_if(truth.then(|| self.truth.sentence()));
         let Some(all) = &self.all else {
             return vec![
                 section
@@ -205,7 +206,7 @@ impl Report for Calibration {
             primary: "calibration",
             citations,
             highlights: vec![],
-            sections: self.sections(),
+            sections: self.sections(true),
         }
     }
 }

@@ -119,8 +119,11 @@ impl Curves {
             let ended = self.curves.iter().filter(|c| (c.outcome == "terminated") == terminated);
             ended.map(|c| c.points.clone()).collect()
         };
-        let (stopped, on): (Vec<&Curve>, Vec<&Curve>) =
-            self.curves.iter().filter(|c| c.stop.is_some()).partition(|c| c.outcome == "terminated");
+        let (stopped, on): (Vec<&Curve>, Vec<&Curve>) = self
+            .curves
+            .iter()
+            .filter(|c| c.stop.is_some_and(|s| s.0 < self.max_epochs))
+            .partition(|c| c.outcome == "terminated");
         let stops = |curves: &[&Curve]| curves.iter().filter_map(|c| c.stop).collect::<Vec<_>>();
         let all = self.curves.iter().flat_map(|c| c.points.iter().map(|p| p.1));
         let opacity = if self.curves.len() > 40 { 0.45 } else { 0.8 };

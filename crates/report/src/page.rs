@@ -71,10 +71,10 @@ impl Report for Page {
         let parts = [
             self.summary.sections(),
             self.curves.sections(),
-            self.ranking.sections(),
+            self.ranking.sections(false),
             self.savings.sections(),
             self.pareto.sections(),
-            self.calibration.sections(),
+            self.calibration.sections(false),
             self.workers.sections(),
         ];
         Document {

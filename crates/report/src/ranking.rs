@@ -194,8 +194,10 @@ impl Ranking {
         })
     }
 
-    pub(crate) fn sections(&self) -> Vec<Section> {
-        let mut section = Section::new("Predicted against true rank").note(self.truth.sentence());
+    /// `truth`: whether to say how much of it is known.
+    pub(crate) fn sections(&self, truth: bool) -> Vec<Section> {
+        let mut section =
+            Section::new("Predicted against true rank").note_if(truth.then(|| self.truth.sentence()));
         let stopped = self.jobs.iter().any(|job| job.stops(self.citation.max_epochs));
         if !self.jobs.is_empty() && !stopped {
             return vec![section.note("For none of these was there a decision to stop before the last epoch: there is no prediction to judge.")];
@@ -233,7 +235,7 @@ impl Report for Ranking {
             primary: "ranking",
             citations,
             highlights: vec![],
-            sections: self.sections(),
+            sections: self.sections(true),
         }
     }
 }

@@ -317,8 +317,12 @@ impl Summary {
 
     pub(crate) fn sections(&self) -> Vec<Section> {
         let predicted = self.best.iter().filter(|n| n.fitness_source == "predicted").count();
+        let all = if predicted == self.best.len() { "All".to_owned() } else { format!("{predicted} of") };
         let unproven = (predicted > 0).then(|| {
-            format!("{predicted} of these {} were stopped early: their fitness is a prediction, not a measurement.", self.best.len())
+            format!(
+                "{all} these {} were stopped early: their fitness is a prediction, not a measurement.",
+                self.best.len()
+            )
         });
         let agreement = Section::new("Predicted against true")
             .note(self.truth.sentence())
