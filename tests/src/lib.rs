@@ -1,10 +1,6 @@
 //! What the end-to-end tests share: a laboratory with a database of its own, the real binaries, and ways to wait that
 //! say what they last saw.
-#![expect(
-    clippy::missing_panics_doc,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
     fs,
@@ -32,10 +28,7 @@ impl Lab {
     /// An empty laboratory.
     #[expect(clippy::new_without_default, reason = "it starts processes")]
     pub fn new() -> Self {
-        Self {
-            database: TestDatabase::new(),
-            dir: tempfile::tempdir().unwrap(),
-        }
+        Self { database: TestDatabase::new(), dir: tempfile::tempdir().unwrap() }
     }
 
     /// A session of the database.
@@ -48,10 +41,7 @@ impl Lab {
         let mut command = Command::new(self.binary(binary));
         command
             .env("DATABASE_URL", self.database.url())
-            .env(
-                "PENG_CHECKPOINTS",
-                format!("file://{}/checkpoints", self.dir.path().display()),
-            )
+            .env("PENG_CHECKPOINTS", format!("file://{}/checkpoints", self.dir.path().display()))
             .env("PENG_HOME", self.dir.path())
             .env("PENG_LOG", "info")
             .env("NO_COLOR", "1")
@@ -62,18 +52,8 @@ impl Lab {
 
     fn binary(&self, name: &str) -> PathBuf {
         // target/debug/deps/test-hash -> target/debug/name
-        let path = std::env::current_exe()
-            .unwrap()
-            .parent()
-            .unwrap()
-            .parent()
-            .unwrap()
-            .join(name);
-        assert!(
-            path.exists(),
-            "`{}` is not built: cargo build --workspace",
-            path.display()
-        );
+        let path = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join(name);
+        assert!(path.exists(), "`{}` is not built: cargo build --workspace", path.display());
         path
     }
 
@@ -105,10 +85,8 @@ impl Lab {
 
     /// Starts a worker whose log goes to a file of the laboratory.
     pub fn worker(&self, binary: &str, arguments: &[&str]) -> Worker {
-        let log = self.dir.path().join(format!(
-            "worker-{}.log",
-            fs::read_dir(self.dir.path()).unwrap().count()
-        ));
+        let log =
+            self.dir.path().join(format!("worker-{}.log", fs::read_dir(self.dir.path()).unwrap().count()));
         let file = fs::File::create(&log).unwrap();
         let mut command = self.command(binary);
         command
@@ -116,10 +94,7 @@ impl Lab {
             .args(arguments)
             .stdout(Stdio::null())
             .stderr(file);
-        Worker {
-            child: command.spawn().unwrap(),
-            log,
-        }
+        Worker { child: command.spawn().unwrap(), log }
     }
 
     /// One number from the database.
@@ -139,11 +114,7 @@ impl Lab {
     pub fn wait_for(&self, sql: &str, at_least: i64) {
         wait(sql, || {
             let count = self.count(sql);
-            if count >= at_least {
-                Ok(())
-            } else {
-                Err(format!("{count} of {at_least}"))
-            }
+            if count >= at_least { Ok(()) } else { Err(format!("{count} of {at_least}")) }
         });
     }
 }

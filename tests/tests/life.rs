@@ -50,24 +50,13 @@ fn a_killed_worker_loses_nothing() {
     let mut second = lab.worker("peng-replay-worker", &["--once"]);
     assert_eq!(second.join(), Some(0), "{}", second.log());
 
-    assert_eq!(
-        lab.count("result WHERE outcome = 'completed'"),
-        12,
-        "one result per job"
-    );
+    assert_eq!(lab.count("result WHERE outcome = 'completed'"), 12, "one result per job");
     assert_eq!(lab.count("attempt WHERE \"end\" = 'lost'"), 1);
     assert_eq!(lab.count("lease"), 0);
-    assert!(
-        lab.count("attempt WHERE first_step > 3") >= 1,
-        "it went on from its checkpoint"
-    );
+    assert!(lab.count("attempt WHERE first_step > 3") >= 1, "it went on from its checkpoint");
     assert_eq!(curves(&lab, "whole"), curves(&lab, "killed"));
     let superseded = "observation o JOIN attempt a ON a.job_id = o.job_id AND a.fence > o.fence AND o.recorded_at > a.started_at";
-    assert_eq!(
-        lab.count(superseded),
-        0,
-        "nothing was written under a superseded fence"
-    );
+    assert_eq!(lab.count(superseded), 0, "nothing was written under a superseded fence");
 }
 
 #[test]
@@ -90,10 +79,7 @@ fn a_stopping_worker_releases_its_job_without_a_crash() {
 fn a_running_job_is_cancelled_and_a_drained_worker_finishes_its_own() {
     let lab = Lab::new();
     lab.submit(&spec("s", "kind = \"random\"", 3, "engine = \"none\""));
-    let mut worker = lab.worker(
-        "peng-replay-worker",
-        &["--epoch-seconds", "0.3", "--lease-ttl", "2"],
-    );
+    let mut worker = lab.worker("peng-replay-worker", &["--epoch-seconds", "0.3"]);
     lab.wait_for("observation", 1);
     let running = lab.peng_json(&["job", "list", "--state", "running"])[0]["id"].to_string();
     assert!(lab.peng(&["job", "cancel", &running, "--yes"]).status.success());
@@ -108,12 +94,7 @@ fn a_running_job_is_cancelled_and_a_drained_worker_finishes_its_own() {
 #[test]
 fn every_stored_decision_can_be_recomputed() {
     let lab = Lab::new();
-    lab.submit(&spec(
-        "s",
-        "kind = \"random\"",
-        40,
-        "engine = \"peng\"\nrisk = 0.05\naudit = 0.1",
-    ));
+    lab.submit(&spec("s", "kind = \"random\"", 40, "engine = \"peng\"\nrisk = 0.05\naudit = 0.1"));
     let mut workers = [
         lab.worker("peng-replay-worker", &["--once", "--slots", "2"]),
         lab.worker("peng-replay-worker", &["--once"]),
@@ -122,10 +103,7 @@ fn every_stored_decision_can_be_recomputed() {
         assert_eq!(worker.join(), Some(0), "{}", worker.log());
     }
     assert_eq!(lab.count("result"), 40);
-    assert!(
-        lab.count("result WHERE outcome = 'terminated'") > 5,
-        "the predictor stopped some"
-    );
+    assert!(lab.count("result WHERE outcome = 'terminated'") > 5, "the predictor stopped some");
     let mut conn = lab.connect();
     let stored = searches::find(&mut conn, "s").unwrap().unwrap();
     let spec = Spec::from_json(&stored.spec).unwrap();
@@ -160,10 +138,8 @@ fn an_evolving_search_proposes_until_its_budget_is_spent() {
         "engine = \"penguin-v4\"",
     ));
     assert!(lab.count("job") < 20, "children come later");
-    let mut workers = [
-        lab.worker("peng-replay-worker", &["--once"]),
-        lab.worker("peng-replay-worker", &["--once"]),
-    ];
+    let mut workers =
+        [lab.worker("peng-replay-worker", &["--once"]), lab.worker("peng-replay-worker", &["--once"])];
     for worker in &mut workers {
         assert_eq!(worker.join(), Some(0), "{}", worker.log());
     }
@@ -179,26 +155,18 @@ fn bad_input_is_one_clear_error_and_loses_nothing() {
     lab.submit(&good);
     let again = lab.peng(&["search", "submit", "spec.toml"]);
     assert_eq!(again.status.code(), Some(1));
-    assert!(
-        stderr(&again).contains("a search named `s` exists already"),
-        "{}",
-        stderr(&again)
-    );
+    assert!(stderr(&again).contains("a search named `s` exists already"), "{}", stderr(&again));
     lab.file("bad.toml", &good.replace("engine", "engin"));
     let misspelt = lab.peng(&["search", "submit", "bad.toml"]);
     assert_eq!(misspelt.status.code(), Some(1));
     assert!(
-        stderr(&misspelt).contains("bad.toml:11: unknown key `predictor.engin` (did you mean `engine`?)"),
+        stderr(&misspelt).contains("bad.toml:12: unknown key `predictor.engin` (did you mean `engine`?)"),
         "{}",
         stderr(&misspelt)
     );
     assert_eq!(lab.peng(&["search", "sumbit"]).status.code(), Some(2));
     let unknown = lab.peng(&["search", "show", "t"]);
-    assert!(
-        stderr(&unknown).contains("did you mean `s`?"),
-        "{}",
-        stderr(&unknown)
-    );
+    assert!(stderr(&unknown).contains("did you mean `s`?"), "{}", stderr(&unknown));
 
     let unreachable = lab
         .command("peng")
@@ -208,20 +176,11 @@ fn bad_input_is_one_clear_error_and_loses_nothing() {
         .unwrap();
     assert_eq!(unreachable.status.code(), Some(1));
     let text = stderr(&unreachable);
-    assert!(
-        text.contains("cannot reach the database") && !text.contains("s3cret"),
-        "{text}"
-    );
+    assert!(text.contains("cannot reach the database") && !text.contains("s3cret"), "{text}");
 
-    let nowhere = lab
-        .command("peng-replay-worker")
-        .env("PENG_CHECKPOINTS", "file:///dev/null/x")
-        .output()
-        .unwrap();
+    let nowhere =
+        lab.command("peng-replay-worker").env("PENG_CHECKPOINTS", "file:///dev/null/x").output().unwrap();
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(stderr(&nowhere).contains("/dev/null/x"), "{}", stderr(&nowhere));
-    assert_eq!(
-        (lab.count("search"), lab.count("job WHERE state = 'ready'")),
-        (1, 2)
-    );
+    assert_eq!((lab.count("search"), lab.count("job WHERE state = 'ready'")), (1, 2));
 }

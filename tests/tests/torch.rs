@@ -62,10 +62,7 @@ fn a_search_on_the_digits_survives_a_killed_worker_bit_for_bit() {
     assert_eq!(lab.count("attempt WHERE \"end\" = 'lost'"), 1);
     let (whole, killed) = (curves(&lab, "whole"), curves(&lab, "killed"));
     assert!(whole.len() >= 4, "{}", whole.len());
-    assert_eq!(
-        whole, killed,
-        "accuracies and losses are the same to the last bit"
-    );
+    assert_eq!(whole, killed, "accuracies and losses are the same to the last bit");
     let best = whole.iter().map(|point| point.val_acc).fold(0.0, f64::max);
     assert!(best > 80.0, "the networks learn: best {best}");
 

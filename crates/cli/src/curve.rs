@@ -111,8 +111,7 @@ pub struct Replay {
 }
 
 fn engine(name: &str) -> Result<EngineName, String> {
-    name.parse()
-        .map_err(|error: predictor::SettingsError| error.to_string())
+    name.parse().map_err(|error: predictor::SettingsError| error.to_string())
 }
 
 pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
@@ -128,24 +127,15 @@ fn run_import(args: &Import, format: Format) -> anyhow::Result<Exit> {
         Unit::Percent => import::Unit::Percent,
         Unit::Fraction => import::Unit::Fraction,
     };
-    let request = import::Request {
-        search: &args.search,
-        unit,
-        target: args.target,
-        engine: args.engine.as_deref(),
-    };
+    let request =
+        import::Request { search: &args.search, unit, target: args.target, engine: args.engine.as_deref() };
     let imported = import::import(&mut db::connect()?, &args.file, &request)?;
     let name = &args.search;
     let text = match &imported {
         Imported::Unchanged { jobs } => {
             format!("`{name}` is there already, with the same {jobs} curves: nothing was done")
         }
-        Imported::Stored {
-            jobs,
-            observations,
-            cut_off,
-            notes,
-        } => {
+        Imported::Stored { jobs, observations, cut_off, notes } => {
             let mut lines = vec![format!("stored {observations} points of {jobs} curves as search `{name}`")];
             if *cut_off > 0 {
                 lines.push(format!(
@@ -163,10 +153,7 @@ fn run_import(args: &Import, format: Format) -> anyhow::Result<Exit> {
 
 fn run_replay(args: Replay, format: Format) -> anyhow::Result<Exit> {
     let settings = |&engine: &EngineName| {
-        let default = Settings {
-            engine,
-            ..Settings::default()
-        };
+        let default = Settings { engine, ..Settings::default() };
         Settings {
             keep: args.keep.unwrap_or(default.keep),
             risk: args.risk.unwrap_or(default.risk),
@@ -192,11 +179,7 @@ fn run_replay(args: Replay, format: Format) -> anyhow::Result<Exit> {
         }
         crate::report::write(&tradeoff, format, args.to)?;
     } else {
-        crate::report::write(
-            &report::replay(conn, &args.search, &filter, &request)?,
-            format,
-            args.to,
-        )?;
+        crate::report::write(&report::replay(conn, &args.search, &filter, &request)?, format, args.to)?;
     }
     Ok(Exit::Ok)
 }
@@ -219,10 +202,6 @@ fn run_export(search: &str, file: Option<PathBuf>, format: Format) -> anyhow::Re
         path.display(),
         beside.display()
     );
-    output::value(
-        format,
-        &serde_json::json!({ "points": points, "networks": networks }),
-        &text,
-    )?;
+    output::value(format, &serde_json::json!({ "points": points, "networks": networks }), &text)?;
     Ok(Exit::Ok)
 }

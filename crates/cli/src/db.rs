@@ -65,30 +65,16 @@ fn up(format: Format) -> anyhow::Result<()> {
     }
     let private = Server::at(server::default_home());
     let started = private.up()?;
-    let mut conn = Database::new(private.url())
-        .connect()
-        .context("the private Postgres was started")?;
+    let mut conn = Database::new(private.url()).connect().context("the private Postgres was started")?;
     let migrations = migration::migrate(&mut conn)?.len();
     let url = private.url();
     let text = format!(
         "private Postgres {} in {}\nurl: {url}{}",
         if started { "started" } else { "runs already" },
         private.home().display(),
-        if migrations > 0 {
-            format!("\n{migrations} migrations done")
-        } else {
-            String::new()
-        },
+        if migrations > 0 { format!("\n{migrations} migrations done") } else { String::new() },
     );
-    output::value(
-        format,
-        &Up {
-            started,
-            url,
-            migrations,
-        },
-        &text,
-    )
+    output::value(format, &Up { started, url, migrations }, &text)
 }
 
 #[derive(Serialize)]
@@ -99,11 +85,7 @@ struct Down {
 fn down(format: Format) -> anyhow::Result<()> {
     let private = Server::at(server::default_home());
     let stopped = private.down()?;
-    let text = if stopped {
-        "private Postgres stopped"
-    } else {
-        "private Postgres was not running"
-    };
+    let text = if stopped { "private Postgres stopped" } else { "private Postgres was not running" };
     output::value(format, &Down { stopped }, text)
 }
 
@@ -124,10 +106,8 @@ fn status(format: Format) -> anyhow::Result<Exit> {
         server::Status::Up(pid) => format!("runs as process {pid}, in {}", private.home().display()),
     };
     let database = Database::from_env();
-    let conn = database
-        .as_ref()
-        .map_err(ToString::to_string)
-        .and_then(|d| d.connect().map_err(|e| e.to_string()));
+    let conn =
+        database.as_ref().map_err(ToString::to_string).and_then(|d| d.connect().map_err(|e| e.to_string()));
     let (answers, schema) = match conn {
         Ok(mut conn) => (true, schema(&migration::check(&mut conn))),
         Err(error) => (false, error),
@@ -139,29 +119,14 @@ fn status(format: Format) -> anyhow::Result<Exit> {
         if answers { "yes" } else { "no" },
     );
     let fits = schema == FITS;
-    output::value(
-        format,
-        &Status {
-            database,
-            private_server,
-            answers,
-            schema,
-        },
-        &text,
-    )?;
-    if fits {
-        Ok(Exit::Ok)
-    } else {
-        anyhow::bail!("the database cannot be used")
-    }
+    output::value(format, &Status { database, private_server, answers, schema }, &text)?;
+    if fits { Ok(Exit::Ok) } else { anyhow::bail!("the database cannot be used") }
 }
 
 const FITS: &str = "fits this version";
 
 fn schema(check: &Result<(), SchemaError>) -> String {
-    check
-        .as_ref()
-        .map_or_else(ToString::to_string, |()| FITS.to_owned())
+    check.as_ref().map_or_else(ToString::to_string, |()| FITS.to_owned())
 }
 
 #[derive(Serialize)]

@@ -55,9 +55,7 @@ const COLUMNS: &[Column<'static, JobRow>] = &[
     ("search", |job| job.search.clone()),
     ("state", |job| job.state.as_str().to_owned()),
     ("mode", |job| job.mode.as_str().to_owned()),
-    ("epoch", |job| {
-        job.epoch.map_or_else(String::new, |epoch| format!("{epoch:.1}"))
-    }),
+    ("epoch", |job| job.epoch.map_or_else(String::new, |epoch| format!("{epoch:.1}"))),
     ("val_acc", |job| percent(job.val_acc)),
     ("predicted", |job| percent(job.prediction)),
     ("crashes", |job| job.crashes.to_string()),
@@ -69,26 +67,15 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     let mut conn = db::connect()?;
     match command {
         Command::List { search, state, limit } => {
-            let search = search
-                .map(|name| crate::search::find(&mut conn, &name))
-                .transpose()?
-                .map(|search| search.id);
-            output::rows(
-                format,
-                &job::list(&mut conn, search, &state, None, limit)?,
-                COLUMNS,
-            )?;
+            let search =
+                search.map(|name| crate::search::find(&mut conn, &name)).transpose()?.map(|search| search.id);
+            output::rows(format, &job::list(&mut conn, search, &state, None, limit)?, COLUMNS)?;
         }
         Command::Show { jobs } => {
             let ids = resolve(&mut conn, &jobs)?;
-            let shown = ids
-                .iter()
-                .map(|id| job::show(&mut conn, *id))
-                .collect::<Result<Vec<_>, _>>()?;
+            let shown = ids.iter().map(|id| job::show(&mut conn, *id)).collect::<Result<Vec<_>, _>>()?;
             if format == Format::Table {
-                shown
-                    .iter()
-                    .try_for_each(|job| output::value(format, &(), &text(job)))?;
+                shown.iter().try_for_each(|job| output::value(format, &(), &text(job)))?;
             } else {
                 output::rows(format, &shown, &[])?;
             }
@@ -106,10 +93,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
             let ids = resolve(&mut conn, &jobs)?;
             output::confirm(&format!("cancel {} jobs?", ids.len()), yes)?;
             let cancelled = job::cancel(&mut conn, &ids)?;
-            let text = format!(
-                "{} cancelled, {} asked to stop",
-                cancelled.at_once, cancelled.requested
-            );
+            let text = format!("{} cancelled, {} asked to stop", cancelled.at_once, cancelled.requested);
             output::value(format, &cancelled, &text)?;
         }
     }
@@ -127,13 +111,7 @@ fn resolve(conn: &mut diesel::PgConnection, jobs: &Selector) -> anyhow::Result<V
 fn text(shown: &job::Shown) -> String {
     let job = &shown.job;
     let mut lines = vec![
-        format!(
-            "job {} of search {}: {} ({})",
-            job.id,
-            job.search,
-            job.state.as_str(),
-            job.mode.as_str()
-        ),
+        format!("job {} of search {}: {} ({})", job.id, job.search, job.state.as_str(), job.mode.as_str()),
         format!("architecture  {}", job.architecture),
         format!("next          {}", shown.next),
     ];
@@ -141,17 +119,10 @@ fn text(shown: &job::Shown) -> String {
         lines.push(format!("error         {error}"));
     }
     let points = shown.curve.iter().map(|p| {
-        let interval = p
-            .low_80
-            .zip(p.high_80)
-            .map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}"));
-        let decision = p.decision.map_or("", |d| {
-            if d == store::curve::Decision::Stop {
-                "stop"
-            } else {
-                "continue"
-            }
-        });
+        let interval =
+            p.low_80.zip(p.high_80).map_or_else(String::new, |(low, high)| format!("{low:.2} to {high:.2}"));
+        let decision =
+            p.decision.map_or("", |d| if d == store::curve::Decision::Stop { "stop" } else { "continue" });
         vec![
             format!("{:.1}", p.epoch),
             format!("{:.2}", p.val_acc),
@@ -162,15 +133,7 @@ fn text(shown: &job::Shown) -> String {
             p.reason.clone().unwrap_or_default(),
         ]
     });
-    let headings = [
-        "epoch",
-        "val_acc",
-        "train_acc",
-        "predicted",
-        "80 %",
-        "decision",
-        "reason",
-    ];
+    let headings = ["epoch", "val_acc", "train_acc", "predicted", "80 %", "decision", "reason"];
     let mut curve = output::table(&headings, points.collect());
     output::align_right(&mut curve, &[0, 1, 2, 3]);
     lines.push(format!("\n{curve}"));

@@ -15,12 +15,7 @@ use clap::{Parser, Subcommand};
 
 /// Neural architecture search in which each training decides for itself when to stop
 #[derive(Debug, Parser)]
-#[command(
-    name = "peng",
-    version,
-    propagate_version = true,
-    arg_required_else_help = true
-)]
+#[command(name = "peng", version, propagate_version = true, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     noun: Noun,
@@ -84,18 +79,12 @@ fn main() -> ExitCode {
 
 /// `peng job list | head` is not an error.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
     io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn init_logs() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("PENG_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
 }

@@ -35,9 +35,7 @@ pub fn rows<T: Serialize>(format: Format, rows: &[T], columns: &[Column<'_, T>])
             writer.flush()?;
         }
         Format::Table => {
-            let lines = rows
-                .iter()
-                .map(|row| columns.iter().map(|(_, cell)| cell(row)).collect());
+            let lines = rows.iter().map(|row| columns.iter().map(|(_, cell)| cell(row)).collect());
             let headings: Vec<_> = columns.iter().map(|(heading, _)| *heading).collect();
             writeln!(out, "{}", table(&headings, lines.collect()))?;
         }
@@ -57,9 +55,7 @@ pub fn value<T: Serialize>(format: Format, value: &T, text: &str) -> anyhow::Res
 /// A table without lines but one under the headings; numbers stand right.
 pub fn table(headings: &[&str], lines: Vec<Vec<String>>) -> Table {
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     if !io::stdout().is_terminal() {
         table.set_content_arrangement(ContentArrangement::Disabled);
     }
@@ -94,18 +90,15 @@ pub fn error(error: &anyhow::Error, format: Format) {
 
 /// Causes that the text before them ends with are not repeated.
 fn chain(error: &anyhow::Error) -> String {
-    error
-        .chain()
-        .map(ToString::to_string)
-        .fold(String::new(), |text, cause| {
-            if text.is_empty() {
-                cause
-            } else if text.contains(&cause) {
-                text
-            } else {
-                format!("{text}: {cause}")
-            }
-        })
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| {
+        if text.is_empty() {
+            cause
+        } else if text.contains(&cause) {
+            text
+        } else {
+            format!("{text}: {cause}")
+        }
+    })
 }
 
 fn json<T: Serialize>(out: &mut impl io::Write, value: &T) -> anyhow::Result<()> {
@@ -125,11 +118,7 @@ pub fn confirm(question: &str, yes: bool) -> anyhow::Result<()> {
     eprint!("{question} [y/N] ");
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") {
-        Ok(())
-    } else {
-        anyhow::bail!("nothing was done")
-    }
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { anyhow::bail!("nothing was done") }
 }
 
 /// `71.20`, or a dash.

@@ -78,51 +78,29 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     let conn = &mut db::connect()?;
     match command {
         Command::Summary(one) if format == Format::Html => {
-            write(
-                &report::page(conn, &one.search, &one.how.filter()?)?,
-                format,
-                one.how.to,
-            )?;
+            write(&report::page(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
-        Command::Summary(one) => write(
-            &report::summary(conn, &one.search, &one.how.filter()?)?,
-            format,
-            one.how.to,
-        )?,
-        Command::Savings(one) => write(
-            &report::savings(conn, &one.search, &one.how.filter()?)?,
-            format,
-            one.how.to,
-        )?,
-        Command::Ranking(one) => write(
-            &report::ranking(conn, &one.search, &one.how.filter()?)?,
-            format,
-            one.how.to,
-        )?,
+        Command::Summary(one) => {
+            write(&report::summary(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?
+        }
+        Command::Savings(one) => {
+            write(&report::savings(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?
+        }
+        Command::Ranking(one) => {
+            write(&report::ranking(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?
+        }
         Command::Calibration(one) => {
-            write(
-                &report::calibration(conn, &one.search, &one.how.filter()?)?,
-                format,
-                one.how.to,
-            )?;
+            write(&report::calibration(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
-        Command::Pareto(one) => write(
-            &report::pareto(conn, &one.search, &one.how.filter()?)?,
-            format,
-            one.how.to,
-        )?,
+        Command::Pareto(one) => {
+            write(&report::pareto(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?
+        }
         Command::Compare { first, second, how } => {
-            write(
-                &report::compare(conn, &first, &second, &how.filter()?)?,
-                format,
-                how.to,
-            )?;
+            write(&report::compare(conn, &first, &second, &how.filter()?)?, format, how.to)?;
         }
-        Command::Workers(one) => write(
-            &report::workers(conn, &one.search, &one.how.filter()?)?,
-            format,
-            one.how.to,
-        )?,
+        Command::Workers(one) => {
+            write(&report::workers(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?
+        }
         Command::Job { id, to } => write(&report::job(conn, id)?, format, to)?,
     }
     Ok(Exit::Ok)
@@ -140,16 +118,12 @@ pub fn write(report: &impl Report, format: Format, to: Option<PathBuf>) -> anyho
         let file = File::create(&path).with_context(|| format!("cannot write `{}`", path.display()))?;
         let mut out = BufWriter::new(file);
         report.write(output, Style::default(), &mut out)?;
-        out.flush()
-            .with_context(|| format!("cannot write `{}`", path.display()))?;
+        out.flush().with_context(|| format!("cannot write `{}`", path.display()))?;
         return Ok(());
     }
     let terminal = io::stdout().is_terminal();
     let style = Style {
-        width: comfy_table::Table::new()
-            .width()
-            .unwrap_or(Style::default().width)
-            .clamp(60, 160),
+        width: comfy_table::Table::new().width().unwrap_or(Style::default().width).clamp(60, 160),
         styled: terminal && std::env::var_os("NO_COLOR").is_none(),
     };
     let mut out = BufWriter::new(io::stdout().lock());

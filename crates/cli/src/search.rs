@@ -80,11 +80,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
             let mut conn = db::connect()?;
             let id = find(&mut conn, &name)?.id;
             let count = searches::pause(&mut conn, id)?;
-            output::value(
-                format,
-                &serde_json::json!({ "paused": count }),
-                &format!("{count} jobs wait"),
-            )?;
+            output::value(format, &serde_json::json!({ "paused": count }), &format!("{count} jobs wait"))?;
         }
         Command::Resume { name } => {
             let mut conn = db::connect()?;
@@ -101,10 +97,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
             let id = find(&mut conn, &name)?.id;
             output::confirm(&format!("cancel search {name}?"), yes)?;
             let cancelled = searches::cancel(&mut conn, id)?;
-            let text = format!(
-                "{} jobs cancelled, {} asked to stop",
-                cancelled.at_once, cancelled.requested
-            );
+            let text = format!("{} jobs cancelled, {} asked to stop", cancelled.at_once, cancelled.requested);
             output::value(format, &cancelled, &text)?;
         }
     }
@@ -117,10 +110,7 @@ pub fn find(conn: &mut PgConnection, name: &str) -> anyhow::Result<Search> {
         return Ok(search);
     }
     let names = searches::names(conn)?;
-    let near = names
-        .iter()
-        .map(|n| (strsim::damerau_levenshtein(n, name), n))
-        .min();
+    let near = names.iter().map(|n| (strsim::damerau_levenshtein(n, name), n)).min();
     match near {
         Some((distance, near)) if distance <= 1 + name.len() / 3 => {
             anyhow::bail!("there is no search `{name}`: did you mean `{near}`?")
@@ -138,18 +128,13 @@ struct Submitted<'a> {
 }
 
 fn named(spec: Spec, name: Option<String>) -> anyhow::Result<Spec> {
-    name.map_or_else(|| Ok(spec.clone()), |name| spec.renamed(&name))
-        .map_err(Into::into)
+    name.map_or_else(|| Ok(spec.clone()), |name| spec.renamed(&name)).map_err(Into::into)
 }
 
 fn submit(spec: &Spec, dry_run: bool, format: Format) -> anyhow::Result<()> {
     let jobs = search::first_jobs(spec)?;
     if dry_run {
-        return output::rows(
-            format,
-            &jobs.iter().map(Planned::from).collect::<Vec<_>>(),
-            PLANNED,
-        );
+        return output::rows(format, &jobs.iter().map(Planned::from).collect::<Vec<_>>(), PLANNED);
     }
     let mut conn = db::connect()?;
     let (id, count) = search::submit(&mut conn, spec, &jobs)?;
@@ -157,12 +142,7 @@ fn submit(spec: &Spec, dry_run: bool, format: Format) -> anyhow::Result<()> {
     let text = format!("search {name}: {count} jobs enqueued\nfollow it with: peng search watch {name}");
     output::value(
         format,
-        &Submitted {
-            search: name,
-            id: Some(id),
-            jobs: count,
-            spec_hash: spec.hash(),
-        },
+        &Submitted { search: name, id: Some(id), jobs: count, spec_hash: spec.hash() },
         &text,
     )
 }
@@ -201,9 +181,7 @@ const COLUMNS: &[Column<'static, Progress>] = &[
     ("search", |s| s.name.clone()),
     ("state", |s| format!("{:?}", s.state).to_lowercase()),
     ("engine", |s| s.engine.clone()),
-    ("jobs", |s| {
-        format!("{}/{}", s.terminated + s.completed + s.other, s.jobs)
-    }),
+    ("jobs", |s| format!("{}/{}", s.terminated + s.completed + s.other, s.jobs)),
     ("running", |s| s.running.to_string()),
     ("failed", |s| s.failed.to_string()),
     ("saved", |s| percent(saved_percent(s)) + " %"),

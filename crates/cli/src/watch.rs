@@ -25,9 +25,7 @@ pub fn follow(conn: &mut PgConnection, search: &Search, timeout: Option<Duration
     let mut screen = Screen::new(search);
     loop {
         let progress = searches::progress(conn, Some(&search.name))?.pop();
-        let Some(progress) = progress else {
-            anyhow::bail!("search `{}` has been removed", search.name)
-        };
+        let Some(progress) = progress else { anyhow::bail!("search `{}` has been removed", search.name) };
         let running = job::list(conn, Some(search.id), &[JobState::Running], None, 64)?;
         screen.draw(&progress, &running);
         // A worker marks a search finished a moment after its last job.
@@ -35,19 +33,11 @@ pub fn follow(conn: &mut PgConnection, search: &Search, timeout: Option<Duration
             && matches!(progress.state, SearchState::Finished | SearchState::Cancelled);
         if settled {
             screen.finish(&progress);
-            return Ok(if progress.failed > 0 {
-                Exit::SomeJobsFailed
-            } else {
-                Exit::Ok
-            });
+            return Ok(if progress.failed > 0 { Exit::SomeJobsFailed } else { Exit::Ok });
         }
         if timeout.is_some_and(|timeout| start.elapsed() >= timeout) {
             screen.finish(&progress);
-            eprintln!(
-                "search {} is not finished after {} s",
-                search.name,
-                start.elapsed().as_secs()
-            );
+            eprintln!("search {} is not finished after {} s", search.name, start.elapsed().as_secs());
             return Ok(Exit::TimedOut);
         }
         thread::sleep(REFRESH);
@@ -68,34 +58,20 @@ impl Screen {
         let live = std::io::stderr().is_terminal();
         let bars = MultiProgress::new();
         let total = bars.add(ProgressBar::new(0));
-        total.set_style(style(
-            "{prefix:<18.bold} {bar:28.green/black} {pos:>4}/{len} jobs  {msg}",
-        ));
+        total.set_style(style("{prefix:<18.bold} {bar:28.green/black} {pos:>4}/{len} jobs  {msg}"));
         total.set_prefix(search.name.clone());
-        Self {
-            bars,
-            total,
-            jobs: HashMap::new(),
-            max_epochs: search.max_epochs,
-            said: -1,
-            live,
-        }
+        Self { bars, total, jobs: HashMap::new(), max_epochs: search.max_epochs, said: -1, live }
     }
 
     fn draw(&mut self, progress: &Progress, running: &[JobRow]) {
         if !self.live {
             return self.say(progress);
         }
-        self.total
-            .set_length(progress.jobs.max(i64::from(progress.budget).min(progress.jobs)) as u64);
+        self.total.set_length(progress.jobs.max(i64::from(progress.budget).min(progress.jobs)) as u64);
         self.total.set_position(ended(progress) as u64);
         self.total.set_message(summary(progress));
-        let gone: Vec<_> = self
-            .jobs
-            .keys()
-            .filter(|id| !running.iter().any(|job| job.id == **id))
-            .copied()
-            .collect();
+        let gone: Vec<_> =
+            self.jobs.keys().filter(|id| !running.iter().any(|job| job.id == **id)).copied().collect();
         for id in gone {
             if let Some(bar) = self.jobs.remove(&id) {
                 bar.finish_and_clear();
@@ -125,12 +101,7 @@ impl Screen {
         let done = ended(progress);
         if done != self.said {
             self.said = done;
-            eprintln!(
-                "{}: {done}/{} jobs  {}",
-                progress.name,
-                progress.jobs,
-                summary(progress)
-            );
+            eprintln!("{}: {done}/{} jobs  {}", progress.name, progress.jobs, summary(progress));
         }
     }
 
@@ -156,16 +127,10 @@ fn summary(progress: &Progress) -> String {
             progress.epochs_trained, progress.epochs_saved
         )
     });
-    let failed = if progress.failed > 0 {
-        format!("  {} failed", progress.failed)
-    } else {
-        String::new()
-    };
+    let failed = if progress.failed > 0 { format!("  {} failed", progress.failed) } else { String::new() };
     format!("best {} %{saved}{failed}", percent(progress.best))
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template)
-        .expect("the template is constant and valid")
-        .progress_chars("━━╌")
+    ProgressStyle::with_template(template).expect("the template is constant and valid").progress_chars("━━╌")
 }

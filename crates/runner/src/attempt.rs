@@ -1,6 +1,7 @@
 //! One attempt at one job: restore, train, hand each interval to the recorder, say how it ends.
 
 use std::{
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
@@ -49,6 +50,19 @@ pub enum Ending {
     Silent,
 }
 
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished(outcome, None) => f.write_str(outcome.as_str()),
+            Self::Finished(outcome, Some(error)) => write!(f, "{}: {error}", outcome.as_str()),
+            Self::Released => f.write_str("the worker leaves"),
+            Self::Retry(error) => write!(f, "tried again later: {error}"),
+            Self::Lost => f.write_str("the lease was lost"),
+            Self::Silent => f.write_str("the database is silent"),
+        }
+    }
+}
+
 /// Trains one claimed job until something decides how it ends. Writes observations, but not the ending.
 pub fn train(
     terms: &Terms<'_>,
@@ -60,10 +74,8 @@ pub fn train(
 ) -> Result<Ending, diesel::result::Error> {
     let points = curve::load(conn, claim.job_id, i32::MAX)?;
     let (done, checkpoint) = restore(terms, claim, conn)?;
-    if let Some(ending) = points
-        .last()
-        .filter(|last| last.step == done)
-        .and_then(|last| verdict(last, claim.mode, terms.steps))
+    if let Some(ending) =
+        points.last().filter(|last| last.step == done).and_then(|last| verdict(last, claim.mode, terms.steps))
     {
         return Ok(ending); // It was decided, and its worker died before it could say so.
     }
@@ -85,14 +97,7 @@ pub fn train(
         Err(error) => return Ok(ending_of(error)),
     };
     let (sender, receiver) = bounded(0);
-    let recorder = Recorder {
-        terms,
-        claim,
-        hold,
-        conn,
-        judge,
-        points,
-    };
+    let recorder = Recorder { terms, claim, hold, conn, judge, points };
     let (trained, recorded) = std::thread::scope(|scope| {
         let recorder = scope.spawn(|| {
             let receiver = receiver;
@@ -102,12 +107,14 @@ pub fn train(
         (trained, recorder.join())
     });
     let recorded = recorded.unwrap_or_else(|panic| Some(Ending::Retry(panic_text(panic.as_ref()))));
-    Ok(match hold.interrupt.reason() {
+    let ending = match hold.interrupt.reason() {
         Some(Reason::Lost) => Ending::Lost,
         Some(Reason::Cancelled) => Ending::Finished(Outcome::Cancelled, None),
         Some(Reason::Silent) if !matches!(recorded, Some(Ending::Finished(..))) => Ending::Silent,
         _ => recorded.unwrap_or(trained),
-    })
+    };
+    session.end(&ending.to_string());
+    Ok(ending)
 }
 
 /// Trains interval after interval; each is saved and handed over while the next one trains. Says how the attempt ends
@@ -122,25 +129,27 @@ fn advance_all(
 ) -> Ending {
     for step in done + 1..=terms.steps as i32 {
         let measurement = match contained(|| session.advance(&hold.interrupt)) {
-            Ok(Advance::Measured(measurement)) => measurement,
+            Ok(Advance::Measured(measurement)) => {
+                hold.progressed();
+                measurement
+            }
             Ok(Advance::Interrupted) => return Ending::Released,
             Err(error) => return ending_of(error),
         };
-        let saved = terms
-            .scratch
-            .join(format!("{}-{}-{step}", claim.job_id, claim.fence));
+        let saved = terms.scratch.join(format!("{}-{}-{step}", claim.job_id, claim.fence));
         if let Err(error) = contained(|| session.save(&saved)) {
             return ending_of(error);
         }
-        if intervals
-            .send(Interval {
-                step,
-                measurement,
-                saved,
-            })
-            .is_err()
-        {
+        let (judged, wait) = bounded::<()>(0);
+        if intervals.send(Interval { step, measurement, saved, judged }).is_err() {
             return Ending::Released; // The recorder has decided and says how.
+        }
+        if session.waits_for_decision() {
+            // Nothing is ever sent: the channel closes when the interval has been judged.
+            let _closed = wait.recv();
+            if hold.interrupt.is_set() {
+                return Ending::Released;
+            }
         }
         if terms.leaving.load(Ordering::Relaxed) {
             return Ending::Released;
@@ -162,18 +171,10 @@ fn restore(
         match terms.checkpoints.fetch(&candidate, &file) {
             Ok(()) => {
                 let epoch = f64::from(candidate.step) * terms.spec.budget.interval;
-                info!(
-                    job.id = job,
-                    step = candidate.step,
-                    "job {job}: resumed after epoch {epoch:.1}"
-                );
+                info!(job.id = job, step = candidate.step, "job {job}: resumed after epoch {epoch:.1}");
                 return Ok((candidate.step, Some(file)));
             }
-            Err(error) => warn!(
-                job.id = job,
-                "job {job}: {}; falling back to the one before",
-                chain(&error)
-            ),
+            Err(error) => warn!(job.id = job, "job {job}: {}; falling back to the one before", chain(&error)),
         }
     }
     Ok((0, None))
@@ -194,10 +195,8 @@ fn contained<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<T, Train
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| panic.downcast_ref::<&str>().copied());
+    let text =
+        panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     format!("panicked: {}", text.unwrap_or("without a message"))
 }
 

@@ -68,22 +68,13 @@ impl CheckpointStore {
     /// [`CheckpointError::Url`] for a URL that names no store, [`CheckpointError::Io`] for a directory that cannot be
     /// made.
     pub fn open(url: &str) -> Result<Self, CheckpointError> {
-        let bad = |reason: String| CheckpointError::Url {
-            url: url.to_owned(),
-            reason,
-        };
+        let bad = |reason: String| CheckpointError::Url { url: url.to_owned(), reason };
         let parsed = Url::parse(url).map_err(|error| bad(error.to_string()))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = Arc::new(runtime.map_err(|source| CheckpointError::Io {
-            path: url.into(),
-            source,
-        })?);
+        let runtime = Arc::new(runtime.map_err(|source| CheckpointError::Io { path: url.into(), source })?);
         let (objects, prefix): (Arc<dyn ObjectStore>, _) = if parsed.scheme() == "file" {
             let dir = parsed.to_file_path().map_err(|()| bad("not a path".to_owned()))?;
-            fs::create_dir_all(&dir).map_err(|source| CheckpointError::Io {
-                path: dir.clone(),
-                source,
-            })?;
+            fs::create_dir_all(&dir).map_err(|source| CheckpointError::Io { path: dir.clone(), source })?;
             let local = LocalFileSystem::new_with_prefix(&dir).map_err(|error| bad(error.to_string()))?;
             (Arc::new(local.with_fsync(true)), Key::default())
         } else {
@@ -94,12 +85,7 @@ impl CheckpointStore {
         };
         let mut url = parsed;
         url.set_query(None);
-        Ok(Self {
-            url,
-            objects,
-            prefix,
-            runtime,
-        })
+        Ok(Self { url, objects, prefix, runtime })
     }
 
     /// Writes and deletes a small object, so that a worker that cannot write says so before it claims a job.
@@ -107,15 +93,8 @@ impl CheckpointStore {
     /// # Errors
     /// [`CheckpointError::Store`].
     pub fn probe(&self) -> Result<(), CheckpointError> {
-        let key = self
-            .prefix
-            .clone()
-            .join(format!(".probe-{}", uuid::Uuid::new_v4()));
-        let failed = |source| CheckpointError::Store {
-            action: "write",
-            uri: self.uri(&key),
-            source,
-        };
+        let key = self.prefix.clone().join(format!(".probe-{}", uuid::Uuid::new_v4()));
+        let failed = |source| CheckpointError::Store { action: "write", uri: self.uri(&key), source };
         self.runtime.block_on(async {
             self.objects.put(&key, "peng".into()).await.map_err(failed)?;
             self.objects.delete(&key).await.map_err(failed)
@@ -133,24 +112,15 @@ impl CheckpointStore {
         step: i32,
         file: &Path,
     ) -> Result<NewCheckpoint, CheckpointError> {
-        let io = |source| CheckpointError::Io {
-            path: file.to_owned(),
-            source,
-        };
+        let io = |source| CheckpointError::Io { path: file.to_owned(), source };
         let content = fs::read(file).map_err(io)?;
         let sha256 = digest(&content);
         let bytes = content.len() as i64;
         let name = format!("{search}/{}/{step:06}-{}.ckpt", lease.job_id, lease.fence);
-        let key = name
-            .split('/')
-            .fold(self.prefix.clone(), |key, part| key.join(part));
+        let key = name.split('/').fold(self.prefix.clone(), |key, part| key.join(part));
         let uri = self.uri(&key);
         let put = self.runtime.block_on(self.objects.put(&key, content.into()));
-        put.map_err(|source| CheckpointError::Store {
-            action: "write",
-            uri: uri.clone(),
-            source,
-        })?;
+        put.map_err(|source| CheckpointError::Store { action: "write", uri: uri.clone(), source })?;
         fs::remove_file(file).map_err(io)?;
         Ok(NewCheckpoint { uri, bytes, sha256 })
     }
@@ -161,16 +131,10 @@ impl CheckpointStore {
     /// [`CheckpointError::Damaged`] if size or checksum differ from what was recorded.
     pub fn fetch(&self, checkpoint: &Checkpoint, into: &Path) -> Result<(), CheckpointError> {
         let uri = &checkpoint.uri;
-        let failed = |source| CheckpointError::Store {
-            action: "read",
-            uri: uri.clone(),
-            source,
-        };
+        let failed = |source| CheckpointError::Store { action: "read", uri: uri.clone(), source };
         let key = self.key(uri)?;
-        let content = self
-            .runtime
-            .block_on(async { self.objects.get(&key).await?.bytes().await })
-            .map_err(failed)?;
+        let content =
+            self.runtime.block_on(async { self.objects.get(&key).await?.bytes().await }).map_err(failed)?;
         let found = digest(&content);
         if found != checkpoint.sha256 || content.len() as i64 != checkpoint.bytes {
             return Err(CheckpointError::Damaged {
@@ -179,10 +143,7 @@ impl CheckpointStore {
                 found: format!("{} bytes, SHA-256 {found}", content.len()),
             });
         }
-        fs::write(into, content).map_err(|source| CheckpointError::Io {
-            path: into.to_owned(),
-            source,
-        })
+        fs::write(into, content).map_err(|source| CheckpointError::Io { path: into.to_owned(), source })
     }
 
     /// Deletes an object that no row points to any more. One that is gone already is fine.
@@ -193,11 +154,7 @@ impl CheckpointStore {
         let key = self.key(uri)?;
         match self.runtime.block_on(self.objects.delete(&key)) {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(source) => Err(CheckpointError::Store {
-                action: "delete",
-                uri: uri.to_owned(),
-                source,
-            }),
+            Err(source) => Err(CheckpointError::Store { action: "delete", uri: uri.to_owned(), source }),
         }
     }
 
@@ -216,28 +173,16 @@ impl CheckpointStore {
     }
 
     fn key(&self, uri: &str) -> Result<Key, CheckpointError> {
-        let key = uri
-            .strip_prefix(&self.base())
-            .map(|rest| rest.trim_start_matches('/'));
-        let bad = |reason: String| CheckpointError::Url {
-            url: uri.to_owned(),
-            reason,
-        };
-        let key = key.ok_or_else(|| {
-            bad(format!(
-                "it is not in this worker's checkpoint store {}",
-                self.base()
-            ))
-        })?;
+        let key = uri.strip_prefix(&self.base()).map(|rest| rest.trim_start_matches('/'));
+        let bad = |reason: String| CheckpointError::Url { url: uri.to_owned(), reason };
+        let key =
+            key.ok_or_else(|| bad(format!("it is not in this worker's checkpoint store {}", self.base())))?;
         Key::parse(key).map_err(|error| bad(error.to_string()))
     }
 }
 
 fn digest(content: &[u8]) -> String {
-    Sha256::digest(content)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -245,12 +190,7 @@ mod tests {
     use super::*;
 
     fn committed(new: &NewCheckpoint) -> Checkpoint {
-        Checkpoint {
-            step: 1,
-            uri: new.uri.clone(),
-            bytes: new.bytes,
-            sha256: new.sha256.clone(),
-        }
+        Checkpoint { step: 1, uri: new.uri.clone(), bytes: new.bytes, sha256: new.sha256.clone() }
     }
 
     #[test]

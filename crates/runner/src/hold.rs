@@ -63,9 +63,36 @@ pub struct Hold {
     /// Asks its session to return.
     pub interrupt: Interrupt,
     renewed: Mutex<Instant>,
+    progress: Mutex<Progress>,
+}
+
+/// When the session last measured something, and its longest interval so far.
+#[derive(Debug, Clone, Copy)]
+struct Progress {
+    at: Instant,
+    longest: Duration,
 }
 
 impl Hold {
+    /// Notes that an interval was measured.
+    pub fn progressed(&self) {
+        let mut progress = lock(&self.progress);
+        *progress = Progress { at: Instant::now(), longest: progress.longest.max(progress.at.elapsed()) };
+    }
+
+    /// The longest interval so far; zero before the first.
+    pub fn longest(&self) -> Duration {
+        lock(&self.progress).longest
+    }
+
+    /// Whether nothing was measured for ten of the longest intervals and for `least`; the first interval, which also
+    /// loads the data, has six times as long.
+    pub fn is_hung(&self, least: Duration) -> bool {
+        let Progress { at, longest } = *lock(&self.progress);
+        let least = if longest.is_zero() { least * 6 } else { least };
+        at.elapsed() > least.max(longest * 10)
+    }
+
     /// Notes that the database has just confirmed the lease.
     pub fn confirm(&self, at: Instant) {
         let mut renewed = lock(&self.renewed);
@@ -85,10 +112,9 @@ pub struct Holds(Mutex<HashMap<Lease, Arc<Hold>>>);
 impl Holds {
     /// Enters a lease that was confirmed at `at`.
     pub fn enter(&self, lease: Lease, at: Instant) -> Arc<Hold> {
-        let hold = Arc::new(Hold {
-            interrupt: Interrupt::default(),
-            renewed: Mutex::new(at),
-        });
+        let progress = Progress { at: Instant::now(), longest: Duration::ZERO };
+        let (renewed, progress) = (Mutex::new(at), Mutex::new(progress));
+        let hold = Arc::new(Hold { interrupt: Interrupt::default(), renewed, progress });
         lock(&self.0).insert(lease, Arc::clone(&hold));
         hold
     }
@@ -100,10 +126,7 @@ impl Holds {
 
     /// All of them.
     pub fn all(&self) -> Vec<(Lease, Arc<Hold>)> {
-        lock(&self.0)
-            .iter()
-            .map(|(lease, hold)| (*lease, Arc::clone(hold)))
-            .collect()
+        lock(&self.0).iter().map(|(lease, hold)| (*lease, Arc::clone(hold))).collect()
     }
 }
 

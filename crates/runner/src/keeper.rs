@@ -44,10 +44,7 @@ fn renew(shared: &Shared, conn: &mut PgConnection) -> diesel::QueryResult<()> {
     let leases: Vec<_> = holds.iter().map(|(lease, _)| *lease).collect();
     let renewed = lease::renew(conn, &leases, shared.options.lease_ttl)?;
     for (lease, hold) in &holds {
-        match renewed
-            .iter()
-            .find(|r| (r.job_id, r.fence) == (lease.job_id, lease.fence))
-        {
+        match renewed.iter().find(|r| (r.job_id, r.fence) == (lease.job_id, lease.fence)) {
             None => hold.interrupt.set(Reason::Lost),
             Some(renewal) => {
                 hold.confirm(at);
@@ -68,22 +65,12 @@ fn renew(shared: &Shared, conn: &mut PgConnection) -> diesel::QueryResult<()> {
 fn maintain(conn: &mut PgConnection, ttl: Duration) -> diesel::QueryResult<()> {
     let round = reaper::round(conn, ttl / 2)?;
     if round.extended > 0 {
-        info!(
-            "nobody had reaped for a while: {} leases were extended first",
-            round.extended
-        );
+        info!("nobody had reaped for a while: {} leases were extended first", round.extended);
     }
     for job in &round.reaped {
         let id = job.job_id;
-        let next = if job.state == JobState::Failed {
-            "it has failed"
-        } else {
-            "it can be claimed again"
-        };
-        warn!(
-            job.id = id,
-            "job {id}: its worker {} is gone, crash {}; {next}", job.worker_id, job.crashes
-        );
+        let next = if job.state == JobState::Failed { "it has failed" } else { "it can be claimed again" };
+        warn!(job.id = id, "job {id}: its worker {} is gone, crash {}; {next}", job.worker_id, job.crashes);
     }
     Ok(())
 }

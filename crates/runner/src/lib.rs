@@ -6,9 +6,11 @@
 //! for signals and watches how long ago the last renewal was, by its own clock.
 
 mod attempt;
+mod bell;
 mod checkpoint;
 mod hold;
 mod keeper;
+mod log;
 mod options;
 mod recorder;
 mod slot;
@@ -17,6 +19,7 @@ mod worker;
 
 pub use checkpoint::{CheckpointError, CheckpointStore};
 pub use hold::{Interrupt, Reason};
-pub use options::{OnDbLost, Options, init_logs};
+pub use log::init_logs;
+pub use options::{OnDbLost, Options, PreemptSignal};
 pub use trainer::{Advance, Backend, Measurement, Order, TrainError, Trainer};
-pub use worker::run;
+pub use worker::{Left, run};

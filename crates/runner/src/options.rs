@@ -35,6 +35,24 @@ pub struct Options {
     #[arg(long, value_name = "N")]
     pub max_jobs: Option<u64>,
 
+    /// Leave after so long in all: no job is claimed that could not checkpoint, and what runs is released in time
+    /// [default: what Slurm says, if it does]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub time_limit: Option<Duration>,
+
+    /// Another signal that asks to leave, beside TERM, INT and QUIT: USR1 or USR2, as Slurm's --signal sends
+    #[arg(long, env = "PENG_PREEMPT_SIGNAL", value_name = "SIGNAL")]
+    pub preempt_signal: Option<PreemptSignal>,
+
+    /// Exit code after a signal asked to leave
+    #[arg(long, env = "PENG_REQUEUE_EXIT_CODE", value_name = "CODE", default_value_t = 0)]
+    pub requeue_exit_code: u8,
+
+    /// A training is taken for hung after ten of its longest intervals, but not before so long; the worker then ends
+    /// itself, so that a supervisor starts it anew
+    #[arg(long, env = "PENG_HANG_AFTER", value_name = "SECONDS", default_value = "600", value_parser = seconds)]
+    pub hang_after: Duration,
+
     /// Leave after so long without a job
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub idle_timeout: Option<Duration>,
@@ -61,26 +79,20 @@ pub enum OnDbLost {
     FinishInterval,
 }
 
+/// Signals that batch systems send before they end a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PreemptSignal {
+    /// SIGUSR1
+    #[value(name = "USR1", alias = "usr1")]
+    Usr1,
+    /// SIGUSR2
+    #[value(name = "USR2", alias = "usr2")]
+    Usr2,
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
-    let parsed = text
-        .parse::<f64>()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let parsed = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     parsed
         .filter(|duration| !duration.is_zero())
         .ok_or_else(|| "expected a number of seconds above 0".to_owned())
-}
-
-/// Sends logs to stderr; `PENG_LOG` or `RUST_LOG` chooses, `info` by default.
-pub fn init_logs() {
-    use tracing_subscriber::EnvFilter;
-    let filter = std::env::var("PENG_LOG")
-        .or_else(|_| std::env::var("RUST_LOG"))
-        .unwrap_or_else(|_| "info".into());
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .init();
 }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use diesel::{PgConnection, QueryResult, RunQueryDsl as _, sql_query};
 use predictor::Assessment;
 use search::{Judge, JudgeError};
@@ -28,6 +28,8 @@ pub struct Interval {
     pub step: i32,
     pub measurement: Measurement,
     pub saved: PathBuf,
+    /// Closes when the interval has been judged.
+    pub judged: Sender<()>,
 }
 
 /// Why an interval was not recorded.
@@ -67,11 +69,8 @@ impl Recorder<'_> {
                 Err(error) => Some(Ending::Retry(chain(&error))),
             };
             if let Some(ending) = ending {
-                let reason = if matches!(ending, Ending::Lost) {
-                    Reason::Lost
-                } else {
-                    Reason::Decided
-                };
+                // Set before `interval` goes, which tells a waiting session to look.
+                let reason = if matches!(ending, Ending::Lost) { Reason::Lost } else { Reason::Decided };
                 self.hold.interrupt.set(reason);
                 return Some(ending);
             }
@@ -82,16 +81,9 @@ impl Recorder<'_> {
     fn record(&mut self, interval: &Interval) -> Result<Option<Ending>, RecordError> {
         let step = interval.step;
         let lease = self.claim.lease();
-        let checkpoint = self
-            .terms
-            .checkpoints
-            .put(self.claim.search_id, lease, step, &interval.saved)?;
+        let checkpoint = self.terms.checkpoints.put(self.claim.search_id, lease, step, &interval.saved)?;
         let before = (step - 1) as usize;
-        let stored = self
-            .points
-            .get(before)
-            .filter(|point| point.decision.is_some())
-            .cloned();
+        let stored = self.points.get(before).filter(|point| point.decision.is_some()).cloned();
         self.points.truncate(before);
         let point = match stored {
             Some(point) => point,
@@ -124,11 +116,7 @@ impl Recorder<'_> {
         self.refresh_judge()?;
         let mut curve = search::curve_of(&self.points);
         curve.extend(search::curve_of(std::slice::from_ref(&point)));
-        let Assessment {
-            prediction,
-            decision,
-            reason,
-        } = self.judge.assess(&curve, self.claim.flops)?;
+        let Assessment { prediction, decision, reason } = self.judge.assess(&curve, self.claim.flops)?;
         point.calibration = Some(self.judge.seen());
         point.decision = Some(match decision {
             predictor::Decision::Continue => Decision::Continue,
@@ -160,13 +148,7 @@ impl Recorder<'_> {
         loop {
             let at = Instant::now();
             let lease = self.claim.lease();
-            match curve::record(
-                self.conn,
-                lease,
-                self.terms.options.lease_ttl,
-                point,
-                Some(checkpoint),
-            ) {
+            match curve::record(self.conn, lease, self.terms.options.lease_ttl, point, Some(checkpoint)) {
                 Ok(recorded) => {
                     self.hold.confirm(at);
                     return Ok(recorded);
@@ -208,20 +190,14 @@ impl Recorder<'_> {
 
     fn log(&self, point: &Observation) {
         let job = self.claim.job_id;
-        let Observation {
-            step, epoch, val_acc, ..
-        } = *point;
-        let predicted = point
-            .prediction
-            .map_or_else(String::new, |fitness| format!(", predicted {fitness:.2} %"));
+        let Observation { step, epoch, val_acc, .. } = *point;
+        let predicted =
+            point.prediction.map_or_else(String::new, |fitness| format!(", predicted {fitness:.2} %"));
         let why = match (point.decision, &point.reason) {
             (Some(Decision::Stop), Some(reason)) => format!("; stop: {reason}"),
             _ => String::new(),
         };
-        info!(
-            job.id = job,
-            step, val_acc, "job {job}: epoch {epoch:.1}, {val_acc:.2} %{predicted}{why}"
-        );
+        info!(job.id = job, step, val_acc, "job {job}: epoch {epoch:.1}, {val_acc:.2} %{predicted}{why}");
     }
 }
 

@@ -20,7 +20,9 @@ use uuid::Uuid;
 use crate::{
     Backend, CheckpointStore, Options, Reason,
     attempt::{self, Ending, Terms},
+    bell::Bell,
     hold::{Hold, Holds},
+    log,
     recorder::{chain, is_alive},
 };
 
@@ -31,6 +33,9 @@ pub struct Shared {
     pub checkpoints: CheckpointStore,
     pub worker_id: Uuid,
     pub holds: Holds,
+    pub bell: Bell,
+    /// When the worker has to be gone, by its own clock.
+    pub deadline: Option<Instant>,
     /// Claim nothing more; release what runs after its interval.
     pub leaving: AtomicBool,
     /// Claim nothing more; finish what runs.
@@ -39,15 +44,30 @@ pub struct Shared {
     pub claimed: AtomicU64,
     /// Jobs that ended as failed, over all slots.
     pub failed: AtomicU64,
+    /// Longest evaluation interval so far, in milliseconds, over all slots.
+    pub longest_interval: AtomicU64,
 }
 
 impl Shared {
     fn may_claim(&self) -> bool {
-        let room = self
-            .options
-            .max_jobs
-            .is_none_or(|most| self.claimed.load(Ordering::Relaxed) < most);
-        room && !self.leaving.load(Ordering::Relaxed) && !self.draining.load(Ordering::Relaxed)
+        !self.is_too_late() && !self.leaving.load(Ordering::Relaxed) && !self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Takes one of `--max-jobs`; false where none is left.
+    fn reserve(&self) -> bool {
+        let most = self.options.max_jobs.unwrap_or(u64::MAX);
+        let taken =
+            self.claimed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1));
+        taken.is_ok()
+    }
+}
+
+impl Shared {
+    /// Whether a job claimed now might not get a checkpoint done.
+    fn is_too_late(&self) -> bool {
+        let needed =
+            self.options.grace + Duration::from_millis(self.longest_interval.load(Ordering::Relaxed)) * 2;
+        self.deadline.is_some_and(|deadline| Instant::now() + needed >= deadline)
     }
 }
 
@@ -63,29 +83,24 @@ pub struct Slot<'a> {
 impl<'a> Slot<'a> {
     pub fn new(shared: &'a Shared, scratch: &'a Path, conn: PgConnection) -> Self {
         let claimer = Claimer::new(&shared.options.class, shared.worker_id, shared.options.lease_ttl);
-        Self {
-            shared,
-            scratch,
-            conn,
-            claimer,
-            searches: HashMap::new(),
-        }
+        Self { shared, scratch, conn, claimer, searches: HashMap::new() }
     }
 
     /// Works until the worker leaves or there is no more to do.
     pub fn run(mut self, backend: &mut dyn Backend) -> anyhow::Result<()> {
         let mut idle_since = Instant::now();
-        while self.shared.may_claim() {
-            let at = Instant::now();
-            match self.claim()? {
-                Some(claim) => {
-                    self.shared.claimed.fetch_add(1, Ordering::Relaxed);
-                    self.work(&claim, at, backend)?;
-                    idle_since = Instant::now();
+        while self.shared.may_claim() && self.shared.reserve() {
+            let (at, heard) = (Instant::now(), self.shared.bell.rings());
+            let Some(claim) = self.claim()? else {
+                self.shared.claimed.fetch_sub(1, Ordering::Relaxed);
+                if self.is_over(idle_since)? {
+                    break;
                 }
-                None if self.is_over(idle_since)? => break,
-                None => self.wait(),
-            }
+                self.wait(heard);
+                continue;
+            };
+            self.work(&claim, at, backend)?;
+            idle_since = Instant::now();
         }
         Ok(())
     }
@@ -102,51 +117,34 @@ impl<'a> Slot<'a> {
             info!("search {name} is finished");
         }
         let options = &self.shared.options;
-        let idle = options
-            .idle_timeout
-            .is_some_and(|timeout| idle_since.elapsed() >= timeout);
+        let idle = options.idle_timeout.is_some_and(|timeout| idle_since.elapsed() >= timeout);
         Ok(idle
             || (options.once
-                && persist(self.shared, &mut self.conn, |conn| {
-                    store::queue::is_dry(conn, &options.class)
-                })?))
+                && persist(self.shared, &mut self.conn, |conn| store::queue::is_dry(conn, &options.class))?))
     }
 
-    fn wait(&self) {
-        let pause = self.shared.options.poll.mul_f64(rand::random_range(0.5..1.0));
-        let end = Instant::now() + pause;
-        while Instant::now() < end && self.shared.may_claim() {
-            std::thread::sleep(Duration::from_millis(50).min(pause));
-        }
+    /// Waits for the bell, and for the poll that finds what it does not ring for: jobs whose backoff is over.
+    fn wait(&self, heard: u64) {
+        self.shared.bell.wait(heard, self.shared.options.poll.mul_f64(rand::random_range(0.5..1.0)));
     }
 
     fn work(&mut self, claim: &Claim, mut at: Instant, backend: &mut dyn Backend) -> anyhow::Result<()> {
         let job = claim.job_id;
-        info!(
-            job.id = job,
-            fence = claim.fence,
-            "job {job}: claimed (attempt with fence {})",
-            claim.fence
-        );
+        info!(job.id = job, fence = claim.fence, "job {job}: claimed (attempt with fence {})", claim.fence);
         let lease = claim.lease();
         loop {
             let hold = self.shared.holds.enter(lease, at);
             let ending = self.attempt(claim, &hold, backend);
-            let ending = if ending == Ending::Silent {
-                self.await_database(&hold)
-            } else {
-                Some(ending)
-            };
+            let ending = if ending == Ending::Silent { self.await_database(&hold) } else { Some(ending) };
             if let Some(ending) = ending {
                 let ended = self.end(claim, &hold, &ending);
                 self.shared.holds.leave(lease);
+                let longest = hold.longest().as_millis() as u64;
+                self.shared.longest_interval.fetch_max(longest, Ordering::Relaxed);
                 return ended;
             }
             at = Instant::now();
-            info!(
-                job.id = job,
-                "job {job}: the database is back and the lease still ours; going on"
-            );
+            info!(job.id = job, "job {job}: the database is back and the lease still ours; going on");
         }
     }
 
@@ -165,10 +163,7 @@ impl<'a> Slot<'a> {
         backend: &mut dyn Backend,
     ) -> anyhow::Result<Ending> {
         self.know_search(claim.search_id)?;
-        let (spec, judge) = self
-            .searches
-            .get_mut(&claim.search_id)
-            .expect("the search was just read");
+        let (spec, judge) = self.searches.get_mut(&claim.search_id).expect("the search was just read");
         let terms = Terms {
             database: &self.shared.database,
             options: &self.shared.options,
@@ -178,14 +173,7 @@ impl<'a> Slot<'a> {
             steps: spec.target().steps(),
             leaving: &self.shared.leaving,
         };
-        Ok(attempt::train(
-            &terms,
-            claim,
-            hold,
-            &mut self.conn,
-            judge,
-            backend,
-        )?)
+        Ok(attempt::train(&terms, claim, hold, &mut self.conn, judge, backend)?)
     }
 
     /// Reads a search's specification and makes its judge, once.
@@ -223,16 +211,15 @@ impl<'a> Slot<'a> {
         let written = match ending {
             Ending::Finished(outcome, error) => self.finish(claim, *outcome, error.as_deref())?,
             Ending::Retry(cause) => self.retry(claim, cause)?,
-            Ending::Released => persist(self.shared, &mut self.conn, |conn| {
-                lease::release(conn, claim.lease())
-            })?,
+            Ending::Released => {
+                persist(self.shared, &mut self.conn, |conn| lease::release(conn, claim.lease()))?
+            }
             Ending::Lost | Ending::Silent => false,
         };
         match ending {
-            _ if !written => warn!(
-                job.id = job,
-                "job {job}: dropped, another attempt may own it ({ending:?})"
-            ),
+            _ if !written => {
+                warn!(job.id = job, "job {job}: dropped, another attempt may own it ({ending:?})")
+            }
             Ending::Released => info!(job.id = job, "job {job}: released"),
             _ => {}
         }
@@ -242,13 +229,11 @@ impl<'a> Slot<'a> {
 
     fn finish(&mut self, claim: &Claim, outcome: Outcome, cause: Option<&str>) -> anyhow::Result<bool> {
         let job = claim.job_id;
-        let spec = self
-            .searches
-            .get(&claim.search_id)
-            .map(|(spec, _)| Arc::clone(spec));
+        let spec = self.searches.get(&claim.search_id).map(|(spec, _)| Arc::clone(spec));
+        let log = cause.map(|_| log::last_lines());
         let finished = persist(self.shared, &mut self.conn, |conn| {
             conn.transaction(|conn| {
-                let finished = finish::finish(conn, claim.lease(), outcome, cause)?;
+                let finished = finish::finish(conn, claim.lease(), outcome, cause, log.as_deref())?;
                 if let (Some(_), Some(spec)) = (&finished, &spec) {
                     search::propose(conn, claim.search_id, spec).map_err(as_query_error)?;
                 }
@@ -263,12 +248,9 @@ impl<'a> Slot<'a> {
                 self.shared.failed.fetch_add(1, Ordering::Relaxed);
                 error!(job.id = job, "job {job}: failed: {cause}");
             }
-            (_, _, Some(fitness)) => info!(
-                job.id = job,
-                fitness,
-                "job {job}: {}, fitness {fitness:.2} %",
-                outcome.as_str()
-            ),
+            (_, _, Some(fitness)) => {
+                info!(job.id = job, fitness, "job {job}: {}, fitness {fitness:.2} %", outcome.as_str())
+            }
             _ => info!(job.id = job, "job {job}: {}", outcome.as_str()),
         }
         Ok(true)
@@ -286,12 +268,9 @@ impl<'a> Slot<'a> {
         }
         let pause = Duration::from_secs(5 << crashes).mul_f64(rand::random_range(0.75..1.25));
         let (job, seconds) = (claim.job_id, pause.as_secs());
-        warn!(
-            job.id = job,
-            "job {job}: crash {crashes} of {CRASH_LIMIT}: {cause}; again in {seconds} s"
-        );
+        warn!(job.id = job, "job {job}: crash {crashes} of {CRASH_LIMIT}: {cause}; again in {seconds} s");
         persist(self.shared, &mut self.conn, |conn| {
-            lease::retry(conn, claim.lease(), cause, "", pause)
+            lease::retry(conn, claim.lease(), cause, &log::last_lines(), pause)
         })
     }
 }

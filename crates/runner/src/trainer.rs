@@ -21,6 +21,17 @@ pub trait Trainer {
     /// # Errors
     /// [`TrainError`] if the file cannot be written; the session stays usable.
     fn save(&self, into: &Path) -> Result<(), TrainError>;
+
+    /// Whether the next interval begins only when the last one has been judged. A session that looks at its interrupt
+    /// between batches need not wait; a program that nobody can interrupt should.
+    fn waits_for_decision(&self) -> bool {
+        false
+    }
+
+    /// The attempt has ended and nothing more is asked of the session; `reason` says why, in words.
+    fn end(&mut self, reason: &str) {
+        let _ = reason;
+    }
 }
 
 /// Opens sessions on a device.

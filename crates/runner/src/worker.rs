@@ -9,28 +9,43 @@ use std::{
 };
 
 use anyhow::Context as _;
-use signal_hook::{consts::TERM_SIGNALS, flag};
+use signal_hook::{
+    consts::{SIGUSR1, SIGUSR2, TERM_SIGNALS},
+    flag,
+};
 use store::{Database, migration, worker::NewWorker};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{
-    Backend, CheckpointStore, OnDbLost, Options, Reason,
+    Backend, CheckpointStore, OnDbLost, Options, PreemptSignal, Reason,
+    bell::{self, Bell},
     hold::Holds,
     keeper,
     slot::{Shared, Slot},
 };
 
+/// Exit code of a worker that ended itself because a training hung: `EX_SOFTWARE` of sysexits.h.
+const HUNG: i32 = 70;
 /// How often the main thread looks at signals and at how long the database has been silent.
 const WATCH: Duration = Duration::from_millis(50);
 
-/// Runs a worker with one slot per backend until it is told to leave or has nothing more to do. Returns how many jobs
-/// it saw fail.
+/// How a worker left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Jobs that it saw fail.
+    pub failed: u64,
+    /// The exit code for its process.
+    pub code: u8,
+}
+
+/// Runs a worker with one slot per backend until it is told to leave or has nothing more to do.
 ///
 /// # Errors
 /// A database that refuses or stays away, a schema that does not fit, a checkpoint store that cannot be written.
-pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Result<u64> {
-    let signals = Signals::catch()?;
+pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Result<Left> {
+    let signals = Signals::catch(options.preempt_signal)?;
+    let deadline = time_limit(&options).map(|limit| Instant::now() + limit);
     let database = Database::from_env()?;
     let mut conn = database
         .connect_patiently(options.db_patience, |error| warn!("{error}; trying again"))
@@ -50,20 +65,20 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     worker.register(&mut conn).context("cannot register the worker")?;
-    info!(
-        "worker {worker_id}: class {}, device {}, database {database}",
-        worker.class, worker.device
-    );
+    info!("worker {worker_id}: class {}, device {}, database {database}", worker.class, worker.device);
     let shared = Shared {
         database,
         options,
         checkpoints,
         worker_id,
         holds: Holds::default(),
+        bell: Bell::default(),
+        deadline,
         leaving: AtomicBool::new(false),
         draining: AtomicBool::new(false),
         claimed: AtomicU64::new(0),
         failed: AtomicU64::new(0),
+        longest_interval: AtomicU64::new(0),
     };
     let done = run_threads(&shared, scratch.path(), backends, &signals);
     // A worker that cannot say goodbye is found by its silence.
@@ -71,11 +86,19 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
         warn!("cannot note that the worker has left: {error}");
     }
     done?;
-    info!(
-        "worker {worker_id}: left after {} jobs",
-        shared.claimed.load(Ordering::Relaxed)
-    );
-    Ok(shared.failed.load(Ordering::Relaxed))
+    info!("worker {worker_id}: left after {} jobs", shared.claimed.load(Ordering::Relaxed));
+    let code = if signals.caught.load(Ordering::Relaxed) { shared.options.requeue_exit_code } else { 0 };
+    Ok(Left { failed: shared.failed.load(Ordering::Relaxed), code })
+}
+
+/// `--time-limit`, else the time that Slurm leaves this job.
+fn time_limit(options: &Options) -> Option<Duration> {
+    options.time_limit.or_else(|| {
+        let end: u64 = std::env::var("SLURM_JOB_END_TIME").ok()?.parse().ok()?;
+        #[expect(clippy::disallowed_methods, reason = "Slurm tells the end of its job by the wall clock")]
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+        Duration::from_secs(end).checked_sub(now)
+    })
 }
 
 fn run_threads<B: Backend + Send>(
@@ -87,7 +110,9 @@ fn run_threads<B: Backend + Send>(
     let (alive, stop) = crossbeam_channel::bounded::<()>(0);
     let keeper_conn = shared.database.connect()?;
     std::thread::scope(|scope| {
+        let stop_listening = stop.clone();
         scope.spawn(move || keeper::keep(shared, keeper_conn, &stop));
+        scope.spawn(move || bell::listen(shared, &stop_listening));
         let slots: Vec<_> = backends
             .into_iter()
             .map(|mut backend| {
@@ -99,6 +124,7 @@ fn run_threads<B: Backend + Send>(
         while !slots.iter().all(std::thread::ScopedJoinHandle::is_finished) {
             watch_signals(shared, signals, &mut leaving_since);
             watch_silence(shared);
+            watch_hangs(shared);
             std::thread::sleep(WATCH);
         }
         drop(alive);
@@ -114,24 +140,21 @@ fn run_threads<B: Backend + Send>(
 /// The first signal lets running intervals finish within the grace period; after it they are abandoned. A second
 /// signal leaves at once, which `signal_hook` does by itself.
 fn watch_signals(shared: &Shared, signals: &Signals, leaving_since: &mut Option<Instant>) {
-    if !signals.caught.load(Ordering::Relaxed) {
+    let grace = shared.options.grace;
+    let late = shared.deadline.is_some_and(|deadline| Instant::now() + grace >= deadline);
+    if !late && !signals.caught.load(Ordering::Relaxed) {
         return;
     }
     let since = *leaving_since.get_or_insert_with(|| {
-        info!(
-            "asked to leave: releasing jobs within {} s",
-            shared.options.grace.as_secs_f64()
-        );
+        let why = if late { "the time limit is near" } else { "asked to leave" };
+        info!("{why}: releasing jobs within {} s", grace.as_secs_f64());
         shared.leaving.store(true, Ordering::Relaxed);
+        shared.bell.ring();
         Instant::now()
     });
     // A fifth of the grace period is kept for writing the release.
-    if since.elapsed() >= shared.options.grace.mul_f64(0.8) {
-        shared
-            .holds
-            .all()
-            .iter()
-            .for_each(|(_, hold)| hold.interrupt.set(Reason::Grace));
+    if since.elapsed() >= grace.mul_f64(0.8) {
+        shared.holds.all().iter().for_each(|(_, hold)| hold.interrupt.set(Reason::Grace));
     }
 }
 
@@ -154,6 +177,19 @@ fn watch_silence(shared: &Shared) {
     }
 }
 
+/// A thread that hangs in a driver cannot be ended: the process leaves, and its lease expires as after a crash.
+fn watch_hangs(shared: &Shared) {
+    for (lease, hold) in shared.holds.all() {
+        if hold.is_hung(shared.options.hang_after) {
+            error!(
+                job.id = lease.job_id,
+                "job {}: hangs; ending this worker, the job counts a crash", lease.job_id
+            );
+            std::process::exit(HUNG);
+        }
+    }
+}
+
 fn open_checkpoints(options: &Options) -> anyhow::Result<CheckpointStore> {
     let url = options.checkpoints.clone().unwrap_or_else(|| {
         let dir = store::server::default_home().join("checkpoints");
@@ -161,9 +197,7 @@ fn open_checkpoints(options: &Options) -> anyhow::Result<CheckpointStore> {
             .map_or_else(|()| String::new(), Into::into)
     });
     let checkpoints = CheckpointStore::open(&url)?;
-    checkpoints
-        .probe()
-        .context("the checkpoint store cannot be written")?;
+    checkpoints.probe().context("the checkpoint store cannot be written")?;
     Ok(checkpoints)
 }
 
@@ -184,9 +218,13 @@ struct Signals {
 }
 
 impl Signals {
-    fn catch() -> anyhow::Result<Self> {
+    fn catch(preempt: Option<PreemptSignal>) -> anyhow::Result<Self> {
+        let preempt = preempt.map(|signal| match signal {
+            PreemptSignal::Usr1 => SIGUSR1,
+            PreemptSignal::Usr2 => SIGUSR2,
+        });
         let caught = Arc::new(AtomicBool::new(false));
-        for signal in TERM_SIGNALS {
+        for signal in TERM_SIGNALS.iter().chain(&preempt) {
             // Armed by the first signal, so that the second one ends the process.
             flag::register_conditional_shutdown(*signal, 130, Arc::clone(&caught))
                 .and_then(|_| flag::register(*signal, Arc::clone(&caught)))

@@ -71,10 +71,7 @@ impl Judge {
             if ending.outcome == Outcome::Completed {
                 let curve = curve_of(&curve::load(conn, ending.job_id, ending.step)?);
                 let learned = self.engine.learn_earlier(&mut self.calibration, &curve);
-                learned.map_err(|source| JudgeError::Curve {
-                    job: ending.job_id,
-                    source,
-                })?;
+                learned.map_err(|source| JudgeError::Curve { job: ending.job_id, source })?;
             }
         }
         Ok(())
@@ -121,17 +118,9 @@ impl Judge {
         } else {
             None
         };
-        let ended = Ended {
-            job: ending.job_id,
-            curve: &curve,
-            end,
-            cost,
-        };
+        let ended = Ended { job: ending.job_id, curve: &curve, end, cost };
         let learned = self.engine.learn(&mut self.calibration, &ended);
-        learned.map_err(|source| JudgeError::Curve {
-            job: ending.job_id,
-            source,
-        })
+        learned.map_err(|source| JudgeError::Curve { job: ending.job_id, source })
     }
 
     /// Judges a curve by what is known so far. `flops`: of the job's network.

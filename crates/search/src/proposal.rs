@@ -75,41 +75,21 @@ pub fn propose(conn: &mut PgConnection, search_id: i64, spec: &Spec) -> Result<u
     conn.transaction(|conn| {
         search::lock_for_proposal(conn, search_id)?;
         let members = search::population(conn, search_id)?;
-        let population = members
-            .into_iter()
-            .map(evaluated)
-            .collect::<Result<Vec<_>, _>>()?;
+        let population = members.into_iter().map(evaluated).collect::<Result<Vec<_>, _>>()?;
         let known: HashSet<GenomeHash> = population.iter().map(|member| member.genome.hash()).collect();
         let proposals = spec.strategy.propose(&frame(spec), &population, &known);
         let jobs = jobs(spec, population.len(), proposals)?;
-        let lot = Lot {
-            search_id,
-            seed: spec.strategy.seed() as i64,
-            class: &spec.class,
-        };
+        let lot = Lot { search_id, seed: spec.strategy.seed() as i64, class: &spec.class };
         Ok(search::enqueue(conn, &lot, &jobs)?)
     })
 }
 
 fn frame(spec: &Spec) -> Search<'_> {
-    Search {
-        space: &spec.space,
-        input: spec.input(),
-        budget: spec.budget.jobs as usize,
-    }
+    Search { space: &spec.space, input: spec.input(), budget: spec.budget.jobs as usize }
 }
 
 fn evaluated(member: Member) -> Result<Evaluated, ProposalError> {
-    let Member {
-        id,
-        genome,
-        generation,
-        parents,
-        ended,
-        fitness,
-        parameters,
-        flops,
-    } = member;
+    let Member { id, genome, generation, parents, ended, fitness, parameters, flops } = member;
     let genome: Genome =
         serde_json::from_value(genome).map_err(|source| ProposalError::Stored { id, source })?;
     let evaluation = match (ended, fitness) {
@@ -117,18 +97,8 @@ fn evaluated(member: Member) -> Result<Evaluated, ProposalError> {
         (true, None) => Evaluation::Failed,
         (true, Some(fitness)) => Evaluation::Fitness(fitness),
     };
-    let cost = genome::Cost {
-        parameters: parameters as u64,
-        flops: flops as u64,
-    };
-    Ok(Evaluated {
-        id,
-        genome,
-        generation: generation as u32,
-        parents,
-        evaluation,
-        cost,
-    })
+    let cost = genome::Cost { parameters: parameters as u64, flops: flops as u64 };
+    Ok(Evaluated { id, genome, generation: generation as u32, parents, evaluation, cost })
 }
 
 fn jobs(spec: &Spec, first: usize, proposals: Vec<Proposal>) -> Result<Vec<NewJob>, ProposalError> {
@@ -163,11 +133,7 @@ impl Audits {
     fn new(spec: &Spec) -> Self {
         let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(spec.strategy.seed() ^ 0x61_75_64_69_74);
         let offset = rand::RngExt::random::<f64>(&mut rng);
-        Self {
-            mode: spec.predictor.mode,
-            share: spec.predictor.audit,
-            offset,
-        }
+        Self { mode: spec.predictor.mode, share: spec.predictor.audit, offset }
     }
 
     fn mode(&self, index: usize) -> JobMode {
@@ -185,11 +151,7 @@ mod tests {
     use super::*;
 
     fn audits(mode: Mode, share: f64, jobs: usize) -> usize {
-        let audits = Audits {
-            mode,
-            share,
-            offset: 0.37,
-        };
+        let audits = Audits { mode, share, offset: 0.37 };
         (0..jobs).filter(|i| audits.mode(*i) == JobMode::Audit).count()
     }
 
@@ -203,10 +165,6 @@ mod tests {
         ] {
             assert_eq!(audits(Mode::Terminate, share, jobs), expected, "{why}");
         }
-        assert_eq!(
-            audits(Mode::Observe, 0.5, 10),
-            0,
-            "an observing search trains all to the end anyway"
-        );
+        assert_eq!(audits(Mode::Observe, 0.5, 10), 0, "an observing search trains all to the end anyway");
     }
 }

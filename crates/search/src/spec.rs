@@ -66,10 +66,8 @@ impl Spec {
     /// # Errors
     /// [`SpecError`] names file, line, key, what was found and what is allowed.
     pub fn read(path: &Path) -> Result<Self, SpecError> {
-        let text = std::fs::read_to_string(path).map_err(|source| SpecError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| SpecError::Read { path: path.to_owned(), source })?;
         Self::parse(&text, &path.display().to_string())
     }
 
@@ -82,8 +80,7 @@ impl Spec {
             toml::Deserializer::parse(text).map_err(|error| SpecError::syntax(file, &error))?;
         let spec: Self = serde_path_to_error::deserialize(deserializer)
             .map_err(|error| SpecError::from_serde(file, text, &error))?;
-        spec.check()
-            .map_err(|fault| SpecError::value(file, text, fault))?;
+        spec.check().map_err(|fault| SpecError::value(file, text, fault))?;
         Ok(spec)
     }
 
@@ -93,10 +90,7 @@ impl Spec {
     /// [`SpecError::Key`] for a name that cannot be.
     pub fn renamed(&self, name: &str) -> Result<Self, SpecError> {
         check_name("name", name).map_err(|fault| SpecError::value("--name", "", fault))?;
-        Ok(Self {
-            name: name.to_owned(),
-            ..self.clone()
-        })
+        Ok(Self { name: name.to_owned(), ..self.clone() })
     }
 
     /// A stored specification.
@@ -130,12 +124,7 @@ impl Spec {
     /// Shape of the images and number of classes. Reads no file.
     pub fn input(&self) -> Input {
         let shape = self.data.shape().expect("a checked specification has a shape");
-        Input {
-            channels: shape.channels,
-            height: shape.height,
-            width: shape.width,
-            classes: shape.classes,
-        }
+        Input { channels: shape.channels, height: shape.height, width: shape.width, classes: shape.classes }
     }
 
     /// The predictor of the search.
@@ -145,10 +134,7 @@ impl Spec {
 
     /// What is predicted.
     pub fn target(&self) -> Target {
-        Target {
-            epochs: self.budget.max_epochs,
-            interval: self.budget.interval,
-        }
+        Target { epochs: self.budget.max_epochs, interval: self.budget.interval }
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -173,11 +159,7 @@ impl Spec {
 
 /// Keys of the target stand in `[budget]`.
 fn table_of(key: &str) -> &'static str {
-    if matches!(key, "max_epochs" | "interval") {
-        "budget"
-    } else {
-        "predictor"
-    }
+    if matches!(key, "max_epochs" | "interval") { "budget" } else { "predictor" }
 }
 
 impl Budget {
@@ -186,19 +168,12 @@ impl Budget {
             return Err(Fault::new("budget.jobs", self.jobs, format!("1 to {MOST_JOBS}")));
         }
         if !(self.interval.is_finite() && self.interval > 0.0) {
-            return Err(Fault::new(
-                "budget.interval",
-                self.interval,
-                "a number of epochs above 0",
-            ));
+            return Err(Fault::new("budget.interval", self.interval, "a number of epochs above 0"));
         }
         let steps = self.max_epochs / self.interval;
         let whole = steps.is_finite() && steps >= 1.0 && (steps - steps.round()).abs() < 1e-9 * steps;
         if !whole || steps > 100_000.0 {
-            let allowed = format!(
-                "a multiple of the interval ({}), at most 100000 of them",
-                self.interval
-            );
+            let allowed = format!("a multiple of the interval ({}), at most 100000 of them", self.interval);
             return Err(Fault::new("budget.max_epochs", self.max_epochs, allowed));
         }
         Ok(())
@@ -210,11 +185,7 @@ fn check_name(key: &str, name: &str) -> Result<(), Fault> {
     let fine =
         name.len() <= 100 && name.chars().all(good) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
     let allowed = "1 to 100 letters, digits, `.`, `_` or `-`, a letter or digit first";
-    if fine {
-        Ok(())
-    } else {
-        Err(Fault::new(key, format!("\"{name}\""), allowed))
-    }
+    if fine { Ok(()) } else { Err(Fault::new(key, format!("\"{name}\""), allowed)) }
 }
 
 /// A key with a value that it cannot have.
@@ -227,20 +198,12 @@ pub(crate) struct Fault {
 
 impl Fault {
     fn new(key: impl Into<String>, found: impl ToString, allowed: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            found: found.to_string(),
-            allowed: allowed.into(),
-        }
+        Self { key: key.into(), found: found.to_string(), allowed: allowed.into() }
     }
 }
 
 impl From<genome::SettingError> for Fault {
     fn from(error: genome::SettingError) -> Self {
-        Self {
-            key: error.key,
-            found: error.found,
-            allowed: error.allowed,
-        }
+        Self { key: error.key, found: error.found, allowed: error.allowed }
     }
 }

@@ -47,19 +47,13 @@ pub enum SpecError {
 
 impl SpecError {
     pub(crate) fn syntax(file: &str, error: &toml::de::Error) -> Self {
-        Self::Syntax {
-            file: file.to_owned(),
-            message: error.to_string().trim_end().to_owned(),
-        }
+        Self::Syntax { file: file.to_owned(), message: error.to_string().trim_end().to_owned() }
     }
 
     pub(crate) fn value(file: &str, text: &str, fault: Fault) -> Self {
         let Fault { key, found, allowed } = fault;
         let message = format!("`{key}` is {found}: expected {allowed}");
-        Self::Key {
-            place: place(file, text, &key),
-            message,
-        }
+        Self::Key { place: place(file, text, &key), message }
     }
 
     pub(crate) fn from_serde(
@@ -72,29 +66,15 @@ impl SpecError {
         let table = if path == "." { String::new() } else { path };
         if let Some((unknown, allowed)) = split_unknown(message) {
             // The path ends with the unknown key, but for tables with a `kind`, where it ends with the table.
-            let table = table
-                .strip_suffix(&unknown)
-                .map_or(table.as_str(), |t| t.trim_end_matches('.'));
+            let table = table.strip_suffix(&unknown).map_or(table.as_str(), |t| t.trim_end_matches('.'));
             let key = join(table, &unknown);
-            let message = format!(
-                "unknown key `{key}`{}: {}",
-                hint(&unknown, &allowed),
-                choices(&allowed)
-            );
-            return Self::Key {
-                place: place(file, text, &key),
-                message,
-            };
+            let message = format!("unknown key `{key}`{}: {}", hint(&unknown, &allowed), choices(&allowed));
+            return Self::Key { place: place(file, text, &key), message };
         }
-        if let Some(missing) = message
-            .strip_prefix("missing field `")
-            .and_then(|rest| rest.strip_suffix('`'))
+        if let Some(missing) = message.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'))
         {
             let key = join(&table, missing);
-            return Self::Key {
-                place: place(file, text, &table),
-                message: format!("`{key}` is missing"),
-            };
+            return Self::Key { place: place(file, text, &table), message: format!("`{key}` is missing") };
         }
         if let Some((variant, allowed)) = split_variant(message) {
             let kind = join(&table, "kind");
@@ -104,29 +84,15 @@ impl SpecError {
                 hint(&variant, &allowed),
                 choices(&allowed)
             );
-            return Self::Key {
-                place: place(file, text, &key),
-                message,
-            };
+            return Self::Key { place: place(file, text, &key), message };
         }
-        let message = if table.is_empty() {
-            message.to_owned()
-        } else {
-            format!("`{table}`: {message}")
-        };
-        Self::Key {
-            place: place(file, text, &table),
-            message,
-        }
+        let message = if table.is_empty() { message.to_owned() } else { format!("`{table}`: {message}") };
+        Self::Key { place: place(file, text, &table), message }
     }
 }
 
 fn join(table: &str, key: &str) -> String {
-    if table.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{table}.{key}")
-    }
+    if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
 }
 
 /// ``unknown field `kep`, expected one of `keep`, `risk` `` gives `kep` and the list.
@@ -146,10 +112,7 @@ fn split_named(rest: &str) -> Option<(String, Vec<String>)> {
 
 /// The nearest valid name, if one is near.
 fn hint(found: &str, allowed: &[String]) -> String {
-    let near = allowed
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(found, name), name))
-        .min();
+    let near = allowed.iter().map(|name| (strsim::damerau_levenshtein(found, name), name)).min();
     match near {
         Some((distance, name)) if distance <= 1 + found.len() / 4 => format!(" (did you mean `{name}`?)"),
         _ => String::new(),
@@ -157,11 +120,7 @@ fn hint(found: &str, allowed: &[String]) -> String {
 }
 
 fn choices(allowed: &[String]) -> String {
-    if allowed.is_empty() {
-        "no keys are allowed there".to_owned()
-    } else {
-        allowed.join(", ")
-    }
+    if allowed.is_empty() { "no keys are allowed there".to_owned() } else { allowed.join(", ") }
 }
 
 fn place(file: &str, text: &str, key: &str) -> String {
@@ -185,9 +144,7 @@ fn locate(text: &str, key: &str) -> (Option<usize>, usize) {
     let (mut at, mut depth) = (None, 0);
     for part in key.split('.') {
         let name = part.split('[').next().unwrap_or(part);
-        let Some((found, value)) = table
-            .iter()
-            .find(|(candidate, _)| candidate.get_ref().as_ref() == name)
+        let Some((found, value)) = table.iter().find(|(candidate, _)| candidate.get_ref().as_ref() == name)
         else {
             break;
         };

@@ -40,41 +40,21 @@ fn the_example_of_the_readme_is_understood_and_survives_storing() {
 #[test]
 fn each_fault_is_named_with_its_place() {
     for (from, to, expected) in [
-        (
-            "train = 6000",
-            "tran = 6000",
-            "f.toml:4: unknown key `data.tran` (did you mean `train`?)",
-        ),
-        (
-            "keep = 0.10",
-            "kep = 0.10",
-            "f.toml:18: unknown key `predictor.kep` (did you mean `keep`?)",
-        ),
-        (
-            "[training]",
-            "[trainig]",
-            "f.toml:21: unknown key `trainig` (did you mean `training`?)",
-        ),
+        ("train = 6000", "tran = 6000", "f.toml:4: unknown key `data.tran` (did you mean `train`?)"),
+        ("keep = 0.10", "kep = 0.10", "f.toml:18: unknown key `predictor.kep` (did you mean `keep`?)"),
+        ("[training]", "[trainig]", "f.toml:21: unknown key `trainig` (did you mean `training`?)"),
         (
             "train = 6000",
             "train = \"many\"",
             "f.toml:4: `data.train`: invalid type: string \"many\", expected u32",
         ),
-        (
-            "keep = 0.10",
-            "keep = 1.5",
-            "f.toml:18: `predictor.keep` is 1.5: expected above 0 and at most 1",
-        ),
+        ("keep = 0.10", "keep = 1.5", "f.toml:18: `predictor.keep` is 1.5: expected above 0 and at most 1"),
         (
             "max_epochs = 20",
             "max_epochs = 20.5",
             "f.toml:13: `budget.max_epochs` is 20.5: expected a multiple of the interval (1)",
         ),
-        (
-            "jobs = 24",
-            "jobs = 0",
-            "f.toml:12: `budget.jobs` is 0: expected 1 to",
-        ),
+        ("jobs = 24", "jobs = 0", "f.toml:12: `budget.jobs` is 0: expected 1 to"),
         ("jobs = 24\n", "", "f.toml:11: `budget.jobs` is missing"),
         (
             "\"fashion-mnist\"",
@@ -91,25 +71,12 @@ fn each_fault_is_named_with_its_place() {
             "kind = \"random\"\nsed = 2",
             "f.toml:10: unknown key `strategy.sed` (did you mean `seed`?)",
         ),
-        (
-            "fashion-1",
-            "fashion 1",
-            "f.toml:1: `name` is \"fashion 1\": expected 1 to 100 letters",
-        ),
-        (
-            "train = 6000",
-            "train = 59000",
-            "f.toml:4: `data.train` is 59000: expected 1 to 58000",
-        ),
+        ("fashion-1", "fashion 1", "f.toml:1: `name` is \"fashion 1\": expected 1 to 100 letters"),
+        ("train = 6000", "train = 59000", "f.toml:4: `data.train` is 59000: expected 1 to 58000"),
         ("[data]", "[data", "f.toml: TOML parse error at line 2"),
     ] {
         assert!(GOOD.contains(from), "{from}");
-        let error = Spec::parse(&GOOD.replacen(from, to, 1), "f.toml")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with(expected),
-            "{to}\n  expected {expected}\n  found    {error}"
-        );
+        let error = Spec::parse(&GOOD.replacen(from, to, 1), "f.toml").unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{to}\n  expected {expected}\n  found    {error}");
     }
 }

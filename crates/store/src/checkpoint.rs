@@ -27,11 +27,7 @@ pub struct Checkpoint {
 /// Those of the database.
 pub fn newest_first(conn: &mut PgConnection, job: i64) -> QueryResult<Vec<Checkpoint>> {
     use crate::schema::checkpoint::dsl::{checkpoint, job_id, step};
-    checkpoint
-        .filter(job_id.eq(job))
-        .order(step.desc())
-        .select(Checkpoint::as_select())
-        .load(conn)
+    checkpoint.filter(job_id.eq(job)).order(step.desc()).select(Checkpoint::as_select()).load(conn)
 }
 
 /// Removes the pointers to a job's checkpoints before `step`, under the fence, and returns where those objects are, to

@@ -52,10 +52,7 @@ impl Database {
             Ok(url) if !url.trim().is_empty() => Ok(Self::new(url)),
             _ => {
                 let server = crate::Server::at(crate::server::default_home());
-                server
-                    .exists()
-                    .then(|| Self::new(server.url()))
-                    .ok_or(ConnectError::NotConfigured)
+                server.exists().then(|| Self::new(server.url())).ok_or(ConnectError::NotConfigured)
             }
         }
     }
@@ -104,14 +101,8 @@ impl Database {
 
     fn classify(&self, message: &str) -> ConnectError {
         let message = self.redact(message).trim().replace('\n', " ");
-        let refused = [
-            "password",
-            "authentication",
-            "does not exist",
-            "no pg_hba.conf",
-            "invalid",
-            "missing",
-        ];
+        let refused =
+            ["password", "authentication", "does not exist", "no pg_hba.conf", "invalid", "missing"];
         if refused.iter().any(|word| message.contains(word)) && !message.contains("No such file") {
             ConnectError::Refused { message }
         } else {
@@ -147,10 +138,7 @@ impl fmt::Display for Database {
 /// The password in `scheme://user:password@host`, `?password=…` or `password=…`.
 fn password(url: &str) -> Option<&str> {
     if let Some((_, rest)) = url.split_once("password=") {
-        return rest
-            .split(['&', ' '])
-            .next()
-            .map(|value| value.trim_matches('\''));
+        return rest.split(['&', ' ']).next().map(|value| value.trim_matches('\''));
     }
     let (_, rest) = url.split_once("://")?;
     let (credentials, _) = rest.rsplit_once('@')?;
@@ -167,19 +155,13 @@ mod tests {
             ("postgres://u:s3cret@127.0.0.1:1/db", "user part"),
             ("postgres://127.0.0.1:1/db?user=u&password=s3cret", "parameter"),
             ("host=127.0.0.1 port=1 password=s3cret dbname=x", "key-value"),
-            (
-                "postgras://u:s3cret@127.0.0.1:1/db",
-                "libpq repeats what it cannot parse",
-            ),
+            ("postgras://u:s3cret@127.0.0.1:1/db", "libpq repeats what it cannot parse"),
         ] {
             let database = Database::new(url);
             let error = database.connect().err().expect("nothing listens on port 1");
-            for text in [
-                format!("{database}"),
-                format!("{database:?}"),
-                format!("{error}"),
-                format!("{error:?}"),
-            ] {
+            for text in
+                [format!("{database}"), format!("{database:?}"), format!("{error}"), format!("{error:?}")]
+            {
                 assert!(!text.contains("s3cret"), "{why}: {text}");
             }
         }
@@ -187,10 +169,7 @@ mod tests {
 
     #[test]
     fn unreachable_is_retried_and_refused_is_not() {
-        let error = Database::new("postgres://127.0.0.1:1/db")
-            .connect()
-            .err()
-            .unwrap();
+        let error = Database::new("postgres://127.0.0.1:1/db").connect().err().unwrap();
         assert!(error.is_retryable(), "{error}");
         let error = Database::new("postgras://x").connect().err().unwrap();
         assert!(!error.is_retryable(), "{error}");

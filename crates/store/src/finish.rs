@@ -23,7 +23,7 @@ pub struct Finished {
 }
 
 /// Ends a job: the lease goes, the one result row is written, the state is set. `None`: fenced out, nothing was
-/// written. `error` belongs to [`Outcome::Failed`].
+/// written. `error` belongs to [`Outcome::Failed`]; `log` are the last lines of the worker's log.
 ///
 /// # Errors
 /// Those of the database.
@@ -32,12 +32,14 @@ pub fn finish(
     lease: Lease,
     outcome: Outcome,
     error: Option<&str>,
+    log: Option<&str>,
 ) -> QueryResult<Option<Finished>> {
     sql_query(include_str!("sql/finish.sql"))
         .bind::<sql_types::BigInt, _>(lease.job_id)
         .bind::<sql_types::BigInt, _>(lease.fence)
         .bind::<sql_types::Text, _>(outcome.as_str())
         .bind::<sql_types::Nullable<sql_types::Text>, _>(error)
+        .bind::<sql_types::Nullable<sql_types::Text>, _>(log)
         .get_result(conn)
         .optional()
 }
@@ -76,11 +78,7 @@ pub fn since(conn: &mut PgConnection, search: i64, after: i64) -> QueryResult<Ve
 
 fn number(conn: &mut PgConnection, search: i64) -> QueryResult<()> {
     let unnumbered = "SELECT 1 FROM finish WHERE search_id = $1 AND ordinal IS NULL LIMIT 1";
-    if sql_query(unnumbered)
-        .bind::<sql_types::BigInt, _>(search)
-        .execute(conn)?
-        == 0
-    {
+    if sql_query(unnumbered).bind::<sql_types::BigInt, _>(search).execute(conn)? == 0 {
         return Ok(());
     }
     conn.transaction(|conn| {
@@ -88,9 +86,7 @@ fn number(conn: &mut PgConnection, search: i64) -> QueryResult<()> {
             .bind::<sql_types::Integer, _>(NUMBERING)
             .bind::<sql_types::BigInt, _>(search)
             .execute(conn)?;
-        sql_query(include_str!("sql/number.sql"))
-            .bind::<sql_types::BigInt, _>(search)
-            .execute(conn)?;
+        sql_query(include_str!("sql/number.sql")).bind::<sql_types::BigInt, _>(search).execute(conn)?;
         Ok(())
     })
 }

@@ -188,9 +188,7 @@ impl std::str::FromStr for Selector {
             (0 < range.0 && range.0 <= range.1).then_some(range)
         };
         let ranges = text.split(',').map(range).collect::<Option<Vec<_>>>();
-        ranges
-            .map(Self::Ids)
-            .ok_or_else(|| SelectorError(text.to_owned()))
+        ranges.map(Self::Ids).ok_or_else(|| SelectorError(text.to_owned()))
     }
 }
 
@@ -318,9 +316,7 @@ pub struct AttemptRow {
 /// # Errors
 /// `NotFound` if there is none of this id, and those of the database.
 pub fn show(conn: &mut PgConnection, id: i64) -> QueryResult<Shown> {
-    let job = list(conn, None, &[], Some(&[id]), 1)?
-        .pop()
-        .ok_or(diesel::result::Error::NotFound)?;
+    let job = list(conn, None, &[], Some(&[id]), 1)?.pop().ok_or(diesel::result::Error::NotFound)?;
     let curve = crate::curve::load(conn, id, i32::MAX)?;
     let attempts: Vec<AttemptRow> = sql_query(
         "SELECT fence, host || ':' || pid AS worker, attempt.started_at, ended_at, first_step, \"end\"::text AS \"end\", error \
@@ -330,21 +326,10 @@ pub fn show(conn: &mut PgConnection, id: i64) -> QueryResult<Shown> {
     .load(conn)?;
     let error = {
         use crate::schema::result::dsl::{error, result};
-        result
-            .find(id)
-            .select(error)
-            .first::<Option<String>>(conn)
-            .optional()?
-            .flatten()
+        result.find(id).select(error).first::<Option<String>>(conn).optional()?.flatten()
     };
     let next = next(&job);
-    Ok(Shown {
-        job,
-        next,
-        error,
-        curve,
-        attempts,
-    })
+    Ok(Shown { job, next, error, curve, attempts })
 }
 
 fn next(job: &JobRow) -> String {
@@ -352,9 +337,7 @@ fn next(job: &JobRow) -> String {
         JobState::Ready => "the next free worker of its class claims it".to_owned(),
         JobState::Running => format!("trains on {}", job.host.as_deref().unwrap_or("a worker")),
         JobState::Waiting => {
-            let when = job
-                .run_after
-                .map_or_else(String::new, |at| at.format(" at %F %T UTC").to_string());
+            let when = job.run_after.map_or_else(String::new, |at| at.format(" at %F %T UTC").to_string());
             format!("crash {} of {CRASH_LIMIT}; it is ready again{when}", job.crashes)
         }
         JobState::Paused => format!("`peng search resume {}` makes it ready", job.search),

@@ -10,6 +10,7 @@ pub mod finish;
 pub mod import;
 pub mod job;
 pub mod lease;
+pub mod listen;
 pub mod migration;
 pub mod queue;
 pub mod reaper;
@@ -22,6 +23,7 @@ pub mod worker;
 
 pub use connection::{ConnectError, Database};
 pub use lease::Lease;
+pub use listen::Listener;
 pub use migration::SchemaError;
 pub use queue::{Claim, Claimer};
 pub use server::{Server, ServerError};

@@ -53,9 +53,7 @@ pub fn migrate(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
         if let Err(error @ (SchemaError::Newer { .. } | SchemaError::Query(_))) = check(conn) {
             return Err(error);
         }
-        let ran = conn
-            .run_pending_migrations(MIGRATIONS)
-            .map_err(SchemaError::Migration)?;
+        let ran = conn.run_pending_migrations(MIGRATIONS).map_err(SchemaError::Migration)?;
         Ok(ran.iter().map(ToString::to_string).collect())
     })
 }
@@ -66,9 +64,7 @@ pub fn migrate(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
 /// [`SchemaError::Migration`] if one cannot be reverted.
 pub fn revert_all(conn: &mut PgConnection) -> Result<usize, SchemaError> {
     locked(conn, |conn| {
-        let reverted = conn
-            .revert_all_migrations(MIGRATIONS)
-            .map_err(SchemaError::Migration)?;
+        let reverted = conn.revert_all_migrations(MIGRATIONS).map_err(SchemaError::Migration)?;
         Ok(reverted.len())
     })
 }
@@ -97,10 +93,7 @@ pub fn check(conn: &mut PgConnection) -> Result<(), SchemaError> {
 pub fn versions() -> Vec<String> {
     let migrations = diesel::migration::MigrationSource::<Pg>::migrations(&MIGRATIONS)
         .expect("embedded migrations can always be listed");
-    let mut versions: Vec<_> = migrations
-        .iter()
-        .map(|m| m.name().version().to_string())
-        .collect();
+    let mut versions: Vec<_> = migrations.iter().map(|m| m.name().version().to_string()).collect();
     versions.sort();
     versions
 }
@@ -117,11 +110,7 @@ fn applied(conn: &mut PgConnection) -> Result<Vec<String>, diesel::result::Error
         return Ok(Vec::new());
     }
     let rows = sql_query("SELECT version::text FROM __diesel_schema_migrations ORDER BY version");
-    Ok(rows
-        .load::<Row>(conn)?
-        .into_iter()
-        .map(|row| row.version)
-        .collect())
+    Ok(rows.load::<Row>(conn)?.into_iter().map(|row| row.version).collect())
 }
 
 fn locked<T>(

@@ -48,10 +48,7 @@ pub struct Claim {
 impl Claim {
     /// The right that comes with it.
     pub fn lease(&self) -> Lease {
-        Lease {
-            job_id: self.job_id,
-            fence: self.fence,
-        }
+        Lease { job_id: self.job_id, fence: self.fence }
     }
 }
 
@@ -72,13 +69,7 @@ pub struct Claimer {
 impl Claimer {
     /// A claimer that has claimed nothing yet.
     pub fn new(class: impl Into<String>, worker_id: Uuid, ttl: Duration) -> Self {
-        Self {
-            class: class.into(),
-            worker_id,
-            ttl,
-            place: None,
-            head_again: Instant::now(),
-        }
+        Self { class: class.into(), worker_id, ttl, place: None, head_again: Instant::now() }
     }
 
     /// The next job, leased for the time to live, or `None` where no job of the class is ready.
@@ -87,9 +78,9 @@ impl Claimer {
     /// Those of the database.
     pub fn claim(&mut self, conn: &mut PgConnection) -> QueryResult<Option<Claim>> {
         let claim = match self.place {
-            Some((priority, id)) if Instant::now() < self.head_again => self
-                .after(conn, priority, id)?
-                .map_or_else(|| self.head(conn), |claim| Ok(Some(claim)))?,
+            Some((priority, id)) if Instant::now() < self.head_again => {
+                self.after(conn, priority, id)?.map_or_else(|| self.head(conn), |claim| Ok(Some(claim)))?
+            }
             _ => self.head(conn)?,
         };
         self.place = claim.as_ref().map(|claim| (claim.priority, claim.job_id));

@@ -56,29 +56,16 @@ pub struct Round {
 pub fn round(conn: &mut PgConnection, gap: Duration) -> QueryResult<Round> {
     conn.transaction(|conn| {
         if !try_lock(conn)? {
-            return Ok(Round {
-                busy: true,
-                ..Round::default()
-            });
+            return Ok(Round { busy: true, ..Round::default() });
         }
-        let extended = if last_round_within(conn, gap)? {
-            0
-        } else {
-            extend_all(conn)?
-        };
+        let extended = if last_round_within(conn, gap)? { 0 } else { extend_all(conn)? };
         let reaped = sql_query(include_str!("sql/reap.sql"))
             .bind::<sql_types::BigInt, _>(BATCH)
             .bind::<sql_types::Integer, _>(CRASH_LIMIT)
             .load(conn)?;
-        let woken = sql_query(include_str!("sql/wake.sql"))
-            .bind::<sql_types::BigInt, _>(BATCH)
-            .execute(conn)?;
-        Ok(Round {
-            busy: false,
-            extended,
-            reaped,
-            woken,
-        })
+        let woken =
+            sql_query(include_str!("sql/wake.sql")).bind::<sql_types::BigInt, _>(BATCH).execute(conn)?;
+        Ok(Round { busy: false, extended, reaped, woken })
     })
 }
 

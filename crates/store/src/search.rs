@@ -153,20 +153,12 @@ pub fn submit(
             .returning(schema::search::id)
             .get_result::<i64>(conn);
         let search_id = inserted.map_err(|error| match error {
-            Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => SubmitError::NameTaken {
-                name: search.name.clone(),
-            },
+            Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
+                SubmitError::NameTaken { name: search.name.clone() }
+            }
             other => SubmitError::Query(other),
         })?;
-        let added = enqueue(
-            conn,
-            &Lot {
-                search_id,
-                seed,
-                class,
-            },
-            jobs,
-        )?;
+        let added = enqueue(conn, &Lot { search_id, seed, class }, jobs)?;
         sql_query("INSERT INTO event (search_id, kind, detail) VALUES ($1, 'submitted', $2)")
             .bind::<sql_types::BigInt, _>(search_id)
             .bind::<sql_types::Text, _>(format!("{added} jobs"))
@@ -186,11 +178,7 @@ pub fn enqueue(conn: &mut PgConnection, lot: &Lot<'_>, jobs: &[NewJob]) -> Query
         .filter(schema::search::id.eq(lot.search_id))
         .for_share()
         .get_result(conn)?;
-    let state = if paused == SearchState::Paused {
-        JobState::Paused
-    } else {
-        JobState::Ready
-    };
+    let state = if paused == SearchState::Paused { JobState::Paused } else { JobState::Ready };
     let mut added = 0;
     for chunk in jobs.chunks(10_000) {
         added += enqueue_chunk(conn, lot, state, chunk)?;
@@ -261,10 +249,7 @@ pub fn find(conn: &mut PgConnection, name: &str) -> QueryResult<Option<Search>> 
 /// # Errors
 /// Those of the database.
 pub fn get(conn: &mut PgConnection, id: i64) -> QueryResult<Search> {
-    schema::search::table
-        .find(id)
-        .select(Search::as_select())
-        .first(conn)
+    schema::search::table.find(id).select(Search::as_select()).first(conn)
 }
 
 /// Names of all searches, newest first.
@@ -272,10 +257,7 @@ pub fn get(conn: &mut PgConnection, id: i64) -> QueryResult<Search> {
 /// # Errors
 /// Those of the database.
 pub fn names(conn: &mut PgConnection) -> QueryResult<Vec<String>> {
-    schema::search::table
-        .select(schema::search::name)
-        .order(schema::search::id.desc())
-        .load(conn)
+    schema::search::table.select(schema::search::name).order(schema::search::id.desc()).load(conn)
 }
 
 /// An architecture of a search with what came of it, as a strategy sees it.
@@ -312,9 +294,7 @@ pub struct Member {
 /// # Errors
 /// Those of the database.
 pub fn population(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Member>> {
-    sql_query(include_str!("sql/population.sql"))
-        .bind::<sql_types::BigInt, _>(search)
-        .load(conn)
+    sql_query(include_str!("sql/population.sql")).bind::<sql_types::BigInt, _>(search).load(conn)
 }
 
 /// FLOPs of a job's network.

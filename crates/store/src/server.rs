@@ -85,11 +85,7 @@ pub struct Server {
 
 /// `PENG_HOME`, else `/var/lib/peng` for root, else `$XDG_DATA_HOME/peng` or `~/.local/share/peng`.
 pub fn default_home() -> PathBuf {
-    let set = |name| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     if let Some(home) = set("PENG_HOME") {
         return home;
     }
@@ -103,10 +99,7 @@ pub fn default_home() -> PathBuf {
 impl Server {
     /// The server whose directory is `home`.
     pub fn at(home: impl Into<PathBuf>) -> Self {
-        Self {
-            home: home.into(),
-            durable: true,
-        }
+        Self { home: home.into(), durable: true }
     }
 
     /// For tests: commits are not flushed to disk.
@@ -138,10 +131,7 @@ impl Server {
 
     /// URL of one of its databases.
     pub fn url_of(&self, database: &str) -> String {
-        format!(
-            "postgresql:///{database}?host={}&user=peng",
-            self.socket_dir().display()
-        )
+        format!("postgresql:///{database}?host={}&user=peng", self.socket_dir().display())
     }
 
     /// Makes the data directory if it is not there, starts the server if it does not run, and returns whether it had
@@ -157,10 +147,7 @@ impl Server {
             if self.socket_dir().join(format!(".s.PGSQL.{PORT}")).exists() {
                 return Ok(false);
             }
-            return Err(ServerError::Occupied {
-                dir: self.data(),
-                pid,
-            });
+            return Err(ServerError::Occupied { dir: self.data(), pid });
         }
         if self.version()?.is_none() {
             self.initialise(&binaries, &account)?;
@@ -190,13 +177,8 @@ impl Server {
         };
         let binaries = Binaries::find(self.version()?.as_deref(), &self.data())?;
         let account = Account::current();
-        account.run(
-            binaries
-                .program("pg_ctl")
-                .arg("-D")
-                .arg(self.data())
-                .args(["-m", "fast", "-w", "stop"]),
-        )?;
+        account
+            .run(binaries.program("pg_ctl").arg("-D").arg(self.data()).args(["-m", "fast", "-w", "stop"]))?;
         Ok(true)
     }
 
@@ -214,11 +196,8 @@ impl Server {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Status::Down),
             Err(source) => return Err(ServerError::Io { path, source }),
         };
-        let pid = text
-            .lines()
-            .next()
-            .and_then(|line| line.trim().parse::<i32>().ok())
-            .and_then(Pid::from_raw);
+        let pid =
+            text.lines().next().and_then(|line| line.trim().parse::<i32>().ok()).and_then(Pid::from_raw);
         let alive =
             pid.filter(|pid| test_kill_process(*pid) != Err(rustix::io::Errno::SRCH) && is_postgres(*pid));
         Ok(alive.map_or(Status::Down, |pid| Status::Up(pid.as_raw_nonzero().get())))
@@ -250,15 +229,8 @@ impl Server {
 
     fn make_dirs(&self, account: &Account) -> Result<(), ServerError> {
         for dir in [self.home.clone(), self.socket_dir()] {
-            let failed = |source| ServerError::Io {
-                path: dir.clone(),
-                source,
-            };
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&dir)
-                .map_err(failed)?;
+            let failed = |source| ServerError::Io { path: dir.clone(), source };
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(failed)?;
             account.own(&dir).map_err(failed)?;
         }
         Ok(())
@@ -279,24 +251,15 @@ impl Server {
         }
         account.run(command.arg("-D").arg(self.data()))?;
         let path = self.data().join("postgresql.conf");
-        let failed = |source| ServerError::Io {
-            path: path.clone(),
-            source,
-        };
+        let failed = |source| ServerError::Io { path: path.clone(), source };
         let mut text = fs::read_to_string(&path).map_err(failed)?;
         text.push_str(&self.settings());
         fs::write(&path, text).map_err(failed)?;
         account.run(
-            binaries
-                .program("postgres")
-                .arg("--single")
-                .arg("-D")
-                .arg(self.data())
-                .arg("postgres")
-                .stdin(
-                    // Single-user mode makes the database without a server to wait for.
-                    sql_file("CREATE DATABASE peng\n").map_err(failed)?,
-                ),
+            binaries.program("postgres").arg("--single").arg("-D").arg(self.data()).arg("postgres").stdin(
+                // Single-user mode makes the database without a server to wait for.
+                sql_file("CREATE DATABASE peng\n").map_err(failed)?,
+            ),
         )
     }
 
@@ -316,10 +279,9 @@ impl Server {
     /// `pg_ctl` only says that the server did not start: its log says why.
     fn explain(&self, error: ServerError) -> ServerError {
         match (error, fs::read_to_string(self.log())) {
-            (ServerError::Program { program, output }, Ok(log)) => ServerError::Program {
-                program,
-                output: format!("{output}\n{}", last_lines(&log, 5)),
-            },
+            (ServerError::Program { program, output }, Ok(log)) => {
+                ServerError::Program { program, output: format!("{output}\n{}", last_lines(&log, 5)) }
+            }
             (error, _) => error,
         }
     }
@@ -334,9 +296,7 @@ fn sql_file(sql: &str) -> io::Result<Stdio> {
 /// After a reboot another program may have the number that `postmaster.pid` still names.
 fn is_postgres(pid: Pid) -> bool {
     let comm = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
-    comm.map_or(true, |name| {
-        name.starts_with("postgres") || name.starts_with("postmaster")
-    })
+    comm.map_or(true, |name| name.starts_with("postgres") || name.starts_with("postmaster"))
 }
 
 fn last_lines(text: &str, count: usize) -> String {
@@ -353,10 +313,7 @@ impl Account {
     fn current() -> Self {
         let other = getuid().is_root().then(|| {
             let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-            ["postgres", "nobody"]
-                .iter()
-                .find_map(|name| ids(&passwd, name))
-                .unwrap_or((65534, 65534))
+            ["postgres", "nobody"].iter().find_map(|name| ids(&passwd, name)).unwrap_or((65534, 65534))
         });
         Self { other }
     }
@@ -371,29 +328,17 @@ impl Account {
     }
 
     fn run(&self, command: &mut Command) -> Result<(), ServerError> {
-        let program = Path::new(command.get_program())
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let program =
+            Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
         if let Some((uid, gid)) = self.other {
             command.uid(uid).gid(gid);
         }
         // A server that inherits a pipe would hold it open for as long as it runs: output goes to a file.
-        let failed = |source| ServerError::Io {
-            path: command_path(&program),
-            source,
-        };
+        let failed = |source| ServerError::Io { path: command_path(&program), source };
         let output = unlinked_file().map_err(failed)?;
-        command
-            .stdout(output.try_clone().map_err(failed)?)
-            .stderr(output.try_clone().map_err(failed)?);
-        let status = command
-            .current_dir("/")
-            .env_remove("PGDATA")
-            .env("LC_ALL", "C")
-            .status()
-            .map_err(failed)?;
+        command.stdout(output.try_clone().map_err(failed)?).stderr(output.try_clone().map_err(failed)?);
+        let status =
+            command.current_dir("/").env_remove("PGDATA").env("LC_ALL", "C").status().map_err(failed)?;
         if status.success() {
             return Ok(());
         }
@@ -402,10 +347,7 @@ impl Account {
         io::Seek::rewind(&mut output)
             .and_then(|()| io::Read::read_to_string(&mut output, &mut text))
             .map_err(failed)?;
-        Err(ServerError::Program {
-            program,
-            output: last_lines(&text, 5),
-        })
+        Err(ServerError::Program { program, output: last_lines(&text, 5) })
     }
 }
 
@@ -415,21 +357,14 @@ fn command_path(program: &str) -> PathBuf {
 
 fn unlinked_file() -> io::Result<fs::File> {
     let path = env::temp_dir().join(format!("peng-output-{}", uuid::Uuid::new_v4()));
-    let file = fs::OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(&path)?;
+    let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)
 }
 
 fn ids(passwd: &str, name: &str) -> Option<(u32, u32)> {
-    let fields: Vec<_> = passwd
-        .lines()
-        .find(|line| line.split(':').next() == Some(name))?
-        .split(':')
-        .collect();
+    let fields: Vec<_> =
+        passwd.lines().find(|line| line.split(':').next() == Some(name))?.split(':').collect();
     Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
 }
 
@@ -454,12 +389,10 @@ impl Binaries {
             None => found.into_iter().next(),
             Some(version) => found.into_iter().find(|(major, _)| major.to_string() == version),
         };
-        chosen
-            .map(|(_, dir)| Self { dir })
-            .ok_or_else(|| ServerError::OtherVersion {
-                dir: data.to_owned(),
-                version: version.unwrap_or_default().to_owned(),
-            })
+        chosen.map(|(_, dir)| Self { dir }).ok_or_else(|| ServerError::OtherVersion {
+            dir: data.to_owned(),
+            version: version.unwrap_or_default().to_owned(),
+        })
     }
 
     fn program(&self, name: &str) -> Command {
@@ -470,33 +403,21 @@ impl Binaries {
 fn candidates() -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     let mut dirs: Vec<PathBuf> = env::split_paths(&path).collect();
-    if let Ok(output) = Command::new("pg_config")
-        .arg("--bindir")
-        .stderr(Stdio::null())
-        .output()
-    {
+    if let Ok(output) = Command::new("pg_config").arg("--bindir").stderr(Stdio::null()).output() {
         dirs.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
     }
     if let Ok(entries) = fs::read_dir("/usr/lib/postgresql") {
         dirs.extend(entries.flatten().map(|entry| entry.path().join("bin")));
     }
-    dirs.retain(|dir| {
-        ["initdb", "pg_ctl", "postgres"]
-            .iter()
-            .all(|program| dir.join(program).is_file())
-    });
+    dirs.retain(|dir| ["initdb", "pg_ctl", "postgres"].iter().all(|program| dir.join(program).is_file()));
     dirs
 }
 
 /// `postgres (PostgreSQL) 15.18 (Debian …)` gives 15.
 fn major(dir: &Path) -> Option<u32> {
-    let output = Command::new(dir.join("postgres"))
-        .arg("--version")
-        .output()
-        .ok()?;
+    let output = Command::new(dir.join("postgres")).arg("--version").output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.split_whitespace()
-        .find_map(|word| word.split(['.', 'd', 'r', 'b']).next()?.parse().ok())
+    text.split_whitespace().find_map(|word| word.split(['.', 'd', 'r', 'b']).next()?.parse().ok())
 }
 
 /// Whether the process runs as root, where Postgres needs another user.

@@ -81,26 +81,17 @@ impl Drop for TestDatabase {
 /// Starts the server and makes the template if they are not there; one process at a time.
 fn start(server: &Server) -> String {
     let lock = std::env::temp_dir().join(format!("peng-test-{}.lock", rustix::process::getuid().as_raw()));
-    let lock = fs::OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(lock)
-        .expect("a lock file");
+    let lock =
+        fs::OpenOptions::new().create(true).truncate(false).write(true).open(lock).expect("a lock file");
     lock.lock().expect("the lock");
     server.up().expect("a private Postgres for the tests");
     let template = format!("template_{}", migrations_digest());
     let mut conn = PgConnection::establish(&server.url_of("postgres")).expect("the test server answers");
     let sql = format!("SELECT 1 FROM pg_database WHERE datname = '{template}' AND datistemplate");
-    if sql_query(sql)
-        .execute(&mut conn)
-        .expect("pg_database can be read")
-        == 0
-    {
+    if sql_query(sql).execute(&mut conn).expect("pg_database can be read") == 0 {
         conn.batch_execute(&format!("DROP DATABASE IF EXISTS {template}"))
             .expect("an unfinished template goes");
-        conn.batch_execute(&format!("CREATE DATABASE {template}"))
-            .expect("the template is made");
+        conn.batch_execute(&format!("CREATE DATABASE {template}")).expect("the template is made");
         let mut inside = PgConnection::establish(&server.url_of(&template)).expect("the template answers");
         migration::migrate(&mut inside).expect("the migrations run");
         drop(inside);
@@ -112,8 +103,7 @@ fn start(server: &Server) -> String {
 
 fn admin(server: &Server, sql: &str) {
     let mut conn = PgConnection::establish(&server.url_of("postgres")).expect("the test server answers");
-    conn.batch_execute(sql)
-        .unwrap_or_else(|error| panic!("{sql}: {error}"));
+    conn.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
 /// A template serves one set of migrations, to the letter.
@@ -121,19 +111,11 @@ fn migrations_digest() -> String {
     use sha2::Digest as _;
     let mut digest = sha2::Sha256::new();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations");
-    let mut dirs: Vec<_> = fs::read_dir(root)
-        .expect("the migrations")
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
+    let mut dirs: Vec<_> =
+        fs::read_dir(root).expect("the migrations").flatten().map(|entry| entry.path()).collect();
     dirs.sort();
     for dir in dirs {
         digest.update(fs::read(dir.join("up.sql")).unwrap_or_default());
     }
-    digest
-        .finalize()
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }

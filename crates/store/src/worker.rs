@@ -48,10 +48,7 @@ impl NewWorker {
     /// # Errors
     /// Those of the database.
     pub fn register(&self, conn: &mut PgConnection) -> QueryResult<()> {
-        diesel::insert_into(schema::worker::table)
-            .values(self)
-            .execute(conn)
-            .map(|_| ())
+        diesel::insert_into(schema::worker::table).values(self).execute(conn).map(|_| ())
     }
 }
 
@@ -74,17 +71,13 @@ pub fn touch(conn: &mut PgConnection, worker: Uuid) -> QueryResult<Option<Worker
 /// Those of the database.
 pub fn stop(conn: &mut PgConnection, worker: Uuid) -> QueryResult<()> {
     use schema::worker::dsl::{id, state, stopped_at};
-    diesel::update(
-        schema::worker::table
-            .filter(id.eq(worker))
-            .filter(state.ne(WorkerState::Stopped)),
-    )
-    .set((
-        state.eq(WorkerState::Stopped),
-        stopped_at.eq(diesel::dsl::now.into_sql::<sql_types::Timestamptz>().nullable()),
-    ))
-    .execute(conn)
-    .map(|_| ())
+    diesel::update(schema::worker::table.filter(id.eq(worker)).filter(state.ne(WorkerState::Stopped)))
+        .set((
+            state.eq(WorkerState::Stopped),
+            stopped_at.eq(diesel::dsl::now.into_sql::<sql_types::Timestamptz>().nullable()),
+        ))
+        .execute(conn)
+        .map(|_| ())
 }
 
 /// Asks running workers to finish what they have and leave; all of them if no id is given. Ids may be shortened.
@@ -143,7 +136,5 @@ pub struct WorkerRow {
 /// # Errors
 /// Those of the database.
 pub fn list(conn: &mut PgConnection, all: bool) -> QueryResult<Vec<WorkerRow>> {
-    sql_query(include_str!("sql/worker_list.sql"))
-        .bind::<sql_types::Bool, _>(all)
-        .load(conn)
+    sql_query(include_str!("sql/worker_list.sql")).bind::<sql_types::Bool, _>(all).load(conn)
 }

@@ -8,12 +8,7 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_typ
 use store::import::{Curves, ImportError, Imported, Request, Unit, import};
 use store::testing::TestDatabase;
 
-const REQUEST: Request<'_> = Request {
-    search: "curves",
-    unit: Unit::Percent,
-    target: None,
-    engine: None,
-};
+const REQUEST: Request<'_> = Request { search: "curves", unit: Unit::Percent, target: None, engine: None };
 
 /// A directory with `NAME.csv` and, if given, `NAME.archs.csv`; gone with this value.
 struct Files {
@@ -48,10 +43,7 @@ fn count(conn: &mut PgConnection, what: &str) -> i64 {
         #[diesel(sql_type = sql_types::BigInt)]
         n: i64,
     }
-    sql_query(format!("SELECT count(*) AS n FROM {what}"))
-        .get_result::<Row>(conn)
-        .unwrap()
-        .n
+    sql_query(format!("SELECT count(*) AS n FROM {what}")).get_result::<Row>(conn).unwrap().n
 }
 
 #[test]
@@ -66,15 +58,7 @@ fn a_curve_ends_as_its_file_says() {
     let database = TestDatabase::new();
     let conn = &mut database.connect();
     let done = import(conn, &files.curves(), &REQUEST).unwrap();
-    assert_eq!(
-        done,
-        Imported::Stored {
-            jobs: 3,
-            observations: 7,
-            cut_off: 1,
-            notes: vec![]
-        }
-    );
+    assert_eq!(done, Imported::Stored { jobs: 3, observations: 7, cut_off: 1, notes: vec![] });
     let table = [
         (
             "search WHERE state = 'finished' AND max_epochs = 4 AND \"interval\" = 1 AND engine = 'recorded'",
@@ -86,11 +70,7 @@ fn a_curve_ends_as_its_file_says() {
             2,
             "A was trained twice",
         ),
-        (
-            "job WHERE mode = 'terminate' AND seed IN (0, 7, 8)",
-            3,
-            "the arch is the seed",
-        ),
+        ("job WHERE mode = 'terminate' AND seed IN (0, 7, 8)", 3, "the arch is the seed"),
         (
             "result WHERE outcome = 'completed' AND final_fitness = 66 AND fitness = 66 AND stop_epoch = 3 AND stop_seconds = 20 \
           AND prediction = 70 AND stop_fitness = 65 AND seconds = 25",
@@ -108,11 +88,7 @@ fn a_curve_ends_as_its_file_says() {
             "8 was cut off",
         ),
         ("finish WHERE ordinal IN (1, 2, 3)", 3, "the order of the file"),
-        (
-            "observation WHERE prediction IS NULL",
-            3,
-            "inf and nothing are no predictions",
-        ),
+        ("observation WHERE prediction IS NULL", 3, "inf and nothing are no predictions"),
     ];
     for (what, expected, why) in table {
         assert_eq!(count(conn, what), expected, "{why}: {what}");
@@ -139,26 +115,11 @@ fn bad_rows_are_named_by_line_and_nothing_is_stored() {
     let database = TestDatabase::new();
     let conn = &mut database.connect();
     let table = [
-        (
-            "arch,epoch,val_acc\r\n0,1,50\r\n0,2,x\r\n",
-            "line 3: val_acc is `x`, expected a number",
-        ),
-        (
-            "arch,epoch,val_acc\n0,1,50\n\n0,2,nan\n",
-            "line 4: val_acc is `nan`, expected a number",
-        ),
-        (
-            "arch,epoch,val_acc\n0,1,101\n",
-            "line 2: val_acc is 101, expected per cent from 0 to 100",
-        ),
-        (
-            "arch,epoch,val_acc\n0,1,50\n0,3,60\n",
-            "line 3: epoch 3 of architecture 0: expected 2",
-        ),
-        (
-            "arch,epoch,val_acc\n0,1,50\n0,1,60\n",
-            "line 3: epoch 1 of architecture 0: expected 2",
-        ),
+        ("arch,epoch,val_acc\r\n0,1,50\r\n0,2,x\r\n", "line 3: val_acc is `x`, expected a number"),
+        ("arch,epoch,val_acc\n0,1,50\n\n0,2,nan\n", "line 4: val_acc is `nan`, expected a number"),
+        ("arch,epoch,val_acc\n0,1,101\n", "line 2: val_acc is 101, expected per cent from 0 to 100"),
+        ("arch,epoch,val_acc\n0,1,50\n0,3,60\n", "line 3: epoch 3 of architecture 0: expected 2"),
+        ("arch,epoch,val_acc\n0,1,50\n0,1,60\n", "line 3: epoch 1 of architecture 0: expected 2"),
         ("arch,epoch,val_acc\n,1,50\n", "line 2: arch is empty"),
         ("arch,epoch,val_acc\n", "line 1: no row"),
         (
@@ -173,25 +134,16 @@ fn bad_rows_are_named_by_line_and_nothing_is_stored() {
             "arch,epoch,val_acc,cum_seconds\n0,1,50,9\n0,2,50,8\n",
             "line 3: seconds are negative or run backwards",
         ),
-        (
-            "arch,epoch,accuracy\n0,1,50\n",
-            "no column `val_acc`; found arch, epoch, accuracy",
-        ),
+        ("arch,epoch,accuracy\n0,1,50\n", "no column `val_acc`; found arch, epoch, accuracy"),
     ];
     for (text, expected) in table {
-        let error = import(conn, &Files::new(text, None).curves(), &REQUEST)
-            .unwrap_err()
-            .to_string();
+        let error = import(conn, &Files::new(text, None).curves(), &REQUEST).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
     let networks = Some("arch,genome,flops\n0,A,x\n1,B,2\n1,B,3\n");
-    let error = import(
-        conn,
-        &Files::new("arch,epoch,val_acc\n2,1,50\n", networks).curves(),
-        &REQUEST,
-    )
-    .unwrap_err()
-    .to_string();
+    let error = import(conn, &Files::new("arch,epoch,val_acc\n2,1,50\n", networks).curves(), &REQUEST)
+        .unwrap_err()
+        .to_string();
     for expected in [
         "c.archs.csv",
         "line 2: flops is `x`",
@@ -200,42 +152,27 @@ fn bad_rows_are_named_by_line_and_nothing_is_stored() {
     ] {
         assert!(error.contains(expected), "{error}");
     }
-    assert_eq!(
-        (
-            count(conn, "search"),
-            count(conn, "job"),
-            count(conn, "observation")
-        ),
-        (0, 0, 0)
-    );
+    assert_eq!((count(conn, "search"), count(conn, "job"), count(conn, "observation")), (0, 0, 0));
 }
 
 #[test]
 fn many_faults_are_counted() {
     let rows: String = (1..=30).map(|i| format!("0,{i},-1\n")).collect();
     let files = Files::new(&format!("arch,epoch,val_acc\n{rows}"), None);
-    let error = Curves::read(&files.curves(), Unit::Percent, None)
-        .unwrap_err()
-        .to_string();
+    let error = Curves::read(&files.curves(), Unit::Percent, None).unwrap_err().to_string();
     assert!(error.ends_with("and 10 more"), "{error}");
 }
 
 #[test]
 fn fractions_become_per_cent_and_points_beyond_the_target_are_left_out() {
-    let files = Files::new(
-        "arch,epoch,val_acc,lr\na,0.5,0.25,1\na,1,0.5,1\na,1.5,0.75,1\n",
-        None,
-    );
+    let files = Files::new("arch,epoch,val_acc,lr\na,0.5,0.25,1\na,1,0.5,1\na,1.5,0.75,1\n", None);
     let curves = Curves::read(&files.curves(), Unit::Fraction, Some(1.0)).unwrap();
     assert_eq!((curves.interval, curves.target), (0.5, 1.0));
     let accuracies: Vec<f64> = curves.curves[0].points.iter().map(|p| p.val_acc).collect();
     assert_eq!(accuracies, [25.0, 50.0]);
     assert_eq!(
         curves.notes,
-        [
-            "columns that are not stored: lr",
-            "1 points beyond the target of 1 epochs are not stored"
-        ]
+        ["columns that are not stored: lr", "1 points beyond the target of 1 epochs are not stored"]
     );
     assert!(
         Curves::read(Path::new("/no/such.csv"), Unit::Percent, None)

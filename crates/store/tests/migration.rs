@@ -10,10 +10,7 @@ fn up_down_up() {
     assert!(matches!(migration::check(&mut conn), Err(SchemaError::Missing)));
     let ran = migration::migrate(&mut conn).unwrap();
     assert_eq!(ran.len(), migration::versions().len());
-    assert!(
-        migration::migrate(&mut conn).unwrap().is_empty(),
-        "a second run does nothing"
-    );
+    assert!(migration::migrate(&mut conn).unwrap().is_empty(), "a second run does nothing");
     migration::revert_all(&mut conn).unwrap();
     let left = sql_query(
         "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
@@ -28,32 +25,22 @@ fn up_down_up() {
 fn a_schema_that_is_older_or_newer_is_refused() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
-    conn.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99999999999999')")
-        .unwrap();
+    conn.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99999999999999')").unwrap();
     let error = migration::check(&mut conn).unwrap_err();
     assert!(matches!(error, SchemaError::Newer { .. }), "{error}");
-    assert!(matches!(
-        migration::migrate(&mut conn),
-        Err(SchemaError::Newer { .. })
-    ));
+    assert!(matches!(migration::migrate(&mut conn), Err(SchemaError::Newer { .. })));
     conn.batch_execute(
         "DELETE FROM __diesel_schema_migrations WHERE version IN \
          (SELECT version FROM __diesel_schema_migrations ORDER BY version DESC LIMIT 1);
          INSERT INTO __diesel_schema_migrations (version) VALUES ('00000000000001')",
     )
     .unwrap();
-    conn.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = '00000000000001'")
-        .unwrap();
+    conn.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = '00000000000001'").unwrap();
     let missing = migration::versions().pop().unwrap();
-    conn.batch_execute(&format!(
-        "DELETE FROM __diesel_schema_migrations WHERE version = '{missing}'"
-    ))
-    .unwrap();
+    conn.batch_execute(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{missing}'"))
+        .unwrap();
     let error = migration::check(&mut conn).unwrap_err();
-    assert!(
-        matches!(error, SchemaError::Older { .. } | SchemaError::Missing),
-        "{error}"
-    );
+    assert!(matches!(error, SchemaError::Older { .. } | SchemaError::Missing), "{error}");
 }
 
 #[test]

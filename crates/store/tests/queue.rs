@@ -35,10 +35,7 @@ fn concurrent_claimers_never_get_the_same_job() {
                 })
             })
             .collect();
-        threads
-            .into_iter()
-            .flat_map(|thread| thread.join().unwrap())
-            .collect()
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
     });
     claimed.sort_unstable();
     assert_eq!(claimed.len(), 200, "every job was claimed");
@@ -51,22 +48,16 @@ fn priority_goes_first_then_age_and_the_place_does_not_hide_retries() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
     submit(&mut conn, "s", 5);
-    conn.batch_execute("UPDATE job SET priority = 1 WHERE id = (SELECT max(id) FROM job)")
-        .unwrap();
+    conn.batch_execute("UPDATE job SET priority = 1 WHERE id = (SELECT max(id) FROM job)").unwrap();
     let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
     let first = claimer.claim(&mut conn).unwrap().unwrap();
     let second = claimer.claim(&mut conn).unwrap().unwrap();
     assert!(first.priority == 1 && second.priority == 0);
     assert!(first.job_id > second.job_id);
     assert!(lease::release(&mut conn, second.lease()).unwrap());
-    let rest: Vec<_> = std::iter::from_fn(|| claimer.claim(&mut conn).unwrap())
-        .map(|claim| claim.job_id)
-        .collect();
-    assert_eq!(
-        rest.len(),
-        4,
-        "the released job, older than the place, is claimed too: {rest:?}"
-    );
+    let rest: Vec<_> =
+        std::iter::from_fn(|| claimer.claim(&mut conn).unwrap()).map(|claim| claim.job_id).collect();
+    assert_eq!(rest.len(), 4, "the released job, older than the place, is claimed too: {rest:?}");
     let again = rest.iter().position(|id| *id == second.job_id);
     assert!(again.is_some(), "{rest:?}");
 }
@@ -78,11 +69,7 @@ fn a_superseded_attempt_writes_nothing() {
     submit(&mut conn, "s", 1);
     let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
     let old = claimer.claim(&mut conn).unwrap().unwrap();
-    assert!(
-        curve::record(&mut conn, old.lease(), TTL, &point(1, 40.0), None)
-            .unwrap()
-            .is_some()
-    );
+    assert!(curve::record(&mut conn, old.lease(), TTL, &point(1, 40.0), None).unwrap().is_some());
     expire(&mut conn, old.job_id);
     let round = reaper::round(&mut conn, GAP).unwrap();
     assert_eq!(round.reaped.len(), 1);
@@ -92,14 +79,8 @@ fn a_superseded_attempt_writes_nothing() {
         "reaping and claiming both raise the fence"
     );
 
-    assert_eq!(
-        curve::record(&mut conn, old.lease(), TTL, &point(2, 50.0), None).unwrap(),
-        None
-    );
-    assert_eq!(
-        finish::finish(&mut conn, old.lease(), Outcome::Completed, None).unwrap(),
-        None
-    );
+    assert_eq!(curve::record(&mut conn, old.lease(), TTL, &point(2, 50.0), None).unwrap(), None);
+    assert_eq!(finish::finish(&mut conn, old.lease(), Outcome::Completed, None, None).unwrap(), None);
     assert!(!lease::release(&mut conn, old.lease()).unwrap());
     assert!(!lease::retry(&mut conn, old.lease(), "x", "", TTL).unwrap());
     assert!(lease::renew(&mut conn, &[old.lease()], TTL).unwrap().is_empty());
@@ -117,10 +98,7 @@ fn the_same_observation_twice_is_one_row() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
     submit(&mut conn, "s", 1);
-    let claim = Claimer::new("default", worker(&mut conn), TTL)
-        .claim(&mut conn)
-        .unwrap()
-        .unwrap();
+    let claim = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap();
     for val_acc in [40.0, 99.0] {
         let recorded = curve::record(&mut conn, claim.lease(), TTL, &point(1, val_acc), None).unwrap();
         assert!(!recorded.unwrap().cancel);
@@ -135,10 +113,7 @@ fn a_result_agrees_with_its_curve() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
     submit(&mut conn, "s", 1);
-    let claim = Claimer::new("default", worker(&mut conn), TTL)
-        .claim(&mut conn)
-        .unwrap()
-        .unwrap();
+    let claim = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap();
     for (step, val_acc, decision) in [
         (1, 40.0, curve::Decision::Continue),
         (2, 61.0, curve::Decision::Continue),
@@ -149,18 +124,11 @@ fn a_result_agrees_with_its_curve() {
             decision: Some(decision),
             ..point(step, val_acc)
         };
-        curve::record(&mut conn, claim.lease(), TTL, &point, None)
-            .unwrap()
-            .unwrap();
+        curve::record(&mut conn, claim.lease(), TTL, &point, None).unwrap().unwrap();
     }
-    let finished = finish::finish(&mut conn, claim.lease(), Outcome::Terminated, None)
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        finished.fitness,
-        Some(65.0),
-        "a terminated job is ranked by its prediction"
-    );
+    let finished =
+        finish::finish(&mut conn, claim.lease(), Outcome::Terminated, None, None).unwrap().unwrap();
+    assert_eq!(finished.fitness, Some(65.0), "a terminated job is ranked by its prediction");
     assert_eq!(state(&mut conn, claim.job_id), JobState::Terminated);
     let agrees = sql_query(
         "SELECT 1 FROM result WHERE step = 3 AND epochs = 3 AND seconds = 6 AND last_fitness = 60 AND best_fitness = 61 \
@@ -181,10 +149,8 @@ fn the_fifth_crash_fails_the_job_with_its_last_error() {
     submit(&mut conn, "s", 1);
     let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
     for crash in 1..=5 {
-        let claim = claimer
-            .claim(&mut conn)
-            .unwrap()
-            .unwrap_or_else(|| panic!("claimable before crash {crash}"));
+        let claim =
+            claimer.claim(&mut conn).unwrap().unwrap_or_else(|| panic!("claimable before crash {crash}"));
         expire(&mut conn, claim.job_id);
         let round = reaper::round(&mut conn, GAP).unwrap();
         assert_eq!(i32::from(round.reaped[0].crashes), crash);
@@ -200,10 +166,7 @@ fn after_a_gap_in_reaping_living_workers_keep_their_jobs() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
     submit(&mut conn, "s", 1);
-    let claim = Claimer::new("default", worker(&mut conn), TTL)
-        .claim(&mut conn)
-        .unwrap()
-        .unwrap();
+    let claim = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap();
     reaper::round(&mut conn, Duration::from_secs(10)).unwrap();
     // The database was away for an hour: nobody could renew, nobody reaped.
     conn.batch_execute(
@@ -215,13 +178,7 @@ fn after_a_gap_in_reaping_living_workers_keep_their_jobs() {
     assert_eq!(lease::renew(&mut conn, &[claim.lease()], TTL).unwrap().len(), 1);
     // A worker that did not come back within its time to live is dead.
     expire(&mut conn, claim.job_id);
-    assert_eq!(
-        reaper::round(&mut conn, Duration::from_secs(10))
-            .unwrap()
-            .reaped
-            .len(),
-        1
-    );
+    assert_eq!(reaper::round(&mut conn, Duration::from_secs(10)).unwrap().reaped.len(), 1);
 }
 
 #[test]
@@ -232,14 +189,7 @@ fn passing_errors_wait_and_wake() {
     let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
     let claim = claimer.claim(&mut conn).unwrap().unwrap();
     assert!(
-        lease::retry(
-            &mut conn,
-            claim.lease(),
-            "out of memory",
-            "log",
-            Duration::from_secs(3600)
-        )
-        .unwrap()
+        lease::retry(&mut conn, claim.lease(), "out of memory", "log", Duration::from_secs(3600)).unwrap()
     );
     assert_eq!(state(&mut conn, claim.job_id), JobState::Waiting);
     assert_eq!(reaper::round(&mut conn, GAP).unwrap().woken, 0);
@@ -268,18 +218,13 @@ fn cancelling_reaches_waiting_jobs_at_once_and_running_ones_by_their_lease() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
     let search_id = submit(&mut conn, "s", 3);
-    let claim = Claimer::new("default", worker(&mut conn), TTL)
-        .claim(&mut conn)
-        .unwrap()
-        .unwrap();
+    let claim = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap();
     let cancelled = search::cancel(&mut conn, search_id).unwrap();
     assert_eq!((cancelled.at_once, cancelled.requested), (2, 1));
     assert!(lease::renew(&mut conn, &[claim.lease()], TTL).unwrap()[0].cancel);
-    let finished = finish::finish(&mut conn, claim.lease(), Outcome::Cancelled, None).unwrap();
+    let finished = finish::finish(&mut conn, claim.lease(), Outcome::Cancelled, None, None).unwrap();
     assert_eq!(finished.unwrap().fitness, None);
-    let results = sql_query("SELECT 1 FROM result WHERE outcome = 'cancelled'")
-        .execute(&mut conn)
-        .unwrap();
+    let results = sql_query("SELECT 1 FROM result WHERE outcome = 'cancelled'").execute(&mut conn).unwrap();
     assert_eq!(results, 3, "one result row each");
 }
 
@@ -288,23 +233,11 @@ fn a_name_is_taken_once_and_an_architecture_is_trained_once() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
     let search_id = submit(&mut conn, "s", 3);
-    let error = search::submit(
-        &mut conn,
-        &support::new_search("s"),
-        1,
-        "default",
-        &support::jobs(2),
-    )
-    .unwrap_err();
+    let error =
+        search::submit(&mut conn, &support::new_search("s"), 1, "default", &support::jobs(2)).unwrap_err();
     assert!(matches!(error, search::SubmitError::NameTaken { .. }), "{error}");
-    let lot = search::Lot {
-        search_id,
-        seed: 1,
-        class: "default",
-    };
-    let added = conn
-        .transaction(|conn| search::enqueue(conn, &lot, &support::jobs(5)))
-        .unwrap();
+    let lot = search::Lot { search_id, seed: 1, class: "default" };
+    let added = conn.transaction(|conn| search::enqueue(conn, &lot, &support::jobs(5))).unwrap();
     assert_eq!(added, 2, "three of the five are there already");
 }
 
@@ -317,21 +250,12 @@ fn selectors() {
     for (text, expected, why) in [
         ("last", vec![5], "the newest"),
         (&format!("{first}"), vec![0], "one"),
-        (
-            &format!("{}-{},{}", first + 1, first + 2, first + 4),
-            vec![1, 2, 4],
-            "a list",
-        ),
+        (&format!("{}-{},{}", first + 1, first + 2, first + 4), vec![1, 2, 4], "a list"),
         (&format!("{first},{first}"), vec![0], "each once"),
         (&format!("{}", first + 100), vec![], "none there"),
     ] {
         let selector: job::Selector = text.parse().unwrap();
-        let ids: Vec<_> = selector
-            .resolve(&mut conn)
-            .unwrap()
-            .iter()
-            .map(|id| id - first)
-            .collect();
+        let ids: Vec<_> = selector.resolve(&mut conn).unwrap().iter().map(|id| id - first).collect();
         assert_eq!(ids, expected, "{text}: {why}");
     }
     for text in ["", "x", "3-", "9-3", "0", "-1", "1,,2"] {
@@ -340,11 +264,7 @@ fn selectors() {
 }
 
 fn job_ids(conn: &mut PgConnection) -> Vec<i64> {
-    job::list(conn, None, &[], None, 1000)
-        .unwrap()
-        .iter()
-        .map(|row| row.id)
-        .collect()
+    job::list(conn, None, &[], None, 1000).unwrap().iter().map(|row| row.id).collect()
 }
 
 #[test]
@@ -354,10 +274,7 @@ fn modes_are_stored_and_come_back() {
     let mut jobs = support::jobs(2);
     jobs[1].mode = JobMode::Audit;
     search::submit(&mut conn, &support::new_search("s"), 1, "default", &jobs).unwrap();
-    let modes: Vec<_> = job::list(&mut conn, None, &[], None, 10)
-        .unwrap()
-        .iter()
-        .map(|row| row.mode)
-        .collect();
+    let modes: Vec<_> =
+        job::list(&mut conn, None, &[], None, 10).unwrap().iter().map(|row| row.mode).collect();
     assert_eq!(modes, [JobMode::Terminate, JobMode::Audit]);
 }

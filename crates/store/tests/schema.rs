@@ -67,32 +67,17 @@ fn render(columns: &[Column], enums: &[Enum]) -> String {
             "{gap}    /// `{name}`\n    #[derive(diesel::query_builder::QueryId, diesel::sql_types::SqlType)]"
         )
         .unwrap();
-        writeln!(
-            text,
-            "    #[diesel(postgres_type(name = \"{name}\"))]\n    pub struct {camel};"
-        )
-        .unwrap();
+        writeln!(text, "    #[diesel(postgres_type(name = \"{name}\"))]\n    pub struct {camel};").unwrap();
     }
     text.push_str("}\n");
     for table in columns.chunk_by(|a, b| a.table == b.table) {
-        writeln!(
-            text,
-            "\ndiesel::table! {{\n    use diesel::sql_types::*;\n    use super::sql_types::*;\n"
-        )
-        .unwrap();
+        writeln!(text, "\ndiesel::table! {{\n    use diesel::sql_types::*;\n    use super::sql_types::*;\n")
+            .unwrap();
         writeln!(text, "    {} ({}) {{", table[0].table, table[0].key).unwrap();
         for column in table {
             let kind = kind(&column.r#type);
-            let kind = if column.not_null {
-                kind
-            } else {
-                format!("Nullable<{kind}>")
-            };
-            let rename = if column.name == "end" {
-                "end_"
-            } else {
-                &column.name
-            };
+            let kind = if column.not_null { kind } else { format!("Nullable<{kind}>") };
+            let rename = if column.name == "end" { "end_" } else { &column.name };
             if rename != column.name {
                 writeln!(text, "        #[sql_name = \"{}\"]", column.name).unwrap();
             }
@@ -100,23 +85,13 @@ fn render(columns: &[Column], enums: &[Enum]) -> String {
         }
         text.push_str("    }\n}\n");
     }
-    let tables: Vec<_> = columns
-        .chunk_by(|a, b| a.table == b.table)
-        .map(|c| c[0].table.as_str())
-        .collect();
-    writeln!(
-        text,
-        "\ndiesel::allow_tables_to_appear_in_same_query!({});",
-        tables.join(", ")
-    )
-    .unwrap();
+    let tables: Vec<_> = columns.chunk_by(|a, b| a.table == b.table).map(|c| c[0].table.as_str()).collect();
+    writeln!(text, "\ndiesel::allow_tables_to_appear_in_same_query!({});", tables.join(", ")).unwrap();
     text
 }
 
 fn camel(name: &str) -> String {
-    name.split('_')
-        .map(|word| word[..1].to_uppercase() + &word[1..])
-        .collect()
+    name.split('_').map(|word| word[..1].to_uppercase() + &word[1..]).collect()
 }
 
 fn kind(name: &str) -> String {

@@ -20,10 +20,7 @@ pub struct Replay {
 
 impl Replay {
     pub fn new(source: Arc<Source>, epoch_seconds: f64) -> Self {
-        Self {
-            source,
-            epoch_seconds,
-        }
+        Self { source, epoch_seconds }
     }
 }
 
@@ -34,17 +31,11 @@ impl Backend for Replay {
 
     fn open(&mut self, order: &Order, resume: Option<&Path>) -> Result<Box<dyn Trainer>, TrainError> {
         let state = match resume {
-            None => State {
-                genome: order.genome.clone(),
-                seed: order.seed,
-                step: 0,
-            },
+            None => State { genome: order.genome.clone(), seed: order.seed, step: 0 },
             Some(file) => read(file)?,
         };
         if (&state.genome, state.seed) != (&order.genome, order.seed) {
-            return Err(TrainError::Permanent(
-                "the checkpoint is of another job".to_owned(),
-            ));
+            return Err(TrainError::Permanent("the checkpoint is of another job".to_owned()));
         }
         let interval = order.spec.budget.interval;
         Ok(Box::new(Session {
@@ -85,13 +76,7 @@ impl Trainer for Session {
         let epoch = f64::from(self.state.step) * self.interval;
         let Point { val_acc, train_acc } = self.source.point(&self.state.genome, self.state.seed, epoch);
         let seconds = start.elapsed().as_secs_f64();
-        Ok(Advance::Measured(Measurement {
-            val_acc,
-            train_acc,
-            val_loss: None,
-            train_loss: None,
-            seconds,
-        }))
+        Ok(Advance::Measured(Measurement { val_acc, train_acc, val_loss: None, train_loss: None, seconds }))
     }
 
     fn save(&self, into: &Path) -> Result<(), TrainError> {

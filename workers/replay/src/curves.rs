@@ -39,33 +39,23 @@ impl Source {
         let mut reader = csv::Reader::from_path(file)?;
         for row in reader.deserialize() {
             let row: Row = row.context("expected columns arch, epoch, val_acc and perhaps train_acc")?;
-            let point = Point {
-                val_acc: row.val_acc,
-                train_acc: row.train_acc,
-            };
+            let point = Point { val_acc: row.val_acc, train_acc: row.train_acc };
             curves.entry(row.arch).or_default().push((row.epoch, point));
         }
         ensure!(!curves.is_empty(), "it holds no curve");
         let mut curves: Vec<_> = curves.into_values().collect();
-        curves
-            .iter_mut()
-            .for_each(|curve| curve.sort_by(|a, b| a.0.total_cmp(&b.0)));
+        curves.iter_mut().for_each(|curve| curve.sort_by(|a, b| a.0.total_cmp(&b.0)));
         Ok(Self::Recorded(curves))
     }
 
     /// The point of a job at an epoch; a recorded curve that has ended stays where it was.
     pub fn point(&self, genome: &serde_json::Value, seed: i64, epoch: f64) -> Point {
-        let key = Sha256::new()
-            .chain_update(genome.to_string())
-            .chain_update(seed.to_le_bytes())
-            .finalize();
+        let key = Sha256::new().chain_update(genome.to_string()).chain_update(seed.to_le_bytes()).finalize();
         let seed = u64::from_le_bytes(key[..8].try_into().expect("a digest is longer than 8 bytes"));
         match self {
             Self::Recorded(curves) => {
                 let curve = &curves[(seed % curves.len() as u64) as usize];
-                let at = curve
-                    .partition_point(|(at, _)| *at <= epoch + 1e-9)
-                    .saturating_sub(1);
+                let at = curve.partition_point(|(at, _)| *at <= epoch + 1e-9).saturating_sub(1);
                 curve[at].1
             }
             Self::MadeUp => made_up(seed, epoch),
@@ -83,8 +73,5 @@ fn made_up(seed: u64, epoch: f64) -> Point {
     let mut jitter = || (0..4).map(|_| noise.random::<f64>() - 0.5).sum::<f64>() * 0.5;
     let level = best - rise * (-speed * epoch).exp();
     let (val_acc, train_acc) = (level + jitter(), level + 0.3 * epoch.min(5.0) + jitter());
-    Point {
-        val_acc: val_acc.clamp(0.0, 100.0),
-        train_acc: Some(train_acc.clamp(0.0, 100.0)),
-    }
+    Point { val_acc: val_acc.clamp(0.0, 100.0), train_acc: Some(train_acc.clamp(0.0, 100.0)) }
 }

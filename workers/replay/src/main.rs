@@ -31,7 +31,7 @@ struct Cli {
 fn main() -> ExitCode {
     runner::init_logs();
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(left) => ExitCode::from(left.code),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
+fn run(cli: Cli) -> anyhow::Result<runner::Left> {
     let source = match &cli.curves {
         Some(file) => {
             curves::Source::read(file).with_context(|| format!("cannot use `{}`", file.display()))?
@@ -54,6 +54,5 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     let source = std::sync::Arc::new(source);
     let backends =
         (0..cli.slots).map(|_| backend::Replay::new(std::sync::Arc::clone(&source), cli.epoch_seconds));
-    runner::run(cli.options, backends.collect())?;
-    Ok(())
+    runner::run(cli.options, backends.collect())
 }

@@ -17,11 +17,7 @@ pub struct Torch {
 
 impl Torch {
     pub fn new(device: Device, threads: u16) -> Self {
-        Self {
-            device,
-            threads,
-            data: None,
-        }
+        Self { device, threads, data: None }
     }
 
     fn data(&mut self, spec: &DataSpec) -> Result<DeviceData, TrainError> {
@@ -31,17 +27,10 @@ impl Torch {
         self.data = None; // The old set's memory is free before the new one needs it.
         let split = spec.load().map_err(|error| {
             let text = chain(&error);
-            if error.is_retryable() {
-                TrainError::Retryable(text)
-            } else {
-                TrainError::Permanent(text)
-            }
+            if error.is_retryable() { TrainError::Retryable(text) } else { TrainError::Permanent(text) }
         })?;
         let (set, images) = (spec.set.as_str(), split.train.len());
-        info!(
-            "{set}: {images} images to train on, {} to validate on",
-            split.validation.len()
-        );
+        info!("{set}: {images} images to train on, {} to validate on", split.validation.len());
         let data = DeviceData::new(&split, self.device).map_err(failure)?;
         self.data = Some((spec.clone(), data.clone()));
         Ok(data)

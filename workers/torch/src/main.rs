@@ -26,7 +26,7 @@ struct Cli {
 fn main() -> ExitCode {
     runner::init_logs();
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(left) => ExitCode::from(left.code),
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -34,13 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<()> {
-    let device = cli
-        .device
-        .as_deref()
-        .map(str::parse)
-        .transpose()?
-        .unwrap_or_else(Device::best);
-    runner::run(cli.options, vec![backend::Torch::new(device, cli.threads)])?;
-    Ok(())
+fn run(cli: Cli) -> anyhow::Result<runner::Left> {
+    let device = cli.device.as_deref().map(str::parse).transpose()?.unwrap_or_else(Device::best);
+    runner::run(cli.options, vec![backend::Torch::new(device, cli.threads)])
 }

@@ -1,6 +1,6 @@
 -- Ends a job under its fence: the lease goes, the result row is computed from the curve, so that the two can never
 -- disagree. The job is found by primary key and fence alone, so that no partial index is read.
--- $1 job, $2 fence, $3 outcome, $4 error or null.
+-- $1 job, $2 fence, $3 outcome, $4 error or null, $5 last lines of the log or null.
 WITH held AS (
     DELETE FROM lease WHERE job_id = $1 AND fence = $2 RETURNING job_id
 ), moved AS (
@@ -8,7 +8,7 @@ WITH held AS (
     WHERE id = (SELECT job_id FROM held) AND fence = $2
     RETURNING id, search_id
 ), ended AS (
-    UPDATE attempt SET ended_at = now(), "end" = 'finished', error = $4
+    UPDATE attempt SET ended_at = now(), "end" = 'finished', error = $4, log = $5
     WHERE job_id = (SELECT job_id FROM held) AND fence = $2
 ), curve AS (
     SELECT max(step) AS step, max(epoch) AS epochs, coalesce(sum(seconds), 0) AS seconds, max(val_acc) AS best

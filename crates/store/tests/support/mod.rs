@@ -43,9 +43,7 @@ pub fn jobs(count: usize) -> Vec<NewJob> {
 }
 
 pub fn submit(conn: &mut PgConnection, name: &str, count: usize) -> i64 {
-    search::submit(conn, &new_search(name), 1, "default", &jobs(count))
-        .unwrap()
-        .0
+    search::submit(conn, &new_search(name), 1, "default", &jobs(count)).unwrap().0
 }
 
 pub fn worker(conn: &mut PgConnection) -> Uuid {
@@ -63,13 +61,7 @@ pub fn worker(conn: &mut PgConnection) -> Uuid {
 }
 
 pub fn point(step: i32, val_acc: f64) -> Observation {
-    Observation {
-        step,
-        epoch: f64::from(step),
-        val_acc,
-        seconds: Some(2.0),
-        ..Observation::default()
-    }
+    Observation { step, epoch: f64::from(step), val_acc, seconds: Some(2.0), ..Observation::default() }
 }
 
 /// As if the worker had not been heard of for a time to live.
@@ -82,9 +74,5 @@ pub fn expire(conn: &mut PgConnection, job: i64) {
 }
 
 pub fn state(conn: &mut PgConnection, job: i64) -> JobState {
-    schema::job::table
-        .find(job)
-        .select(schema::job::state)
-        .first(conn)
-        .unwrap()
+    schema::job::table.find(job).select(schema::job::state).first(conn).unwrap()
 }
