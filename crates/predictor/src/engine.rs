@@ -157,7 +157,7 @@ impl Engine {
         });
         match &self.kind {
             Kind::Peng(engine) if completed && new => {
-                engine.learn(&mut calibration.knowledge, ended.curve, 1.0)
+                engine.learn(&mut calibration.knowledge, ended.curve, 1.0);
             }
             Kind::Median(engine) if completed && new => engine.learn(calibration, ended.curve),
             Kind::Asha(engine) if new => engine.learn(calibration, ended.curve),

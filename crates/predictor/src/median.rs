@@ -50,7 +50,7 @@ impl Median {
         let median = if others.len() % 2 == 1 {
             others[middle]
         } else {
-            (others[middle - 1] + others[middle]) / 2.0
+            f64::midpoint(others[middle - 1], others[middle])
         };
         let reason = format!(
             "best {best:.2} so far, median of {} completed jobs {median:.2}",

@@ -73,7 +73,7 @@ fn ranks(values: &[f64]) -> Vec<f64> {
     for tied in order.chunk_by(|&i, &j| values[i] == values[j]) {
         let first = order.partition_point(|&i| values[i] < values[tied[0]]);
         for &i in tied {
-            ranks[i] = first as f64 + (tied.len() as f64 + 1.0) / 2.0;
+            ranks[i] = first as f64 + f64::midpoint(tied.len() as f64, 1.0);
         }
     }
     ranks

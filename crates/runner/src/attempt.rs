@@ -141,7 +141,7 @@ fn advance_all(
             return ending_of(error);
         }
         let (judged, wait) = bounded::<()>(0);
-        if intervals.send(Interval { step, measurement, saved, judged }).is_err() {
+        if intervals.send(Interval { step, measurement, saved, _judged: judged }).is_err() {
             return Ending::Released; // The recorder has decided and says how.
         }
         if session.waits_for_decision() {

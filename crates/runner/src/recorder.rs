@@ -29,7 +29,7 @@ pub struct Interval {
     pub measurement: Measurement,
     pub saved: PathBuf,
     /// Closes when the interval has been judged.
-    pub judged: Sender<()>,
+    pub _judged: Sender<()>,
 }
 
 /// Why an interval was not recorded.
