@@ -38,7 +38,7 @@ impl Lab {
 
     /// A command of this build, in this laboratory. Nothing of the caller's environment names another database.
     pub fn command(&self, binary: &str) -> Command {
-        let mut command = Command::new(self.binary(binary));
+        let mut command = Command::new(Self::binary(binary));
         command
             .env("DATABASE_URL", self.database.url())
             .env("PENG_CHECKPOINTS", format!("file://{}/checkpoints", self.dir.path().display()))
@@ -50,7 +50,7 @@ impl Lab {
         command
     }
 
-    fn binary(&self, name: &str) -> PathBuf {
+    fn binary(name: &str) -> PathBuf {
         // target/debug/deps/test-hash -> target/debug/name
         let path = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join(name);
         assert!(path.exists(), "`{}` is not built: cargo build --workspace", path.display());

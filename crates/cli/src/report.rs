@@ -81,25 +81,25 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
             write(&report::page(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
         Command::Summary(one) => {
-            write(&report::summary(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?
+            write(&report::summary(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
         Command::Savings(one) => {
-            write(&report::savings(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?
+            write(&report::savings(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
         Command::Ranking(one) => {
-            write(&report::ranking(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?
+            write(&report::ranking(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
         Command::Calibration(one) => {
             write(&report::calibration(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
         Command::Pareto(one) => {
-            write(&report::pareto(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?
+            write(&report::pareto(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
         Command::Compare { first, second, how } => {
             write(&report::compare(conn, &first, &second, &how.filter()?)?, format, how.to)?;
         }
         Command::Workers(one) => {
-            write(&report::workers(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?
+            write(&report::workers(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
         Command::Job { id, to } => write(&report::job(conn, id)?, format, to)?,
     }

@@ -67,7 +67,7 @@ pub enum Command {
 pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     match command {
         Command::Submit { spec, name, dry_run } => {
-            submit(&named(Spec::read(&spec)?, name)?, dry_run, format)?
+            submit(&named(Spec::read(&spec)?, name)?, dry_run, format)?;
         }
         Command::List => output::rows(format, &searches::progress(&mut db::connect()?, None)?, COLUMNS)?,
         Command::Show { name } => show(&name, format)?,

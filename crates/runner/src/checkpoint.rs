@@ -117,7 +117,7 @@ impl CheckpointStore {
         let sha256 = digest(&content);
         let bytes = content.len() as i64;
         let name = format!("{search}/{}/{step:06}-{}.ckpt", lease.job_id, lease.fence);
-        let key = name.split('/').fold(self.prefix.clone(), |key, part| key.join(part));
+        let key = name.split('/').fold(self.prefix.clone(), object_store::path::Path::join);
         let uri = self.uri(&key);
         let put = self.runtime.block_on(self.objects.put(&key, content.into()));
         put.map_err(|source| CheckpointError::Store { action: "write", uri: uri.clone(), source })?;

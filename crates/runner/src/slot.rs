@@ -218,7 +218,7 @@ impl<'a> Slot<'a> {
         };
         match ending {
             _ if !written => {
-                warn!(job.id = job, "job {job}: dropped, another attempt may own it ({ending:?})")
+                warn!(job.id = job, "job {job}: dropped, another attempt may own it ({ending:?})");
             }
             Ending::Released => info!(job.id = job, "job {job}: released"),
             _ => {}
@@ -249,7 +249,7 @@ impl<'a> Slot<'a> {
                 error!(job.id = job, "job {job}: failed: {cause}");
             }
             (_, _, Some(fitness)) => {
-                info!(job.id = job, fitness, "job {job}: {}, fitness {fitness:.2} %", outcome.as_str())
+                info!(job.id = job, fitness, "job {job}: {}, fitness {fitness:.2} %", outcome.as_str());
             }
             _ => info!(job.id = job, "job {job}: {}", outcome.as_str()),
         }

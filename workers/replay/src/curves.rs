@@ -44,7 +44,9 @@ impl Source {
         }
         ensure!(!curves.is_empty(), "it holds no curve");
         let mut curves: Vec<_> = curves.into_values().collect();
-        curves.iter_mut().for_each(|curve| curve.sort_by(|a, b| a.0.total_cmp(&b.0)));
+        for curve in &mut curves {
+            curve.sort_by(|a, b| a.0.total_cmp(&b.0));
+        }
         Ok(Self::Recorded(curves))
     }
 
