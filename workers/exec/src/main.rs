@@ -1,0 +1,143 @@
+//! `peng-exec-worker`: claims jobs and trains them with a program of yours, in any language.
+
+mod backend;
+mod check;
+mod checkpoint;
+mod failure;
+mod program;
+mod protocol;
+mod record;
+mod session;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A worker that trains with any program that speaks JSON lines on stdin and stdout: docs/exec-protocol.md
+#[derive(Debug, Parser)]
+#[command(
+    name = "peng-exec-worker",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    work: Work,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a program against a scripted worker, without a database, and say what it does wrong
+    Check(check::Check),
+}
+
+#[derive(Debug, Args)]
+struct Work {
+    #[command(flatten)]
+    options: runner::Options,
+
+    #[command(flatten)]
+    patience: Patience,
+
+    /// Trainings at a time [default: one per device]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    slots: Option<u16>,
+
+    /// GPUs, dealt to the slots in turn: each program sees one, by CUDA_VISIBLE_DEVICES
+    #[arg(long, env = "CUDA_VISIBLE_DEVICES", value_name = "LIST", value_delimiter = ',')]
+    devices: Vec<String>,
+
+    /// Holds the log of each attempt, and its working directory [default: `jobs` in peng's data directory]
+    #[arg(long, env = "PENG_JOBS_DIR", value_name = "DIR")]
+    jobs_dir: Option<PathBuf>,
+
+    /// Which working directories stay when their attempt is over; logs always do
+    #[arg(long, value_name = "WHICH", default_value = "failed")]
+    keep: Keep,
+
+    /// Largest log of an attempt
+    #[arg(long, value_name = "MIB", default_value_t = 10)]
+    log_limit: u64,
+
+    /// The program and its arguments
+    #[arg(last = true, required = true, value_name = "PROGRAM")]
+    program: Vec<String>,
+}
+
+/// How long a program may take.
+#[derive(Debug, Clone, Args)]
+struct Patience {
+    /// A program that writes no line for so long hangs and is killed
+    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
+    timeout: Duration,
+
+    /// How long a program that was told to stop may take before it gets SIGTERM; SIGKILL comes 2 s later
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
+    stop_grace: Duration,
+}
+
+/// Which working directories stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Keep {
+    /// None
+    Never,
+    /// Those of attempts that failed
+    Failed,
+    /// All
+    Always,
+}
+
+fn main() -> ExitCode {
+    runner::init_logs();
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Some(Command::Check(check)) => check::run(&check),
+        None => run(cli.work).map(|left| ExitCode::from(left.code)),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(work: Work) -> anyhow::Result<runner::Left> {
+    let jobs = work.jobs_dir.unwrap_or_else(|| store::server::default_home().join("jobs"));
+    let usable = std::fs::create_dir_all(&jobs).and_then(|()| jobs.canonicalize());
+    let jobs = usable.with_context(|| format!("cannot use `{}`", jobs.display()))?;
+    let devices: Vec<_> = work.devices.into_iter().filter(|device| !device.is_empty()).collect();
+    let slots = work.slots.unwrap_or_else(|| devices.len().clamp(1, 1024) as u16);
+    let slot = |slot: u16| backend::Exec {
+        recipe: work.patience.recipe(&work.program),
+        jobs: jobs.clone(),
+        keep: work.keep,
+        log_limit: work.log_limit << 20,
+        slot,
+        device: devices.get(usize::from(slot) % devices.len().max(1)).cloned(),
+    };
+    let mut options = work.options;
+    // The program's own limit comes first: a program that hangs is killed, the worker goes on.
+    options.hang_after = options.hang_after.max(work.patience.timeout * 2);
+    runner::run(options, (0..slots).map(slot).collect())
+}
+
+impl Patience {
+    fn recipe(&self, program: &[String]) -> program::Recipe {
+        let program = program.to_vec();
+        program::Recipe {
+            program: program::located(program),
+            timeout: self.timeout,
+            stop_grace: self.stop_grace,
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let parsed = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    parsed
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "expected a number of seconds above 0".to_owned())
+}
