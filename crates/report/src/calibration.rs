@@ -79,7 +79,8 @@ pub fn calibration(
 ) -> Result<Calibration, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        Calibration::load(conn, &scope)
+        let truth = Truth::load(conn, &scope)?;
+        Calibration::load(conn, &scope, truth)
     })
 }
 
@@ -99,11 +100,15 @@ fn percent(inside: i64, of: i64) -> Option<f64> {
 }
 
 impl Calibration {
-    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
+    pub(crate) fn load(
+        conn: &mut PgConnection,
+        scope: &Scope<'_>,
+        truth: Truth,
+    ) -> Result<Self, ReportError> {
         let mut by_epoch: Vec<Errors> =
             scope.query(include_str!("calibration.sql")).load(conn).map_err(failed("calibration"))?;
         let all = by_epoch.pop_if(|errors| errors.stop_epoch.is_none()).filter(|errors| errors.jobs > 0);
-        Ok(Self { citation: scope.citation.clone(), truth: Truth::load(conn, scope)?, by_epoch, all })
+        Ok(Self { citation: scope.citation.clone(), truth, by_epoch, all })
     }
 
     fn table(&self) -> Table {

@@ -10,8 +10,10 @@ pub enum Cell {
     Empty,
     /// Words.
     Text(String),
-    /// A whole number.
+    /// A whole number that counts.
     Count(i64),
+    /// A whole number that names.
+    Id(i64),
     /// A number, shown with so many decimals.
     Number(f64, usize),
     /// A quantity over many powers of ten, shown as 12.3 M.
@@ -71,6 +73,8 @@ impl Cell {
             Self::Empty | Self::Interval(None, _) => "–".to_owned(),
             Self::Text(text) => text.clone(),
             Self::Count(count) => grouped(*count),
+            Self::Id(number) => number.to_string(),
+            Self::Number(value, 0) => grouped(value.round() as i64),
             Self::Number(value, decimals) => fixed(*value, *decimals),
             Self::Large(value) => large(*value),
             Self::Small(value) if *value < 1e-99 => "< 1e−99".to_owned(),
@@ -89,7 +93,7 @@ impl Cell {
         match self {
             Self::Empty => vec![String::new()],
             Self::Text(text) => vec![text.clone()],
-            Self::Count(count) => vec![count.to_string()],
+            Self::Count(number) | Self::Id(number) => vec![number.to_string()],
             Self::Number(value, _)
             | Self::Large(value)
             | Self::Small(value)

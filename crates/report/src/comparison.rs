@@ -300,7 +300,7 @@ impl Comparison {
             for m in &front.members {
                 numbers.push(vec![
                     side.name().into(),
-                    m.job_id.into(),
+                    Cell::Id(m.job_id),
                     Cell::Large(m.cost),
                     Cell::Number(m.fitness, 2),
                     m.fitness_source.clone().into(),

@@ -147,7 +147,10 @@ impl Curves {
     fn caption(&self, stopped: usize, on: usize) -> String {
         let shown = self.curves.len();
         let part = if (shown as i64) < self.jobs {
-            format!("{shown} of {} curves: the fifty best and others evenly spread", self.jobs)
+            format!(
+                "{shown} of {} curves: the fifty best, and others drawn by a hash of their numbers",
+                self.jobs
+            )
         } else {
             format!("All {shown} curves")
         };
@@ -178,7 +181,7 @@ impl Curves {
         for curve in &self.curves {
             let points: Vec<String> = curve.points.iter().map(|p| format!("{:.2}", p.1)).collect();
             table.push(vec![
-                curve.job_id.into(),
+                Cell::Id(curve.job_id),
                 curve.outcome.clone().into(),
                 Cell::number(curve.stop.map(|s| s.0), decimals(self.interval)),
                 Cell::two(curve.fitness),

@@ -1,14 +1,16 @@
--- The jobs whose curves are drawn: the best fifty, and others evenly spread over the numbers of jobs, up to $2.
--- $1 search_id, $2 how many
-WITH trained AS MATERIALIZED (
-    SELECT job_id, outcome::text AS outcome, fitness, true_fitness, stop_epoch, stop_fitness, epochs, last_fitness,
-           row_number() OVER (ORDER BY fitness DESC NULLS LAST, job_id) AS place,
-           row_number() OVER (ORDER BY job_id) AS number, count(*) OVER () AS jobs
+-- The jobs whose curves are drawn: all of them up to $2, else the best fifty and about as many others as make $2, drawn by
+-- a hash of their numbers: the same each time, and no part of the search more than another.
+-- $1 search_id, $2 how many (more than fifty)
+WITH trained AS NOT MATERIALIZED (
+    SELECT job_id, outcome::text AS outcome, fitness, stop_epoch, stop_fitness
     FROM job_outcome
     WHERE search_id = $1 AND outcome IN ('terminated', 'completed', 'diverged')
     /* and filter */
+), counted AS MATERIALIZED (
+    SELECT count(*) AS jobs FROM trained
 )
-SELECT job_id, outcome, fitness, true_fitness, stop_epoch, stop_fitness, epochs, last_fitness, jobs
-FROM trained
-WHERE jobs <= $2 OR place <= least(50, $2 / 2) OR number % greatest(1, jobs / ($2 - least(50, $2 / 2))) = 0
+SELECT trained.*, counted.jobs FROM trained CROSS JOIN counted
+WHERE jobs <= $2 OR abs(hashint8(job_id)::bigint) % greatest(1, jobs / ($2 - 50)) = 0
+UNION
+(SELECT trained.*, counted.jobs FROM trained CROSS JOIN counted ORDER BY fitness DESC NULLS LAST, job_id LIMIT 50)
 ORDER BY job_id

@@ -46,14 +46,16 @@ pub fn page(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Pa
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
         let known = Known::load(conn, &scope)?;
+        let summary = Summary::load(conn, &scope, known.clone())?;
+        let (truth, timing) = (summary.truth, summary.timing.clone());
         Ok(Page {
-            summary: Summary::load(conn, &scope, known.clone())?,
             curves: Curves::load(conn, &scope)?,
-            ranking: Ranking::load(conn, &scope, known)?,
-            savings: Savings::load(conn, &scope)?,
+            ranking: Ranking::of(&scope, known, truth),
+            savings: Savings::load(conn, &scope, summary.epochs.clone(), timing.clone())?,
             pareto: Pareto::load(conn, &scope)?,
-            calibration: Calibration::load(conn, &scope)?,
-            workers: Workers::load(conn, &scope)?,
+            calibration: Calibration::load(conn, &scope, truth)?,
+            workers: Workers::load(conn, &scope, timing)?,
+            summary,
         })
     })
 }

@@ -213,7 +213,7 @@ impl Front {
         let mut table = Table::new(key, caption, &columns);
         for member in &self.members {
             table.push(vec![
-                member.job_id.into(),
+                Cell::Id(member.job_id),
                 Cell::Number(member.fitness, 2),
                 member.fitness_source.clone().into(),
                 Cell::Large(member.cost),

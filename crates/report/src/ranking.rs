@@ -172,26 +172,22 @@ impl Comparison {
 pub fn ranking(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Ranking, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        let known = Known::load(conn, &scope)?;
-        Ranking::load(conn, &scope, known)
+        let (known, truth) = (Known::load(conn, &scope)?, Truth::load(conn, &scope)?);
+        Ok(Ranking::of(&scope, known, truth))
     })
 }
 
 impl Ranking {
-    pub(crate) fn load(
-        conn: &mut PgConnection,
-        scope: &Scope<'_>,
-        known: Vec<Known>,
-    ) -> Result<Self, ReportError> {
+    pub(crate) fn of(scope: &Scope<'_>, known: Vec<Known>, truth: Truth) -> Self {
         let max_epochs = scope.max_epochs();
         let (drawn, chosen) = drawn_and_chosen(known);
-        Ok(Self {
+        Self {
             citation: scope.citation.clone(),
-            truth: Truth::load(conn, scope)?,
+            truth,
             promoted: Comparison::of(&chosen, max_epochs),
             drawn: Comparison::of(&drawn, max_epochs),
             jobs: drawn.into_iter().chain(chosen).collect(),
-        })
+        }
     }
 
     /// `truth`: whether to say how much of it is known.

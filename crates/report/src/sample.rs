@@ -85,15 +85,16 @@ impl Difference {
             return None;
         }
         let (n, m) = (first.len() as f64, second.len() as f64);
-        let small = first.len().max(second.len()) <= 20;
-        let method = if small {
-            MannWhitneyUMethod::Automatic
+        let wins = superiority(first, second);
+        let p_rank = if first.len().max(second.len()) <= 20 {
+            mannwhitneyu(first, second, MannWhitneyUMethod::Automatic, Alternative::TwoSided)
+                .ok()
+                .map(|(_, p)| p)
         } else {
-            MannWhitneyUMethod::AsymptoticInclContinuityCorrection
+            rank_sum(first, second, wins)
         };
-        let p_rank = mannwhitneyu(first, second, method, Alternative::TwoSided).ok().map(|(_, p)| p);
         let (mean, interval, p_mean) = welch(first, second);
-        let superiority = superiority(first, second) / (n * m);
+        let superiority = wins / (n * m);
         Some(Self { pairs: first.len() + second.len(), mean, interval, p_mean, p_rank, superiority })
     }
 
@@ -170,6 +171,20 @@ fn superiority(first: &[f64], second: &[f64]) -> f64 {
     first.iter().map(above).sum()
 }
 
+/// p of Mann and Whitney's U, given U, by the normal approximation with corrections for ties and continuity: the one of
+/// the library takes seconds on 100,000 values. None if all values are the same.
+fn rank_sum(first: &[f64], second: &[f64], wins: f64) -> Option<f64> {
+    let (n, m) = (first.len() as f64, second.len() as f64);
+    let mut all: Vec<f64> = first.iter().chain(second).copied().collect();
+    all.sort_by(f64::total_cmp);
+    let cubes =
+        all.chunk_by(|a, b| a.total_cmp(b).is_eq()).map(|tied| tied.len() as f64).map(|t| t * t * t - t);
+    let ties = cubes.sum::<f64>() / ((n + m) * (n + m - 1.0));
+    let variance = n * m / 12.0 * (n + m + 1.0 - ties);
+    let distance = ((wins - n * m / 2.0).abs() - 0.5).max(0.0);
+    (variance > 0.0).then(|| (2.0 * Normal::standard().cdf(-distance / variance.sqrt())).min(1.0))
+}
+
 /// p of Wilcoxon's signed-rank test by the normal approximation with corrections for ties and continuity (Pratt's zeros
 /// left out). None for fewer than ten differences that are not 0: the approximation is poor there.
 fn wilcoxon(differences: &[f64]) -> Option<f64> {
@@ -211,6 +226,8 @@ mod tests {
         let unpaired = Difference::unpaired(&A, &B).unwrap();
         close(unpaired.p_mean, 0.268_159_6, "ttest_ind(equal_var=False)");
         close(unpaired.p_rank, 0.370_844_3, "mannwhitneyu(method='asymptotic')");
+        close(rank_sum(&A, &B, superiority(&A, &B)), 0.370_844_3, "the same, for large samples");
+        close(rank_sum(&[1.0, 2.0, 2.0, 3.0], &[2.0, 3.0, 4.0], 2.5), 0.266_379_9, "the same, with ties");
         let pairs: Vec<_> = A.into_iter().zip(B).collect();
         let paired = Difference::paired(&pairs).unwrap();
         close(paired.p_mean, 0.002_478_32, "ttest_rel");

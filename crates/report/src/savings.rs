@@ -97,7 +97,8 @@ pub struct Stops {
 pub fn savings(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Savings, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        Savings::load(conn, &scope)
+        let (epochs, timing) = (Epochs::load(conn, &scope)?, Timing::load(conn, &scope)?);
+        Savings::load(conn, &scope, epochs, timing)
     })
 }
 
@@ -145,12 +146,17 @@ impl Epochs {
 }
 
 impl Savings {
-    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
+    pub(crate) fn load(
+        conn: &mut PgConnection,
+        scope: &Scope<'_>,
+        epochs: Epochs,
+        timing: Timing,
+    ) -> Result<Self, ReportError> {
         Ok(Self {
             citation: scope.citation.clone(),
-            epochs: Epochs::load(conn, scope)?,
+            epochs,
             seconds: scope.query(include_str!("seconds.sql")).get_result(conn).map_err(failed("seconds"))?,
-            timing: Timing::load(conn, scope)?,
+            timing,
             stops_by_epoch: scope.query(include_str!("stops.sql")).load(conn).map_err(failed("stops"))?,
         })
     }

@@ -268,7 +268,7 @@ impl Summary {
         for (at, network) in self.best.iter().enumerate() {
             table.push(vec![
                 Cell::Count(at as i64 + 1),
-                network.job_id.into(),
+                Cell::Id(network.job_id),
                 Cell::Number(network.fitness, 2),
                 network.fitness_source.clone().into(),
                 Cell::Interval(network.low_80.zip(network.high_80), 2),

@@ -107,7 +107,8 @@ pub struct Worker {
 pub fn workers(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Workers, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        Workers::load(conn, &scope)
+        let timing = Timing::load(conn, &scope)?;
+        Workers::load(conn, &scope, timing)
     })
 }
 
@@ -119,10 +120,14 @@ impl Worker {
 }
 
 impl Workers {
-    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
+    pub(crate) fn load(
+        conn: &mut PgConnection,
+        scope: &Scope<'_>,
+        timing: Timing,
+    ) -> Result<Self, ReportError> {
         Ok(Self {
             citation: scope.citation.clone(),
-            timing: Timing::load(conn, scope)?,
+            timing,
             retries: scope.query(include_str!("retried.sql")).get_result(conn).map_err(failed("retried"))?,
             workers: scope.query(include_str!("workers.sql")).load(conn).map_err(failed("workers"))?,
         })

@@ -129,7 +129,7 @@ impl Ranking {
         for (k, (&b, &t)) in self.jobs.iter().zip(believed.iter().zip(&truth)).take(SHOWN) {
             let interval = k.low_80.zip(k.high_80).filter(|_| k.stops(self.citation.max_epochs));
             table.push(vec![
-                k.job_id.into(),
+                Cell::Id(k.job_id),
                 Cell::number(k.stop_epoch, crate::savings::decimals(self.citation.interval)),
                 Cell::Number(k.believed_fitness, 2),
                 Cell::Interval(interval, 2),
