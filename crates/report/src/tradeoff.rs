@@ -47,7 +47,7 @@ pub struct Setting {
 /// of `median`, `eta` of `asha`, `patience` of `menndl`, `stop_at` of `last`.
 ///
 /// # Errors
-/// As [`crate::replay`].
+/// As [`crate::replay()`].
 pub fn tradeoff(
     conn: &mut PgConnection,
     search: &str,
