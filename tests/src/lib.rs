@@ -43,6 +43,7 @@ impl Lab {
             .env("DATABASE_URL", self.database.url())
             .env("PENG_CHECKPOINTS", format!("file://{}/checkpoints", self.dir.path().display()))
             .env("PENG_HOME", self.dir.path())
+            .env("PENG_DATA_DIR", self.dir.path())
             .env("PENG_LOG", "info")
             .env("NO_COLOR", "1")
             .current_dir(self.dir.path())

@@ -119,16 +119,18 @@ impl Network {
         let node = &self.plan.nodes[index];
         let mut x = inputs.remove(0);
         Ok(match node.layer {
-            Layer::Conv { stride, padding, .. } => {
+            Layer::Conv { kernel, stride, padding, .. } => {
                 let bias = self
                     .bias(index)
                     .map(|bias| self.numerics.narrow(bias))
                     .transpose()?;
                 let [stride, padding] = [stride, padding].map(|n| [i64::from(n); 2]);
                 let weight = self.numerics.narrow(self.weight(index))?;
-                self.numerics
-                    .narrow(&x)?
-                    .f_conv2d(&weight, bias, stride, padding, [1, 1], 1)?
+                let x = self.numerics.narrow(&x)?;
+                if kernel == 1 && !x.device().is_cuda() {
+                    return pointwise(&x, &weight, bias.as_ref(), stride, padding);
+                }
+                x.f_conv2d(&weight, bias, stride, padding, [1, 1], 1)?
             }
             Layer::Linear { .. } => {
                 let bias = self
@@ -223,6 +225,31 @@ impl Values {
         };
         taken.expect("a layer comes after its inputs, and each use is counted")
     }
+}
+
+/// Channels that one vector of AVX2 holds.
+const VECTOR: i64 = 8;
+
+/// A convolution with kernels of one pixel, on the processor, with channels of zeros up to whole vectors: oneDNN's
+/// gradient of such weights writes past its buffer where the channels do not fill them (libtorch 2.13; valgrind:
+/// invalid write in `jit_avx2_1x1_convolution_bwd_weights_t`).
+fn pointwise(
+    maps: &Tensor,
+    weight: &Tensor,
+    bias: Option<&Tensor>,
+    stride: [i64; 2],
+    padding: [i64; 2],
+) -> Result<Tensor, TrainError> {
+    let (out, input, _, _) = weight.size4()?;
+    let [more_out, more_in] = [out, input].map(|channels| (VECTOR - channels % VECTOR) % VECTOR);
+    if more_out == 0 && more_in == 0 {
+        return Ok(maps.f_conv2d(weight, bias, stride, padding, [1, 1], 1)?);
+    }
+    let maps = maps.f_constant_pad_nd([0, 0, 0, 0, 0, more_in])?;
+    let weight = weight.f_constant_pad_nd([0, 0, 0, 0, 0, more_in, 0, more_out])?;
+    let bias = bias.map(|bias| bias.f_constant_pad_nd([0, more_out])).transpose()?;
+    let wide = maps.f_conv2d(&weight, bias, stride, padding, [1, 1], 1)?;
+    Ok(wide.f_narrow(1, 0, out)?)
 }
 
 #[cfg(test)]
