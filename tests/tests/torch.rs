@@ -74,7 +74,10 @@ fn a_search_on_the_digits_survives_a_killed_worker_bit_for_bit() {
 fn missing_data_fails_at_once_and_says_how_to_get_them() {
     let lab = Lab::new();
     lab.submit(&spec("s", 1, "cifar10", "engine = \"none\""));
-XX AND error LIKE '%ops/data.sh cifar10%'"),
+    let mut worker = lab.worker("peng-worker", &["--once", "--device", "cpu"]);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(
+        lab.count("result WHERE outcome = 'failed' AND error LIKE '%ops/data.sh cifar10%'"),
         1,
         "{}",
         worker.log()
