@@ -1,0 +1,207 @@
+//! An engine with what it has learned, and its answers.
+
+use numpy::{IntoPyArray as _, PyArray1, PyReadonlyArray2, ndarray::ArrayView2};
+use predictor::{Calibration, Decision, End, Ended, Observation, Settings, Target};
+use pyo3::{
+    exceptions::PyValueError,
+    prelude::*,
+    types::{PyBytes, PyDict},
+};
+
+use crate::curve::{self, Numbers};
+
+/// Predicted fitness, NaN where there is none, and whether to stop.
+type Columns<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<bool>>);
+
+fn refused(error: impl std::fmt::Display) -> PyErr {
+    PyValueError::new_err(error.to_string())
+}
+
+/// One engine and what it has learned from finished curves.
+#[pyclass(module = "peng_predictor")]
+pub struct Engine {
+    engine: predictor::Engine,
+    calibration: Calibration,
+}
+
+#[pymethods]
+impl Engine {
+    #[new]
+    #[pyo3(signature = (name, epochs, interval = 1.0, **settings))]
+    fn new(
+        py: Python<'_>,
+        name: &str,
+        epochs: f64,
+        interval: f64,
+        settings: Option<Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let all = settings.map_or_else(|| Ok(PyDict::new(py)), |given| given.copy())?;
+        all.set_item("engine", name)?;
+        let text: String = py.import("json")?.call_method1("dumps", (all,))?.extract()?;
+        let settings: Settings = serde_json::from_str(&text).map_err(refused)?;
+        let engine = predictor::Engine::new(&settings, Target { epochs, interval }).map_err(refused)?;
+        Ok(Self { engine, calibration: Calibration::default() })
+    }
+
+    #[getter]
+    fn name(&self) -> &'static str {
+        self.engine.settings().engine.as_str()
+    }
+
+    /// Curves that it has learned from.
+    #[getter]
+    fn learned(&self) -> u64 {
+        self.calibration.version()
+    }
+
+    #[pyo3(signature = (epochs, accuracies, train_acc = None, train_loss = None, cost = None))]
+    fn assess(
+        &self,
+        epochs: Numbers<'_>,
+        accuracies: Numbers<'_>,
+        train_acc: Option<Numbers<'_>>,
+        train_loss: Option<Numbers<'_>>,
+        cost: Option<f64>,
+    ) -> PyResult<Assessment> {
+        let curve = curve::of(&epochs, &accuracies, train_acc.as_ref(), train_loss.as_ref())?;
+        let answer = self.engine.assess_with_cost(&curve, cost, &self.calibration).map_err(refused)?;
+        Ok(Assessment(answer))
+    }
+
+    /// A row of `accuracies` per curve, shorter curves filled up with NaN. The arrays are looked at where they lie;
+    /// other Python threads run meanwhile.
+    #[pyo3(signature = (epochs, accuracies, train_acc = None))]
+    fn assess_batch<'py>(
+        &self,
+        py: Python<'py>,
+        epochs: Numbers<'py>,
+        accuracies: PyReadonlyArray2<'py, f64>,
+        train_acc: Option<PyReadonlyArray2<'py, f64>>,
+    ) -> PyResult<Columns<'py>> {
+        let epochs: Vec<f64> = epochs.iter().collect();
+        let val = accuracies.as_array();
+        let train = train_acc.as_ref().map(PyReadonlyArray2::as_array);
+        if val.ncols() != epochs.len() || train.is_some_and(|train| train.dim() != val.dim()) {
+            let shapes = format!(
+                "epochs has {} values, accuracies the shape {:?}, train_acc {:?}; expected a column per epoch",
+                epochs.len(),
+                val.dim(),
+                train.map(|train| train.dim())
+            );
+            return Err(PyValueError::new_err(shapes));
+        }
+        let judged = py.detach(|| self.judge_rows(&epochs, val, train));
+        let (fitness, stop): (Vec<f64>, Vec<bool>) = judged.map_err(refused)?.into_iter().unzip();
+        Ok((fitness.into_pyarray(py), stop.into_pyarray(py)))
+    }
+
+    /// Takes in a curve that ended: trained to the target, or `stopped` with the fitness that was predicted.
+    #[pyo3(signature = (job, epochs, accuracies, train_acc = None, train_loss = None, cost = None, stopped = None))]
+    #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
+    fn learn(
+        &mut self,
+        job: i64,
+        epochs: Numbers<'_>,
+        accuracies: Numbers<'_>,
+        train_acc: Option<Numbers<'_>>,
+        train_loss: Option<Numbers<'_>>,
+        cost: Option<f64>,
+        stopped: Option<f64>,
+    ) -> PyResult<()> {
+        let curve = curve::of(&epochs, &accuracies, train_acc.as_ref(), train_loss.as_ref())?;
+        let end = stopped.map_or(End::Completed, |fitness| End::Stopped { fitness });
+        let ended = Ended { job, curve: &curve, end, cost };
+        self.engine.learn(&mut self.calibration, &ended).map_err(refused)
+    }
+
+    /// What it has learned, as bytes for `restore`.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &self.calibration.to_bytes().map_err(refused)?))
+    }
+
+    /// Replaces what it has learned by a snapshot of an engine with the same settings.
+    fn restore(&mut self, snapshot: &[u8]) -> PyResult<()> {
+        self.calibration = Calibration::from_bytes(snapshot).map_err(refused)?;
+        Ok(())
+    }
+
+    fn __repr__(&self) -> String {
+        let Target { epochs, interval } = self.engine.target();
+        format!("Engine({:?}, epochs={epochs}, interval={interval}, learned={})", self.name(), self.learned())
+    }
+}
+
+impl Engine {
+    /// Predicted fitness (NaN where there is none) and whether to stop, for each row.
+    fn judge_rows(
+        &self,
+        epochs: &[f64],
+        val: ArrayView2<'_, f64>,
+        train: Option<ArrayView2<'_, f64>>,
+    ) -> Result<Vec<(f64, bool)>, String> {
+        let mut curve = Vec::with_capacity(epochs.len());
+        let judge = |row: usize| {
+            let values = val.row(row);
+            let length = values.iter().rposition(|value| !value.is_nan()).map_or(0, |last| last + 1);
+            let point = |i: usize| Observation {
+                epoch: epochs[i],
+                val_acc: values[i],
+                train_acc: train.map(|train| train[(row, i)]),
+                train_loss: None,
+            };
+            curve.clear();
+            curve.extend((0..length).map(point));
+            let answer = self.engine.assess(&curve, &self.calibration);
+            let answer = answer.map_err(|error| format!("row {row}: {error}"))?;
+            let fitness = answer.prediction.map_or(f64::NAN, |prediction| prediction.fitness);
+            Ok((fitness, answer.decision == Decision::Stop))
+        };
+        (0..val.nrows()).map(judge).collect()
+    }
+}
+
+/// An engine's answer after one observation.
+#[pyclass(frozen, module = "peng_predictor")]
+pub struct Assessment(predictor::Assessment);
+
+#[pymethods]
+impl Assessment {
+    /// Whether the training may end.
+    #[getter]
+    fn stop(&self) -> bool {
+        self.0.decision == Decision::Stop
+    }
+
+    #[getter]
+    fn reason(&self) -> &str {
+        &self.0.reason
+    }
+
+    /// Predicted final accuracy in per cent; None where the engine has no opinion yet.
+    #[getter]
+    fn fitness(&self) -> Option<f64> {
+        self.0.prediction.map(|prediction| prediction.fitness)
+    }
+
+    #[getter]
+    fn interval_80(&self) -> Option<(f64, f64)> {
+        self.0.prediction.and_then(|prediction| prediction.interval_80)
+    }
+
+    #[getter]
+    fn interval_90(&self) -> Option<(f64, f64)> {
+        self.0.prediction.and_then(|prediction| prediction.interval_90)
+    }
+
+    /// Probability that the final accuracy is among the best that are to be kept.
+    #[getter]
+    fn chance(&self) -> Option<f64> {
+        self.0.prediction.and_then(|prediction| prediction.chance)
+    }
+
+    fn __repr__(&self) -> String {
+        let (stop, fitness) = (if self.stop() { "True" } else { "False" }, self.fitness());
+        let fitness = fitness.map_or_else(|| "None".to_owned(), |fitness| format!("{fitness:.2}"));
+        format!("Assessment(stop={stop}, fitness={fitness}, reason={:?})", self.0.reason)
+    }
+}
