@@ -17,10 +17,8 @@ pub(crate) fn parse(files: &[Content], shape: Shape, labels: usize) -> Result<Da
         for (index, image) in file.bytes.chunks_exact(record).enumerate() {
             let label = image[labels - 1];
             if u32::from(label) >= shape.classes {
-                let reason = format!(
-                    "image {index}: expected a label below {}, found {label}",
-                    shape.classes
-                );
+                let reason =
+                    format!("image {index}: expected a label below {}, found {label}", shape.classes);
                 return Err(DataError::format(&file.path, reason));
             }
             dataset.labels.push(u16::from(label));

@@ -29,11 +29,7 @@ impl Shape {
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}x{}x{} into {} classes",
-            self.channels, self.height, self.width, self.classes
-        )
+        write!(f, "{}x{}x{} into {} classes", self.channels, self.height, self.width, self.classes)
     }
 }
 

@@ -77,25 +77,14 @@ impl DataError {
     }
 
     pub(crate) fn setting(key: &'static str, found: impl Display, allowed: impl Into<String>) -> Self {
-        Self::Setting {
-            key,
-            found: found.to_string(),
-            allowed: allowed.into(),
-        }
+        Self::Setting { key, found: found.to_string(), allowed: allowed.into() }
     }
 
     pub(crate) fn format(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {
-        Self::Format {
-            path: path.into(),
-            reason: reason.into(),
-        }
+        Self::Format { path: path.into(), reason: reason.into() }
     }
 }
 
 fn list(folders: &[PathBuf]) -> String {
-    folders
-        .iter()
-        .map(|f| format!("`{}`", f.display()))
-        .collect::<Vec<_>>()
-        .join(" or ")
+    folders.iter().map(|f| format!("`{}`", f.display())).collect::<Vec<_>>().join(" or ")
 }

@@ -44,46 +44,25 @@ pub(crate) fn read_official(
     let first = files.first().map_or("", |file| file.name);
     let Some(folder) = sought.iter().find(|folder| locate(folder, first).is_some()) else {
         let set_name = set.to_string();
-        return Err(DataError::Missing {
-            set: set_name,
-            file: first.into(),
-            sought,
-            remedy: set.remedy(),
-        });
+        return Err(DataError::Missing { set: set_name, file: first.into(), sought, remedy: set.remedy() });
     };
     files.iter().map(|file| read(set, folder, file)).collect()
 }
 
 fn locate(folder: &Path, name: &str) -> Option<PathBuf> {
-    [folder.join(format!("{name}.gz")), folder.join(name)]
-        .into_iter()
-        .find(|path| path.is_file())
+    [folder.join(format!("{name}.gz")), folder.join(name)].into_iter().find(|path| path.is_file())
 }
 
 fn read(set: SetName, folder: &Path, file: &Official) -> Result<Content, DataError> {
     let Some(path) = locate(folder, file.name) else {
         let (sought, remedy) = (vec![folder.to_owned()], set.remedy());
-        return Err(DataError::Missing {
-            set: set.to_string(),
-            file: file.name.into(),
-            sought,
-            remedy,
-        });
+        return Err(DataError::Missing { set: set.to_string(), file: file.name.into(), sought, remedy });
     };
     let compressed = path.extension().is_some_and(|extension| extension == "gz");
-    let unit = if compressed {
-        "bytes after decompression"
-    } else {
-        "bytes"
-    };
+    let unit = if compressed { "bytes after decompression" } else { "bytes" };
     let (bytes, end) = read_up_to(&path, compressed, file.size)?;
     if bytes.len() as u64 != file.size {
-        return Err(DataError::Size {
-            path,
-            expected: file.size,
-            found: bytes.len() as u64,
-            unit,
-        });
+        return Err(DataError::Size { path, expected: file.size, found: bytes.len() as u64, unit });
     }
     end.map_err(|error| DataError::format(&path, error.to_string()))?;
     if let Some(checksum) = file.checksum {
@@ -95,10 +74,7 @@ fn read(set: SetName, folder: &Path, file: &Official) -> Result<Content, DataErr
 /// At most `size + 1` bytes of the file, and how its compressed stream ended. A stream that breaks off or does not
 /// decode gives what was decoded before that.
 fn read_up_to(path: &Path, compressed: bool, size: u64) -> Result<(Vec<u8>, io::Result<()>), DataError> {
-    let failed = |source| DataError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| DataError::Read { path: path.to_owned(), source };
     let file = BufReader::new(File::open(path).map_err(failed)?);
     let mut bytes = Vec::with_capacity(size as usize + 1);
     if !compressed {
@@ -127,18 +103,11 @@ impl Checksum {
         if found == expected {
             Ok(())
         } else {
-            Err(DataError::Checksum {
-                path: path.to_owned(),
-                kind,
-                expected,
-                found,
-            })
+            Err(DataError::Checksum { path: path.to_owned(), kind, expected, found })
         }
     }
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

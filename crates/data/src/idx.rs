@@ -17,18 +17,11 @@ pub(crate) fn parse(
     pixels.drain(..header);
     let header = check_header(&labels.path, &labels.bytes, &dimensions[..1])?;
     let labels_only = labels.bytes[header..].iter().copied();
-    if let Some(label) = labels_only
-        .clone()
-        .find(|&label| u32::from(label) >= shape.classes)
-    {
+    if let Some(label) = labels_only.clone().find(|&label| u32::from(label) >= shape.classes) {
         let reason = format!("expected labels below {}, found {label}", shape.classes);
         return Err(DataError::format(&labels.path, reason));
     }
-    Ok(Dataset {
-        shape,
-        pixels,
-        labels: labels_only.map(u16::from).collect(),
-    })
+    Ok(Dataset { shape, pixels, labels: labels_only.map(u16::from).collect() })
 }
 
 /// Length of the header, if it announces unsigned bytes of these dimensions and no more or fewer bytes follow.
@@ -44,12 +37,7 @@ fn check_header(path: &std::path::Path, bytes: &[u8], dimensions: &[u32]) -> Res
     let size = expected.len() as u64 + dimensions.iter().map(|&n| u64::from(n)).product::<u64>();
     if bytes.len() as u64 != size {
         let found = bytes.len() as u64;
-        return Err(DataError::Size {
-            path: path.to_owned(),
-            expected: size,
-            found,
-            unit: "bytes",
-        });
+        return Err(DataError::Size { path: path.to_owned(), expected: size, found, unit: "bytes" });
     }
     Ok(expected.len())
 }

@@ -13,11 +13,7 @@ impl Places {
     ///
     /// The data directory is `$PENG_DATA_DIR`, or `peng/data` in `$XDG_DATA_HOME` or `~/.local/share`.
     pub fn from_env() -> Self {
-        let variable = |name| {
-            env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let user = variable("PENG_DATA_DIR").or_else(|| {
             let shared =
                 variable("XDG_DATA_HOME").or_else(|| Some(variable("HOME")?.join(".local/share")))?;
@@ -55,26 +51,12 @@ mod tests {
         let places = Places::only(["/a".into(), "/b".into()]);
         let paths = |list: &str| list.split(' ').map(PathBuf::from).collect::<Vec<_>>();
         let cases = [
-            (
-                None,
-                None,
-                "/a/mnist /b/mnist",
-                "a folder named like the set in each place",
-            ),
-            (
-                None,
-                Some("x"),
-                "/a/mnist /a/mnist/x /b/mnist /b/mnist/x",
-                "the archive's own folder too",
-            ),
+            (None, None, "/a/mnist /b/mnist", "a folder named like the set in each place"),
+            (None, Some("x"), "/a/mnist /a/mnist/x /b/mnist /b/mnist/x", "the archive's own folder too"),
             (Some("/c"), None, "/c", "an absolute path is sought once"),
         ];
         for (path, inner, expected, why) in cases {
-            assert_eq!(
-                places.candidates(path.map(Path::new), "mnist", inner),
-                paths(expected),
-                "{why}"
-            );
+            assert_eq!(places.candidates(path.map(Path::new), "mnist", inner), paths(expected), "{why}");
         }
     }
 }

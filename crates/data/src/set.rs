@@ -52,12 +52,7 @@ impl SetName {
 
     /// Shape and number of the training images of an official set; none for a folder of images.
     pub fn facts(self) -> Option<(Shape, usize)> {
-        let shape = |channels, side, classes| Shape {
-            channels,
-            height: side,
-            width: side,
-            classes,
-        };
+        let shape = |channels, side, classes| Shape { channels, height: side, width: side, classes };
         match self {
             Self::Digits => Some((shape(1, 8, 10), 1797)),
             Self::Mnist | Self::FashionMnist => Some((shape(1, 28, 10), 60_000)),
@@ -83,12 +78,7 @@ impl SetName {
             Self::FashionMnist | Self::Cifar10 => format!("get it with `ops/data.sh {self}`"),
             Self::ImageFolder => "set `data.path` to a folder that holds train/CLASS/*.png or *.jpg".into(),
             _ => {
-                let files = self
-                    .files()
-                    .iter()
-                    .map(|file| file.name)
-                    .collect::<Vec<_>>()
-                    .join(", ");
+                let files = self.files().iter().map(|file| file.name).collect::<Vec<_>>().join(", ");
                 format!("put the official files there ({files})")
             }
         }
@@ -101,16 +91,8 @@ impl SetName {
         match self {
             Self::Digits | Self::ImageFolder => &[],
             Self::Mnist => &[
-                Official {
-                    name: "train-images-idx3-ubyte",
-                    size: 47_040_016,
-                    checksum: None,
-                },
-                Official {
-                    name: "train-labels-idx1-ubyte",
-                    size: 60_008,
-                    checksum: None,
-                },
+                Official { name: "train-images-idx3-ubyte", size: 47_040_016, checksum: None },
+                Official { name: "train-labels-idx1-ubyte", size: 60_008, checksum: None },
             ],
             Self::FashionMnist => &[
                 Official {
@@ -165,11 +147,7 @@ impl SetName {
                     )),
                 },
             ],
-            Self::Cifar100 => &[Official {
-                name: "train.bin",
-                size: 50_000 * 3074,
-                checksum: None,
-            }],
+            Self::Cifar100 => &[Official { name: "train.bin", size: 50_000 * 3074, checksum: None }],
             Self::Svhn => &[Official {
                 name: "train_32x32.mat",
                 size: 182_040_794,

@@ -37,16 +37,7 @@ impl DataSpec {
     /// The whole of a set, with a tenth of it to validate on.
     pub fn new(set: SetName) -> Self {
         let (train, validation, path) = (None, None, None);
-        Self {
-            set,
-            train,
-            validation,
-            seed: 0,
-            path,
-            size: None,
-            channels: None,
-            classes: None,
-        }
+        Self { set, train, validation, seed: 0, path, size: None, channels: None, classes: None }
     }
 
     /// Ok if every key has a possible value, as far as that is known without the files.
@@ -78,48 +69,27 @@ impl DataSpec {
     ///
     /// [`DataError::Setting`], if a key that the shape follows from is missing, impossible or of another set.
     pub fn shape(&self) -> Result<Shape, DataError> {
-        let own = [
-            ("size", self.size),
-            ("channels", self.channels),
-            ("classes", self.classes),
-        ];
+        let own = [("size", self.size), ("channels", self.channels), ("classes", self.classes)];
         if let Some((shape, _)) = self.set.facts() {
             return match own.iter().find_map(|(key, value)| Some((*key, (*value)?))) {
-                Some((key, value)) => Err(DataError::setting(
-                    key,
-                    value,
-                    "this key only with `image-folder`",
-                )),
+                Some((key, value)) => {
+                    Err(DataError::setting(key, value, "this key only with `image-folder`"))
+                }
                 None => Ok(shape),
             };
         }
         if self.path.is_none() {
-            return Err(DataError::setting(
-                "path",
-                "missing",
-                "the folder that holds `train`",
-            ));
+            return Err(DataError::setting("path", "missing", "the folder that holds `train`"));
         }
         let bounded = |key, value: Option<u32>, allowed: &str, good: fn(u32) -> bool| match value {
             Some(value) if good(value) => Ok(value),
             Some(value) => Err(DataError::setting(key, value, allowed)),
             None => Err(DataError::setting(key, "missing", allowed)),
         };
-        let size = bounded("size", self.size, "a side of 1 to 1024 pixels", |n| {
-            (1..=1024).contains(&n)
-        })?;
-        let channels = bounded("channels", self.channels, "1 (grey) or 3 (colour)", |n| {
-            n == 1 || n == 3
-        })?;
-        let classes = bounded("classes", self.classes, "2 to 65536 classes", |n| {
-            (2..=65536).contains(&n)
-        })?;
-        Ok(Shape {
-            channels,
-            height: size,
-            width: size,
-            classes,
-        })
+        let size = bounded("size", self.size, "a side of 1 to 1024 pixels", |n| (1..=1024).contains(&n))?;
+        let channels = bounded("channels", self.channels, "1 (grey) or 3 (colour)", |n| n == 1 || n == 3)?;
+        let classes = bounded("classes", self.classes, "2 to 65536 classes", |n| (2..=65536).contains(&n))?;
+        Ok(Shape { channels, height: size, width: size, classes })
     }
 
     /// Images to train and to validate on, out of `available`.
@@ -187,7 +157,5 @@ impl DataSpec {
 
 /// The files as an array; a set has as many as its list of official files.
 fn contents<const N: usize>(files: Vec<file::Content>) -> [file::Content; N] {
-    files
-        .try_into()
-        .expect("one content per official file of the set")
+    files.try_into().expect("one content per official file of the set")
 }

@@ -68,13 +68,7 @@ impl Split {
         let (train, validation) = slices(dataset, train, validation, spec.seed);
         let (train, validation) = (Part::of(dataset, &train), Part::of(dataset, &validation));
         let (mean, std) = moments(&train, dataset.shape);
-        Ok(Self {
-            shape: dataset.shape,
-            train,
-            validation,
-            mean,
-            std,
-        })
+        Ok(Self { shape: dataset.shape, train, validation, mean, std })
     }
 }
 
@@ -96,11 +90,8 @@ fn slices(dataset: &Dataset, train: usize, validation: usize, seed: u64) -> (Vec
 fn take(classes: &mut [Vec<usize>], wanted: usize) -> Vec<usize> {
     let sizes: Vec<usize> = classes.iter().map(Vec::len).collect();
     let quotas = proportional(&sizes, wanted);
-    let mut taken: Vec<usize> = classes
-        .iter_mut()
-        .zip(quotas)
-        .flat_map(|(class, n)| class.drain(..n).collect::<Vec<_>>())
-        .collect();
+    let mut taken: Vec<usize> =
+        classes.iter_mut().zip(quotas).flat_map(|(class, n)| class.drain(..n).collect::<Vec<_>>()).collect();
     taken.sort_unstable();
     taken
 }
@@ -140,12 +131,7 @@ fn moments(part: &Part, shape: Shape) -> (Vec<f32>, Vec<f32>) {
 }
 
 fn channel_moments(counts: &[u64; 256]) -> (f32, f32) {
-    let values = || {
-        counts
-            .iter()
-            .enumerate()
-            .map(|(value, &n)| (value as f64 / 255.0, n as f64))
-    };
+    let values = || counts.iter().enumerate().map(|(value, &n)| (value as f64 / 255.0, n as f64));
     let total: f64 = values().map(|(_, n)| n).sum();
     let mean = values().map(|(value, n)| value * n).sum::<f64>() / total;
     let variance = values().map(|(value, n)| (value - mean).powi(2) * n).sum::<f64>() / total;
@@ -163,12 +149,7 @@ mod tests {
     fn quotas_by_largest_remainder() {
         let cases: [(&[usize], usize, &[usize], &str); 4] = [
             (&[10, 10], 10, &[5, 5], "even"),
-            (
-                &[10, 20, 30],
-                7,
-                &[1, 2, 4],
-                "1.17, 2.33, 3.5: the missing one goes to the largest remainder",
-            ),
+            (&[10, 20, 30], 7, &[1, 2, 4], "1.17, 2.33, 3.5: the missing one goes to the largest remainder"),
             (&[3, 3, 3], 9, &[3, 3, 3], "all"),
             (&[0, 5], 2, &[0, 2], "an empty class gives nothing"),
         ];
@@ -189,21 +170,9 @@ mod tests {
 
     #[test]
     fn moments_of_known_pixels() {
-        let shape = Shape {
-            channels: 2,
-            height: 1,
-            width: 2,
-            classes: 2,
-        };
-        let part = Part {
-            pixels: vec![0, 255, 51, 51, 0, 255, 51, 51],
-            labels: vec![0, 1],
-        };
+        let shape = Shape { channels: 2, height: 1, width: 2, classes: 2 };
+        let part = Part { pixels: vec![0, 255, 51, 51, 0, 255, 51, 51], labels: vec![0, 1] };
         let (mean, std) = moments(&part, shape);
-        assert_eq!(
-            (mean, std),
-            (vec![0.5, 0.2], vec![0.5, 1.0]),
-            "a constant channel has deviation 1"
-        );
+        assert_eq!((mean, std), (vec![0.5, 0.2], vec![0.5, 1.0]), "a constant channel has deviation 1");
     }
 }

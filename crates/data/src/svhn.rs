@@ -13,32 +13,17 @@ pub(crate) fn parse(file: &Content, shape: Shape) -> Result<Dataset, DataError> 
     let damaged = |reason: String| DataError::format(&file.path, reason);
     let mat =
         MatFile::parse(file.bytes.as_slice()).map_err(|e| damaged(format!("not a MATLAB 5 file: {e:?}")))?;
-    let array = |name| {
-        mat.find_by_name(name)
-            .ok_or_else(|| damaged(format!("no array `{name}` in it")))
-    };
+    let array = |name| mat.find_by_name(name).ok_or_else(|| damaged(format!("no array `{name}` in it")));
     let (images, labels) = (array("X")?, array("y")?);
     let count = labels.size().iter().product();
-    let sides = [
-        shape.height as usize,
-        shape.width as usize,
-        shape.channels as usize,
-        count,
-    ];
+    let sides = [shape.height as usize, shape.width as usize, shape.channels as usize, count];
     if images.size() != &sides {
-        return Err(damaged(format!(
-            "expected pixels of {sides:?}, found {:?}",
-            images.size()
-        )));
+        return Err(damaged(format!("expected pixels of {sides:?}, found {:?}", images.size())));
     }
     let NumericData::UInt8 { real: columns, .. } = images.data() else {
         return Err(damaged("expected pixels as unsigned bytes".into()));
     };
-    Ok(Dataset {
-        shape,
-        pixels: rows_of(columns, shape),
-        labels: digits(&file.path, labels)?,
-    })
+    Ok(Dataset { shape, pixels: rows_of(columns, shape), labels: digits(&file.path, labels)? })
 }
 
 /// Column-major planes as row-major ones.
@@ -66,10 +51,7 @@ fn digits(path: &Path, labels: &Array) -> Result<Vec<u16>, DataError> {
         .map(|n| match n {
             10.0 => Ok(0),
             n if (1.0..10.0).contains(&n) && n.fract() == 0.0 => Ok(n as u16),
-            n => Err(DataError::format(
-                path,
-                format!("expected labels from 1 to 10, found {n}"),
-            )),
+            n => Err(DataError::format(path, format!("expected labels from 1 to 10, found {n}"))),
         })
         .collect()
 }
@@ -78,20 +60,12 @@ fn digits(path: &Path, labels: &Array) -> Result<Vec<u16>, DataError> {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape = Shape {
-        channels: 3,
-        height: 32,
-        width: 32,
-        classes: 10,
-    };
+    const SHAPE: Shape = Shape { channels: 3, height: 32, width: 32, classes: 10 };
 
     /// Files that scipy wrote, see `tests/svhn/write.py`.
     macro_rules! file {
         ($name:literal) => {
-            Content {
-                path: $name.into(),
-                bytes: include_bytes!(concat!("../tests/svhn/", $name)).to_vec(),
-            }
+            Content { path: $name.into(), bytes: include_bytes!(concat!("../tests/svhn/", $name)).to_vec() }
         };
     }
 
@@ -105,11 +79,7 @@ mod tests {
             for (image, channel, row, column) in [(0, 0, 0, 0), (1, 2, 31, 5), (1, 1, 9, 30)] {
                 let found = dataset.image(image)[(channel * 32 + row) * 32 + column];
                 let expected = image * 16 + channel * 5 + row / 8 + 2 * (column / 8);
-                assert_eq!(
-                    usize::from(found),
-                    expected,
-                    "image {image}, channel {channel}, {row}, {column}"
-                );
+                assert_eq!(usize::from(found), expected, "image {image}, channel {channel}, {row}, {column}");
             }
         }
     }
@@ -120,10 +90,7 @@ mod tests {
         cut.bytes.truncate(700);
         let cases = [
             (file!("bad_label.mat"), "expected labels from 1 to 10, found 11"),
-            (
-                file!("bad_shape.mat"),
-                "expected pixels of [32, 32, 3, 12], found [31, 32, 3, 12]",
-            ),
+            (file!("bad_shape.mat"), "expected pixels of [32, 32, 3, 12], found [31, 32, 3, 12]"),
             (cut, "no array `X` in it"),
         ];
         for (file, expected) in cases {

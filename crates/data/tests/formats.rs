@@ -44,25 +44,12 @@ fn mnist_plain_and_compressed() {
     let labels: Vec<u8> = (0..60_000_u32).map(|i| (i % 10) as u8).collect();
     let images = idx(&[60_000, 28, 28], &pixels);
     fs::write(mnist.join("train-images-idx3-ubyte"), &images).unwrap();
-    fs::write(
-        mnist.join("train-labels-idx1-ubyte.gz"),
-        gzip(&idx(&[60_000], &labels)),
-    )
-    .unwrap();
-    let dataset = spec(SetName::Mnist)
-        .dataset(&Places::only([folder.path().to_owned()]))
-        .unwrap();
-    assert_eq!(
-        (dataset.len(), dataset.labels[13], dataset.image(300)[5]),
-        (60_000, 3, 49)
-    );
+    fs::write(mnist.join("train-labels-idx1-ubyte.gz"), gzip(&idx(&[60_000], &labels))).unwrap();
+    let dataset = spec(SetName::Mnist).dataset(&Places::only([folder.path().to_owned()])).unwrap();
+    assert_eq!((dataset.len(), dataset.labels[13], dataset.image(300)[5]), (60_000, 3, 49));
 
     let cases: [(&str, Vec<u8>, &str); 4] = [
-        (
-            "images-idx3-ubyte",
-            images[..1000].to_vec(),
-            "damaged: expected 47040016 bytes, found 1000",
-        ),
+        ("images-idx3-ubyte", images[..1000].to_vec(), "damaged: expected 47040016 bytes, found 1000"),
         (
             "images-idx3-ubyte",
             [&images[..], &[0]].concat(),
@@ -84,10 +71,7 @@ fn mnist_plain_and_compressed() {
         let before = fs::read(&path).unwrap();
         fs::write(&path, bytes).unwrap();
         let found = error(SetName::Mnist, folder.path());
-        assert!(
-            found.contains(&path.display().to_string()) && found.contains(expected),
-            "{found}"
-        );
+        assert!(found.contains(&path.display().to_string()) && found.contains(expected), "{found}");
         fs::write(&path, before).unwrap();
     }
 }
@@ -100,10 +84,7 @@ fn broken_compression_is_named() {
     let whole = gzip(&idx(&[60_000, 28, 28], &vec![7; 60_000 * 784]));
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     let found = error(SetName::Mnist, folder.path());
-    assert!(
-        found.contains("expected 47040016 bytes after decompression, found "),
-        "{found}"
-    );
+    assert!(found.contains("expected 47040016 bytes after decompression, found "), "{found}");
 
     let mut flipped = whole;
     let checksum = flipped.len() - 6;
@@ -131,20 +112,10 @@ fn missing_files_say_where_and_how() {
     fs::create_dir(folder.path().join("cifar10")).unwrap();
     fs::write(folder.path().join("cifar10/data_batch_1.bin"), [0; 3073]).unwrap();
     let found = error(SetName::Cifar10, folder.path());
-    assert!(
-        found.contains("data_batch_1.bin` is damaged: expected 30730000 bytes, found 3073"),
-        "{found}"
-    );
-    fs::write(
-        folder.path().join("cifar10/data_batch_1.bin"),
-        vec![0; 30_730_000],
-    )
-    .unwrap();
+    assert!(found.contains("data_batch_1.bin` is damaged: expected 30730000 bytes, found 3073"), "{found}");
+    fs::write(folder.path().join("cifar10/data_batch_1.bin"), vec![0; 30_730_000]).unwrap();
     let found = error(SetName::Cifar10, folder.path());
-    assert!(
-        found.contains("its SHA-256 is") && found.contains("cee91656"),
-        "{found}"
-    );
+    assert!(found.contains("its SHA-256 is") && found.contains("cee91656"), "{found}");
 }
 
 #[test]
@@ -156,23 +127,10 @@ fn cifar100_takes_the_fine_label() {
         let planes = [i as u8, 100, 200].map(|value| [value; 1024]).concat();
         [vec![(i % 20) as u8, (i % 100) as u8], planes].concat()
     };
-    fs::write(
-        inner.join("train.bin"),
-        (0..50_000).flat_map(record).collect::<Vec<u8>>(),
-    )
-    .unwrap();
-    let dataset = spec(SetName::Cifar100)
-        .dataset(&Places::only([folder.path().to_owned()]))
-        .unwrap();
+    fs::write(inner.join("train.bin"), (0..50_000).flat_map(record).collect::<Vec<u8>>()).unwrap();
+    let dataset = spec(SetName::Cifar100).dataset(&Places::only([folder.path().to_owned()])).unwrap();
     assert_eq!((dataset.len(), dataset.labels[77]), (50_000, 77));
-    assert_eq!(
-        (
-            dataset.image(77)[0],
-            dataset.image(77)[1024],
-            dataset.image(77)[3071]
-        ),
-        (77, 100, 200)
-    );
+    assert_eq!((dataset.image(77)[0], dataset.image(77)[1024], dataset.image(77)[3071]), (77, 100, 200));
 }
 
 #[test]
@@ -183,9 +141,7 @@ fn image_folder_sorts_scales_and_converts() {
         let class = folder.path().join("pets/train").join(class);
         fs::create_dir_all(&class).unwrap();
         for name in ["b.png", "a.jpg"] {
-            image::RgbImage::from_pixel(20, 10, image::Rgb(colour))
-                .save(class.join(name))
-                .unwrap();
+            image::RgbImage::from_pixel(20, 10, image::Rgb(colour)).save(class.join(name)).unwrap();
         }
         fs::write(class.join("notes.txt"), "no image").unwrap();
     }
@@ -195,33 +151,19 @@ fn image_folder_sorts_scales_and_converts() {
     let places = Places::only([folder.path().to_owned()]);
     let dataset = spec.dataset(&places).unwrap();
     assert_eq!(dataset.labels, [0, 0, 1, 1]);
-    assert_eq!(
-        dataset.image(1)[..17],
-        [[255; 16].as_slice(), &[0]].concat(),
-        "the PNG comes after the JPEG"
-    );
+    assert_eq!(dataset.image(1)[..17], [[255; 16].as_slice(), &[0]].concat(), "the PNG comes after the JPEG");
     assert_eq!(dataset.image(3)[32..], [255; 16], "the blue plane is the last");
     spec.channels = Some(1);
-    assert_eq!(
-        spec.dataset(&places).unwrap().image(1),
-        [54; 16],
-        "luminance of pure red, ITU-R BT.709"
-    );
+    assert_eq!(spec.dataset(&places).unwrap().image(1), [54; 16], "luminance of pure red, ITU-R BT.709");
 
     spec.classes = Some(3);
     let found = spec.dataset(&places).unwrap_err().to_string();
-    assert!(
-        found.contains("`data.classes` is 3, but") && found.contains("holds 2 folders"),
-        "{found}"
-    );
+    assert!(found.contains("`data.classes` is 3, but") && found.contains("holds 2 folders"), "{found}");
     spec.classes = Some(2);
     let broken = folder.path().join("pets/train/cat/c.png");
     fs::write(&broken, b"\x89PNG\r\n\x1a\nand no more").unwrap();
     let found = spec.dataset(&places).unwrap_err();
-    assert!(
-        matches!(found, DataError::Format { ref path, .. } if *path == broken),
-        "{found}"
-    );
+    assert!(matches!(found, DataError::Format { ref path, .. } if *path == broken), "{found}");
 }
 
 /// Where the sets are on this machine, they are the official ones.
@@ -239,10 +181,7 @@ fn official_sets_where_present() {
             Ok(split) => {
                 assert_eq!(split.train.len(), count - 10);
                 for (mean, expected) in split.mean.iter().zip(means) {
-                    assert!(
-                        (mean - expected).abs() < 2e-4,
-                        "{set}: {mean} instead of {expected}"
-                    );
+                    assert!((mean - expected).abs() < 2e-4, "{set}: {mean} instead of {expected}");
                 }
             }
             Err(DataError::Missing { .. }) => println!("skipped {set}: not on this machine"),

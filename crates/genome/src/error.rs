@@ -51,10 +51,6 @@ pub enum GenomeError {
 impl GenomeError {
     /// An error about the gene at path `gene`.
     pub(crate) fn gene(gene: impl Into<String>, found: &impl Display, allowed: impl Into<String>) -> Self {
-        Self::Gene {
-            gene: gene.into(),
-            found: found.to_string(),
-            allowed: allowed.into(),
-        }
+        Self::Gene { gene: gene.into(), found: found.to_string(), allowed: allowed.into() }
     }
 }

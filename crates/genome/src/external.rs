@@ -28,21 +28,14 @@ impl External {
 
     pub(crate) fn validate(&self) -> Result<(), GenomeError> {
         if self.description.is_empty() {
-            return Err(GenomeError::gene(
-                "description",
-                &"empty",
-                "an object with at least one key",
-            ));
+            return Err(GenomeError::gene("description", &"empty", "an object with at least one key"));
         }
         Ok(())
     }
 
     pub(crate) fn cost(&self) -> Result<Cost, GenomeError> {
         self.validate()?;
-        Ok(Cost {
-            parameters: self.parameters,
-            flops: self.flops,
-        })
+        Ok(Cost { parameters: self.parameters, flops: self.flops })
     }
 }
 
@@ -57,11 +50,7 @@ fn sorted(value: &Value) -> Value {
         Value::Object(object) => {
             let mut keys: Vec<&String> = object.keys().collect();
             keys.sort();
-            Value::Object(
-                keys.into_iter()
-                    .map(|key| (key.clone(), sorted(&object[key])))
-                    .collect(),
-            )
+            Value::Object(keys.into_iter().map(|key| (key.clone(), sorted(&object[key]))).collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(sorted).collect()),
         other => other.clone(),

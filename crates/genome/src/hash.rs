@@ -22,12 +22,7 @@ impl GenomeHash {
     pub(crate) fn of(canonical: &str) -> Self {
         let digest = Sha256::digest(canonical.as_bytes());
         let hex = |n: u8| char::from_digit(u32::from(n), 16).expect("half a byte is one hex digit");
-        Self(
-            digest
-                .iter()
-                .flat_map(|&byte| [hex(byte >> 4), hex(byte & 15)])
-                .collect(),
-        )
+        Self(digest.iter().flat_map(|&byte| [hex(byte >> 4), hex(byte & 15)]).collect())
     }
 
     /// The 64 hex digits.
@@ -59,14 +54,8 @@ impl TryFrom<String> for GenomeHash {
     type Error = HashError;
 
     fn try_from(text: String) -> Result<Self, HashError> {
-        let hex = text
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
-        if text.len() == 64 && hex {
-            Ok(Self(text))
-        } else {
-            Err(HashError(text))
-        }
+        let hex = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if text.len() == 64 && hex { Ok(Self(text)) } else { Err(HashError(text)) }
     }
 }
 

@@ -68,10 +68,7 @@ pub fn read_genomes(lines: impl BufRead, space: &Space, input: Input) -> Result<
 
 fn accepts(space: &Space, genome: &Genome, input: Input) -> Result<(), GenomeError> {
     if genome.space() != space.kind() {
-        return Err(GenomeError::Space {
-            found: genome.space(),
-            expected: space.kind(),
-        });
+        return Err(GenomeError::Space { found: genome.space(), expected: space.kind() });
     }
     genome.validate(input)
 }

@@ -18,10 +18,6 @@ pub struct Input {
 
 impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}x{}x{} into {} classes",
-            self.channels, self.height, self.width, self.classes
-        )
+        write!(f, "{}x{}x{} into {} classes", self.channels, self.height, self.width, self.classes)
     }
 }

@@ -82,23 +82,14 @@ impl Layer {
     /// Numbers that training changes. As all figures of a cost, at most the largest `u64`.
     pub fn parameters(self) -> u64 {
         match self {
-            Self::Conv {
-                in_channels,
-                out_channels,
-                kernel,
-                bias,
-                ..
-            } => {
+            Self::Conv { in_channels, out_channels, kernel, bias, .. } => {
                 let weights = u64::from(kernel).pow(2).saturating_mul(u64::from(in_channels));
-                weights
-                    .saturating_add(u64::from(bias))
-                    .saturating_mul(u64::from(out_channels))
+                weights.saturating_add(u64::from(bias)).saturating_mul(u64::from(out_channels))
             }
             Self::BatchNorm { channels } => 2 * u64::from(channels),
-            Self::Linear {
-                in_features,
-                out_features,
-            } => u64::from(out_features).saturating_mul(u64::from(in_features) + 1),
+            Self::Linear { in_features, out_features } => {
+                u64::from(out_features).saturating_mul(u64::from(in_features) + 1)
+            }
             _ => 0,
         }
     }
@@ -107,16 +98,13 @@ impl Layer {
     /// linear layers count; their biases do not.
     pub fn multiply_accumulates(self, output: Shape) -> u64 {
         match self {
-            Self::Conv {
-                in_channels, kernel, ..
-            } => {
+            Self::Conv { in_channels, kernel, .. } => {
                 let each = u64::from(kernel).pow(2).saturating_mul(u64::from(in_channels));
                 output.len().saturating_mul(each)
             }
-            Self::Linear {
-                in_features,
-                out_features,
-            } => u64::from(in_features).saturating_mul(u64::from(out_features)),
+            Self::Linear { in_features, out_features } => {
+                u64::from(in_features).saturating_mul(u64::from(out_features))
+            }
             _ => 0,
         }
     }

@@ -37,18 +37,13 @@ impl Metaqnn {
             MetaqnnLayer::Dropout { .. } => format!("D({:.6e})", layer.dropout()),
             layer => layer.to_string(),
         });
-        let rate = self
-            .learning_rate
-            .map_or_else(String::new, |rate| format!(" {rate:.6e}"));
+        let rate = self.learning_rate.map_or_else(String::new, |rate| format!(" {rate:.6e}"));
         layers.collect::<Vec<_>>().join(" ") + &rate
     }
 
     /// The layers for libtorch, or the layer that is in a wrong place.
     pub(crate) fn plan(&self, input: Input) -> Result<Plan, GenomeError> {
-        if let Some(rate) = self
-            .learning_rate
-            .filter(|&rate| !(rate.is_finite() && rate > 0.0))
-        {
+        if let Some(rate) = self.learning_rate.filter(|&rate| !(rate.is_finite() && rate > 0.0)) {
             return Err(GenomeError::gene("learning_rate", &rate, "more than 0"));
         }
         self.net.check_order()?;
@@ -74,22 +69,13 @@ impl Metaqnn {
     /// As [`Genome::plan`](crate::Genome::plan).
     pub fn published_parameters(&self, input: Input) -> Result<u64, GenomeError> {
         let plan = self.plan(input)?;
-        let weights = plan
-            .nodes
-            .iter()
-            .filter(|node| node.name != "output")
-            .map(|node| match node.layer {
-                Layer::Conv { out_channels, .. } => node.layer.parameters() - u64::from(out_channels),
-                Layer::Linear { out_features, .. } => node.layer.parameters() - u64::from(out_features),
-                _ => 0,
-            });
-        let last = self
-            .net
-            .0
-            .iter()
-            .rev()
-            .skip(1)
-            .find(|layer| !matches!(layer, MetaqnnLayer::Dropout { .. }));
+        let weights = plan.nodes.iter().filter(|node| node.name != "output").map(|node| match node.layer {
+            Layer::Conv { out_channels, .. } => node.layer.parameters() - u64::from(out_channels),
+            Layer::Linear { out_features, .. } => node.layer.parameters() - u64::from(out_features),
+            _ => 0,
+        });
+        let last =
+            self.net.0.iter().rev().skip(1).find(|layer| !matches!(layer, MetaqnnLayer::Dropout { .. }));
         let softmax = match last {
             Some(&MetaqnnLayer::Conv { filters, kernel, .. }) => {
                 (u64::from(filters) * u64::from(kernel)).pow(2)
@@ -104,28 +90,14 @@ impl Metaqnn {
 impl MetaqnnLayer {
     fn plan(self, name: &str, plan: &mut Plan) -> Result<(), GenomeError> {
         match self {
-            Self::Conv {
-                filters,
-                kernel,
-                stride,
-            } => {
-                plan.conv(
-                    format!("{name}.conv"),
-                    filters,
-                    [kernel, stride, kernel / 2],
-                    true,
-                )?;
+            Self::Conv { filters, kernel, stride } => {
+                plan.conv(format!("{name}.conv"), filters, [kernel, stride, kernel / 2], true)?;
                 plan.push(format!("{name}.relu"), Layer::Relu)?;
             }
             Self::Pool { kernel, stride } => {
                 plan.push(
                     format!("{name}.pool"),
-                    Layer::MaxPool {
-                        kernel,
-                        stride,
-                        padding: 0,
-                        ceil: false,
-                    },
+                    Layer::MaxPool { kernel, stride, padding: 0, ceil: false },
                 )?;
             }
             Self::Dropout { .. } if self.dropout() == 0.0 => {}
@@ -153,11 +125,7 @@ impl MetaqnnLayer {
 impl Plan {
     /// Whether the newest vector came from a global average pool.
     fn averaged(&self) -> bool {
-        let before = self
-            .nodes
-            .iter()
-            .rev()
-            .find(|node| !matches!(node.layer, Layer::Dropout { .. }));
+        let before = self.nodes.iter().rev().find(|node| !matches!(node.layer, Layer::Dropout { .. }));
         before.is_some_and(|node| node.layer == Layer::GlobalAvgPool)
     }
 }
@@ -166,7 +134,6 @@ impl Plan {
 impl fmt::Display for Metaqnn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.net.fmt(f)?;
-        self.learning_rate
-            .map_or(Ok(()), |rate| write!(f, " | lr {rate}"))
+        self.learning_rate.map_or(Ok(()), |rate| write!(f, " | lr {rate}"))
     }
 }

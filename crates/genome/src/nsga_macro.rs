@@ -46,11 +46,7 @@ impl NsgaMacro {
     fn graphs(&self) -> Result<Vec<Graph>, GenomeError> {
         if self.phases.is_empty() || self.phases.len() > MOST_PHASES {
             let allowed = format!("1 to {MOST_PHASES} phases");
-            return Err(GenomeError::gene(
-                "phases",
-                &format_args!("{} long", self.phases.len()),
-                allowed,
-            ));
+            return Err(GenomeError::gene("phases", &format_args!("{} long", self.phases.len()), allowed));
         }
         let graph = |(i, bits): (usize, &Vec<u8>)| {
             Graph::decode(bits)
@@ -81,20 +77,10 @@ impl NsgaMacro {
             let name = format!("phase{}", i + 1);
             let channels = self.channels << i;
             if i > 0 {
-                let pool = Layer::MaxPool {
-                    kernel: 2,
-                    stride: 2,
-                    padding: 0,
-                    ceil: false,
-                };
+                let pool = Layer::MaxPool { kernel: 2, stride: 2, padding: 0, ceil: false };
                 plan.push(format!("{name}.pool"), pool)?;
             }
-            plan.conv(
-                format!("{name}.conv"),
-                channels,
-                [if i == 0 { 3 } else { 1 }, 1, 0],
-                false,
-            )?;
+            plan.conv(format!("{name}.conv"), channels, [if i == 0 { 3 } else { 1 }, 1, 0], false)?;
             graph.plan(&name, channels, &mut plan)?;
         }
         plan.push("gap", Layer::GlobalAvgPool)?;

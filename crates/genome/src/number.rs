@@ -8,9 +8,7 @@ pub(crate) const TRIES: usize = 500;
 
 /// `value` with `digits` significant decimal digits, so that a genome reads well and survives any JSON parser.
 pub(crate) fn round(value: f64, digits: usize) -> f64 {
-    format!("{value:.*e}", digits - 1)
-        .parse()
-        .expect("Rust reads the numbers it writes")
+    format!("{value:.*e}", digits - 1).parse().expect("Rust reads the numbers it writes")
 }
 
 /// One of `choices`, which the check of the space has found not to be empty.

@@ -43,36 +43,17 @@ pub struct Cost {
 impl Plan {
     /// A plan that so far holds the image alone.
     pub(crate) fn new(input: Input) -> Result<Self, GenomeError> {
-        let Input {
-            channels,
-            height,
-            width,
-            classes,
-        } = input;
-        if [channels, height, width, classes]
-            .iter()
-            .any(|&n| n == 0 || n > LARGEST)
-        {
-            return Err(GenomeError::gene(
-                "input",
-                &input,
-                format!("numbers from 1 to {LARGEST}"),
-            ));
+        let Input { channels, height, width, classes } = input;
+        if [channels, height, width, classes].iter().any(|&n| n == 0 || n > LARGEST) {
+            return Err(GenomeError::gene("input", &input, format!("numbers from 1 to {LARGEST}")));
         }
         let image = Node {
             name: "image".into(),
             layer: Layer::Image,
             inputs: vec![],
-            output: Shape::Map {
-                channels,
-                height,
-                width,
-            },
+            output: Shape::Map { channels, height, width },
         };
-        Ok(Self {
-            input,
-            nodes: vec![image],
-        })
+        Ok(Self { input, nodes: vec![image] })
     }
 
     /// Index of the newest node.
@@ -100,23 +81,10 @@ impl Plan {
         let name = name.into();
         let shapes: Vec<Shape> = inputs.iter().map(|&i| self.shape(i)).collect();
         let output = output(layer, &shapes).map_err(|reason| {
-            let shape = shapes
-                .iter()
-                .map(Shape::to_string)
-                .collect::<Vec<_>>()
-                .join(" and ");
-            GenomeError::Shape {
-                layer: name.clone(),
-                shape,
-                reason,
-            }
+            let shape = shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" and ");
+            GenomeError::Shape { layer: name.clone(), shape, reason }
         })?;
-        self.nodes.push(Node {
-            name,
-            layer,
-            inputs,
-            output,
-        });
+        self.nodes.push(Node { name, layer, inputs, output });
         Ok(self.last())
     }
 
@@ -132,17 +100,7 @@ impl Plan {
             Shape::Map { channels, .. } => channels,
             Shape::Flat { features } => features,
         };
-        self.push(
-            name,
-            Layer::Conv {
-                in_channels,
-                out_channels,
-                kernel,
-                stride,
-                padding,
-                bias,
-            },
-        )
+        self.push(name, Layer::Conv { in_channels, out_channels, kernel, stride, padding, bias })
     }
 
     /// Adds a linear layer, with a flattening before it if the newest node puts out a map.
@@ -151,23 +109,14 @@ impl Plan {
             self.push(format!("{name}.flatten"), Layer::Flatten)?;
         }
         let in_features = self.shape(self.last()).len() as u32;
-        self.push(
-            name,
-            Layer::Linear {
-                in_features,
-                out_features,
-            },
-        )
+        self.push(name, Layer::Linear { in_features, out_features })
     }
 
     /// Parameters and FLOPs of the whole network.
     pub fn cost(&self) -> Cost {
         let total = |figure: fn(&Node) -> u64| self.nodes.iter().map(figure).fold(0, u64::saturating_add);
         let accumulates = total(|node| node.layer.multiply_accumulates(node.output));
-        Cost {
-            parameters: total(|node| node.layer.parameters()),
-            flops: accumulates.saturating_mul(2),
-        }
+        Cost { parameters: total(|node| node.layer.parameters()), flops: accumulates.saturating_mul(2) }
     }
 }
 
@@ -175,11 +124,7 @@ impl Plan {
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, node) in self.nodes.iter().enumerate() {
-            writeln!(
-                f,
-                "{i:>3} {:<20} {:?} {:?} -> {}",
-                node.name, node.inputs, node.layer, node.output
-            )?;
+            writeln!(f, "{i:>3} {:<20} {:?} {:?} -> {}", node.name, node.inputs, node.layer, node.output)?;
         }
         Ok(())
     }

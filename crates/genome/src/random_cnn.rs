@@ -86,29 +86,13 @@ impl RandomCnn {
     /// The network with all that has no effect left out: a pool of 1 by 1 with stride 1 is none. Floating-point genes
     /// are written with seven significant digits.
     pub(crate) fn canonical(&self) -> String {
-        let Self {
-            batch_size,
-            learning_rate,
-            momentum,
-            weight_decay,
-            ..
-        } = self;
+        let Self { batch_size, learning_rate, momentum, weight_decay, .. } = self;
         let blocks = self.blocks.iter().map(Block::canonical);
         // Adding zero makes a negative zero positive.
-        let dense = self
-            .dense
-            .iter()
-            .map(|d| format!("fc {} {:.6e}", d.units, d.dropout + 0.0));
-        let training = format!(
-            "{batch_size} {learning_rate:.6e} {:.6e} {:.6e}",
-            momentum + 0.0,
-            weight_decay + 0.0
-        );
-        blocks
-            .chain(dense)
-            .chain([training])
-            .collect::<Vec<_>>()
-            .join(", ")
+        let dense = self.dense.iter().map(|d| format!("fc {} {:.6e}", d.units, d.dropout + 0.0));
+        let training =
+            format!("{batch_size} {learning_rate:.6e} {:.6e} {:.6e}", momentum + 0.0, weight_decay + 0.0);
+        blocks.chain(dense).chain([training]).collect::<Vec<_>>().join(", ")
     }
 
     /// The layers, or the first gene or layer that makes the network impossible.
@@ -141,82 +125,39 @@ impl RandomCnn {
             }
             if b.padding > b.kernel / 2 {
                 let allowed = format!("0 to {}, half of the kernel", b.kernel / 2);
-                return Err(GenomeError::gene(
-                    format!("blocks[{i}].padding"),
-                    &b.padding,
-                    allowed,
-                ));
+                return Err(GenomeError::gene(format!("blocks[{i}].padding"), &b.padding, allowed));
             }
         }
         for (i, d) in self.dense.iter().enumerate() {
             if d.units == 0 {
                 return Err(GenomeError::gene(format!("dense[{i}].units"), &0, "1 or more"));
             }
-            within(
-                &format!("dense[{i}].dropout"),
-                d.dropout,
-                (0.0..1.0).contains(&d.dropout),
-                "in [0, 1)",
-            )?;
+            within(&format!("dense[{i}].dropout"), d.dropout, (0.0..1.0).contains(&d.dropout), "in [0, 1)")?;
         }
         if self.batch_size == 0 {
             return Err(GenomeError::gene("batch_size", &0, "1 or more"));
         }
         let rate = self.learning_rate;
-        within(
-            "learning_rate",
-            rate,
-            rate.is_finite() && rate > 0.0,
-            "more than 0",
-        )?;
-        within(
-            "momentum",
-            self.momentum,
-            (0.0..1.0).contains(&self.momentum),
-            "in [0, 1)",
-        )?;
+        within("learning_rate", rate, rate.is_finite() && rate > 0.0, "more than 0")?;
+        within("momentum", self.momentum, (0.0..1.0).contains(&self.momentum), "in [0, 1)")?;
         let decay = self.weight_decay;
-        within(
-            "weight_decay",
-            decay,
-            decay.is_finite() && decay >= 0.0,
-            "0 or more",
-        )
+        within("weight_decay", decay, decay.is_finite() && decay >= 0.0, "0 or more")
     }
 }
 
 /// Ok if `good`, else the error about a floating-point gene.
 fn within(gene: &str, value: f64, good: bool, allowed: &str) -> Result<(), GenomeError> {
-    if good {
-        Ok(())
-    } else {
-        Err(GenomeError::gene(gene, &value, allowed))
-    }
+    if good { Ok(()) } else { Err(GenomeError::gene(gene, &value, allowed)) }
 }
 
 impl Block {
     fn canonical(&self) -> String {
-        let Self {
-            filters,
-            kernel,
-            stride,
-            padding,
-            batch_norm,
-            ..
-        } = self;
-        let conv = format!(
-            "conv {filters} {kernel} {stride} {padding} {}",
-            u8::from(*batch_norm)
-        );
+        let Self { filters, kernel, stride, padding, batch_norm, .. } = self;
+        let conv = format!("conv {filters} {kernel} {stride} {padding} {}", u8::from(*batch_norm));
         match self.pool {
-            None
-            | Some(Pool {
-                kernel: 1, stride: 1, ..
-            }) => conv,
+            None | Some(Pool { kernel: 1, stride: 1, .. }) => conv,
             // The largest value and the mean of a single number are the same.
-            Some(Pool {
-                kernel: 1, stride, ..
-            }) => format!("{conv} pool 1 {stride}"),
+            Some(Pool { kernel: 1, stride, .. }) => format!("{conv} pool 1 {stride}"),
             Some(Pool { kind, kernel, stride }) => format!("{conv} {kind:?} {kernel} {stride}"),
         }
     }
@@ -225,22 +166,12 @@ impl Block {
         let window = [self.kernel, self.stride, self.padding];
         plan.conv(format!("{name}.conv"), self.filters, window, !self.batch_norm)?;
         if self.batch_norm {
-            plan.push(
-                format!("{name}.norm"),
-                Layer::BatchNorm {
-                    channels: self.filters,
-                },
-            )?;
+            plan.push(format!("{name}.norm"), Layer::BatchNorm { channels: self.filters })?;
         }
         plan.push(format!("{name}.relu"), Layer::Relu)?;
         if let Some(Pool { kind, kernel, stride }) = self.pool {
             let layer = match kind {
-                PoolKind::Max => Layer::MaxPool {
-                    kernel,
-                    stride,
-                    padding: 0,
-                    ceil: false,
-                },
+                PoolKind::Max => Layer::MaxPool { kernel, stride, padding: 0, ceil: false },
                 PoolKind::Average => Layer::AvgPool { kernel, stride },
             };
             plan.push(format!("{name}.pool"), layer)?;
@@ -262,16 +193,8 @@ impl fmt::Display for Block {
             f.write_str(" bn")?;
         }
         match self.pool {
-            Some(Pool {
-                kind: PoolKind::Max,
-                kernel,
-                stride,
-            }) => write!(f, ", max{kernel} /{stride}"),
-            Some(Pool {
-                kind: PoolKind::Average,
-                kernel,
-                stride,
-            }) => write!(f, ", mean{kernel} /{stride}"),
+            Some(Pool { kind: PoolKind::Max, kernel, stride }) => write!(f, ", max{kernel} /{stride}"),
+            Some(Pool { kind: PoolKind::Average, kernel, stride }) => write!(f, ", mean{kernel} /{stride}"),
             None => Ok(()),
         }
     }
@@ -289,16 +212,7 @@ impl fmt::Display for RandomCnn {
                 write!(f, " drop {}", d.dropout)?;
             }
         }
-        let Self {
-            batch_size,
-            learning_rate,
-            momentum,
-            weight_decay,
-            ..
-        } = self;
-        write!(
-            f,
-            " | batch {batch_size}, lr {learning_rate}, momentum {momentum}, decay {weight_decay}"
-        )
+        let Self { batch_size, learning_rate, momentum, weight_decay, .. } = self;
+        write!(f, " | batch {batch_size}, lr {learning_rate}, momentum {momentum}, decay {weight_decay}")
     }
 }

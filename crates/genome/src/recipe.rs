@@ -112,60 +112,25 @@ impl Recipe {
     /// The first key that has not.
     pub fn check(&self) -> Result<(), SettingError> {
         let number = |key: &str, value: f64, good: bool, allowed: &str| {
-            SettingError::unless(
-                good && value.is_finite(),
-                &format!("training.{key}"),
-                &value,
-                allowed,
-            )
+            SettingError::unless(good && value.is_finite(), &format!("training.{key}"), &value, allowed)
         };
         let share = |key, value: f64| number(key, value, (0.0..1.0).contains(&value), "0 <= value < 1");
-        number(
-            "learning_rate",
-            self.learning_rate,
-            self.learning_rate > 0.0,
-            "more than 0",
-        )?;
+        number("learning_rate", self.learning_rate, self.learning_rate > 0.0, "more than 0")?;
         share("momentum", self.momentum)?;
         let nesterov = !self.nesterov || (self.optimiser == Optimiser::Sgd && self.momentum > 0.0);
         let allowed = "true only with `optimiser = \"sgd\"` and a momentum above 0";
         SettingError::unless(nesterov, "training.nesterov", &self.nesterov, allowed)?;
-        number(
-            "weight_decay",
-            self.weight_decay,
-            self.weight_decay >= 0.0,
-            "0 or more",
-        )?;
-        SettingError::unless(
-            self.batch_size > 0,
-            "training.batch_size",
-            &self.batch_size,
-            "1 or more",
-        )?;
+        number("weight_decay", self.weight_decay, self.weight_decay >= 0.0, "0 or more")?;
+        SettingError::unless(self.batch_size > 0, "training.batch_size", &self.batch_size, "1 or more")?;
         let rising = self.milestones.windows(2).all(|w| w[0] < w[1]);
         let inside = self.milestones.iter().all(|&m| 0.0 < m && m < 1.0);
         let allowed = "shares of the budget between 0 and 1, rising";
         SettingError::unless(rising && inside, "training.milestones", &self.milestones, allowed)?;
-        number(
-            "gamma",
-            self.gamma,
-            self.gamma > 0.0 && self.gamma <= 1.0,
-            "0 < gamma <= 1",
-        )?;
-        number(
-            "warmup_epochs",
-            self.warmup_epochs,
-            self.warmup_epochs >= 0.0,
-            "0 or more",
-        )?;
+        number("gamma", self.gamma, self.gamma > 0.0 && self.gamma <= 1.0, "0 < gamma <= 1")?;
+        number("warmup_epochs", self.warmup_epochs, self.warmup_epochs >= 0.0, "0 or more")?;
         share("label_smoothing", self.label_smoothing)?;
         if let Some(norm) = self.gradient_clip {
-            number(
-                "gradient_clip",
-                norm,
-                norm > 0.0,
-                "more than 0; leave it out for no clipping",
-            )?;
+            number("gradient_clip", norm, norm > 0.0, "more than 0; leave it out for no clipping")?;
         }
         share("drop_path", self.drop_path)
     }
@@ -183,10 +148,9 @@ impl Recipe {
                 nesterov: self.nesterov && g.momentum > 0.0,
                 ..self.clone()
             },
-            Genome::Metaqnn(g) => Self {
-                learning_rate: g.learning_rate.unwrap_or(self.learning_rate),
-                ..self.clone()
-            },
+            Genome::Metaqnn(g) => {
+                Self { learning_rate: g.learning_rate.unwrap_or(self.learning_rate), ..self.clone() }
+            }
             Genome::NsgaMacro(_) | Genome::External(_) => self.clone(),
         }
     }
@@ -198,16 +162,11 @@ impl Recipe {
         let share = (epoch / max_epochs).clamp(0.0, 1.0);
         let factor = match self.schedule {
             Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * share).cos()),
-            Schedule::Step => self
-                .gamma
-                .powi(self.milestones.iter().filter(|&&m| m <= share).count() as i32),
+            Schedule::Step => self.gamma.powi(self.milestones.iter().filter(|&&m| m <= share).count() as i32),
             Schedule::Constant => 1.0,
         };
-        let warm = if epoch < self.warmup_epochs {
-            ((epoch + step) / self.warmup_epochs).min(1.0)
-        } else {
-            1.0
-        };
+        let warm =
+            if epoch < self.warmup_epochs { ((epoch + step) / self.warmup_epochs).min(1.0) } else { 1.0 };
         self.learning_rate * factor * warm
     }
 }

@@ -17,11 +17,7 @@ pub struct SettingError {
 impl SettingError {
     /// An error about `key` with the value `found`.
     pub fn new(key: impl Into<String>, found: impl Display, allowed: impl Into<String>) -> Self {
-        Self {
-            key: key.into(),
-            found: found.to_string(),
-            allowed: allowed.into(),
-        }
+        Self { key: key.into(), found: found.to_string(), allowed: allowed.into() }
     }
 
     /// Ok if `good`.
@@ -29,10 +25,6 @@ impl SettingError {
     /// # Errors
     /// The error about `key` otherwise.
     pub fn unless(good: bool, key: &str, found: &impl Debug, allowed: &str) -> Result<(), Self> {
-        if good {
-            Ok(())
-        } else {
-            Err(Self::new(key, format_args!("{found:?}"), allowed))
-        }
+        if good { Ok(()) } else { Err(Self::new(key, format_args!("{found:?}"), allowed)) }
     }
 }

@@ -31,11 +31,9 @@ impl Shape {
     /// Numbers in one sample of this shape.
     pub fn len(self) -> u64 {
         match self {
-            Self::Map {
-                channels,
-                height,
-                width,
-            } => u64::from(channels) * u64::from(height) * u64::from(width),
+            Self::Map { channels, height, width } => {
+                u64::from(channels) * u64::from(height) * u64::from(width)
+            }
             Self::Flat { features } => u64::from(features),
         }
     }
@@ -49,11 +47,7 @@ impl Shape {
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Map {
-                channels,
-                height,
-                width,
-            } => write!(f, "{channels}x{height}x{width}"),
+            Self::Map { channels, height, width } => write!(f, "{channels}x{height}x{width}"),
             Self::Flat { features } => write!(f, "{features}"),
         }
     }
@@ -64,15 +58,11 @@ pub(crate) fn output(layer: Layer, inputs: &[Shape]) -> Result<Shape, String> {
     let shape = match (layer, inputs) {
         (Layer::Sum | Layer::Concat, _) => joined(layer, inputs)?,
         (Layer::Relu | Layer::Dropout { .. } | Layer::DropPath, &[shape]) => shape,
-        (
-            Layer::Linear {
-                in_features,
-                out_features,
-            },
-            &[Shape::Flat { features }],
-        ) if features == in_features => Shape::Flat {
-            features: out_features,
-        },
+        (Layer::Linear { in_features, out_features }, &[Shape::Flat { features }])
+            if features == in_features =>
+        {
+            Shape::Flat { features: out_features }
+        }
         (Layer::BatchNorm { channels: expected }, &[map @ Shape::Map { channels, .. }])
             if channels == expected =>
         {
@@ -83,34 +73,17 @@ pub(crate) fn output(layer: Layer, inputs: &[Shape]) -> Result<Shape, String> {
             let features = u32::try_from(map.len()).map_err(|_| "a vector of less than 2^32".to_owned())?;
             Shape::Flat { features }
         }
-        (
-            _,
-            &[
-                Shape::Map {
-                    channels,
-                    height,
-                    width,
-                },
-            ],
-        ) => {
+        (_, &[Shape::Map { channels, height, width }]) => {
             let channels = windowed_channels(layer, channels)?;
-            Shape::Map {
-                channels,
-                height: windows(layer, height)?,
-                width: windows(layer, width)?,
-            }
+            Shape::Map { channels, height: windows(layer, height)?, width: windows(layer, width)? }
         }
         _ => return Err(format!("{layer:?} takes another number or shape of inputs")),
     };
     match shape {
         _ if shape.is_empty() => Err("its output would be empty".into()),
-        Shape::Map {
-            channels,
-            height,
-            width,
-        } if channels.max(height).max(width) > LARGEST => Err(format!(
-            "its output would be {shape}, the most is {LARGEST} along each axis"
-        )),
+        Shape::Map { channels, height, width } if channels.max(height).max(width) > LARGEST => {
+            Err(format!("its output would be {shape}, the most is {LARGEST} along each axis"))
+        }
         _ => Ok(shape),
     }
 }
@@ -132,31 +105,19 @@ fn windowed_channels(layer: Layer, channels: u32) -> Result<u32, String> {
 /// Positions of a layer's window along a side of `size`.
 fn windows(layer: Layer, size: u32) -> Result<u32, String> {
     let (kernel, stride, padding, ceil) = match layer {
-        Layer::Conv {
-            kernel,
-            stride,
-            padding,
-            ..
-        } => (kernel, stride, padding, false),
-        Layer::MaxPool {
-            kernel,
-            stride,
-            padding,
-            ceil,
-        } if padding <= kernel / 2 => (kernel, stride, padding, ceil),
+        Layer::Conv { kernel, stride, padding, .. } => (kernel, stride, padding, false),
+        Layer::MaxPool { kernel, stride, padding, ceil } if padding <= kernel / 2 => {
+            (kernel, stride, padding, ceil)
+        }
         Layer::AvgPool { kernel, stride } => (kernel, stride, 0, false),
         _ => return Err(format!("{layer:?} takes another shape")),
     };
     if stride == 0 || [kernel, stride, padding].iter().any(|&n| n > LARGEST) {
-        return Err(format!(
-            "kernel {kernel}, stride {stride} and padding {padding} make no window"
-        ));
+        return Err(format!("kernel {kernel}, stride {stride} and padding {padding} make no window"));
     }
     let padded = size + 2 * padding;
     if kernel == 0 || kernel > padded {
-        return Err(format!(
-            "a window of {kernel} needs a side of {kernel}, there are {padded}"
-        ));
+        return Err(format!("a window of {kernel} needs a side of {kernel}, there are {padded}"));
     }
     let free = padded - kernel;
     let floor = free / stride + 1;
@@ -178,25 +139,16 @@ fn joined(layer: Layer, inputs: &[Shape]) -> Result<Shape, String> {
     let mut total = 0;
     for &input in inputs {
         match (input, first) {
-            (
-                Shape::Map {
-                    channels,
-                    height: h,
-                    width: w,
-                },
-                Shape::Map { height, width, .. },
-            ) if h == height && w == width => {
+            (Shape::Map { channels, height: h, width: w }, Shape::Map { height, width, .. })
+                if h == height && w == width =>
+            {
                 total += channels;
             }
             _ => return Err("maps of equal sides are needed".into()),
         }
     }
     match first {
-        Shape::Map { height, width, .. } => Ok(Shape::Map {
-            channels: total,
-            height,
-            width,
-        }),
+        Shape::Map { height, width, .. } => Ok(Shape::Map { channels: total, height, width }),
         Shape::Flat { .. } => Err("maps are needed".into()),
     }
 }
@@ -205,21 +157,9 @@ fn joined(layer: Layer, inputs: &[Shape]) -> Result<Shape, String> {
 mod tests {
     use super::*;
 
-    const MAP: Shape = Shape::Map {
-        channels: 4,
-        height: 6,
-        width: 5,
-    };
-    const WIDE: Shape = Shape::Map {
-        channels: 9,
-        height: 6,
-        width: 5,
-    };
-    const TALL: Shape = Shape::Map {
-        channels: 4,
-        height: 7,
-        width: 5,
-    };
+    const MAP: Shape = Shape::Map { channels: 4, height: 6, width: 5 };
+    const WIDE: Shape = Shape::Map { channels: 9, height: 6, width: 5 };
+    const TALL: Shape = Shape::Map { channels: 4, height: 7, width: 5 };
     const FLAT: Shape = Shape::Flat { features: 4 };
 
     #[test]
@@ -229,52 +169,23 @@ mod tests {
             (Layer::Sum, vec![FLAT, FLAT], Ok(FLAT)),
             (Layer::Sum, vec![MAP, WIDE], Err("equal shapes are needed")),
             (Layer::Sum, vec![], Err("at least one input")),
-            (
-                Layer::Concat,
-                vec![MAP, WIDE],
-                Ok(Shape::Map {
-                    channels: 13,
-                    height: 6,
-                    width: 5,
-                }),
-            ),
-            (
-                Layer::Concat,
-                vec![MAP, TALL],
-                Err("maps of equal sides are needed"),
-            ),
-            (
-                Layer::Concat,
-                vec![FLAT, FLAT],
-                Err("maps of equal sides are needed"),
-            ),
+            (Layer::Concat, vec![MAP, WIDE], Ok(Shape::Map { channels: 13, height: 6, width: 5 })),
+            (Layer::Concat, vec![MAP, TALL], Err("maps of equal sides are needed")),
+            (Layer::Concat, vec![FLAT, FLAT], Err("maps of equal sides are needed")),
         ];
         for (layer, inputs, expected) in table {
-            assert_eq!(
-                output(layer, &inputs),
-                expected.map_err(str::to_owned),
-                "{layer:?} of {inputs:?}"
-            );
+            assert_eq!(output(layer, &inputs), expected.map_err(str::to_owned), "{layer:?} of {inputs:?}");
         }
     }
 
     #[test]
     fn layers_take_one_input_of_their_shape() {
-        let linear = Layer::Linear {
-            in_features: 4,
-            out_features: 2,
-        };
+        let linear = Layer::Linear { in_features: 4, out_features: 2 };
         assert_eq!(output(linear, &[FLAT]), Ok(Shape::Flat { features: 2 }));
         assert_eq!(output(Layer::Flatten, &[MAP]), Ok(Shape::Flat { features: 120 }));
-        assert_eq!(
-            output(Layer::GlobalAvgPool, &[WIDE]),
-            Ok(Shape::Flat { features: 9 })
-        );
-        for (layer, input) in [
-            (linear, MAP),
-            (Layer::Flatten, FLAT),
-            (Layer::BatchNorm { channels: 3 }, MAP),
-        ] {
+        assert_eq!(output(Layer::GlobalAvgPool, &[WIDE]), Ok(Shape::Flat { features: 9 }));
+        for (layer, input) in [(linear, MAP), (Layer::Flatten, FLAT), (Layer::BatchNorm { channels: 3 }, MAP)]
+        {
             assert!(output(layer, &[input]).is_err(), "{layer:?} of {input}");
         }
         assert!(output(Layer::Relu, &[MAP, MAP]).is_err());
@@ -284,15 +195,7 @@ mod tests {
     #[test]
     fn pools_count_incomplete_windows_with_ceil() {
         let side = |side, [kernel, stride, padding]: [u32; 3], ceil| {
-            windows(
-                Layer::MaxPool {
-                    kernel,
-                    stride,
-                    padding,
-                    ceil,
-                },
-                side,
-            )
+            windows(Layer::MaxPool { kernel, stride, padding, ceil }, side)
         };
         assert_eq!(side(6, [3, 2, 0], false), Ok(2));
         assert_eq!(side(6, [3, 2, 0], true), Ok(3));

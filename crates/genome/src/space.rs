@@ -65,11 +65,7 @@ impl Space {
             Self::External(_) => Ok(()),
         };
         smallest.map_err(|error| {
-            SettingError::new(
-                "space",
-                format_args!("too tight for images of {input}"),
-                error.to_string(),
-            )
+            SettingError::new("space", format_args!("too tight for images of {input}"), error.to_string())
         })
     }
 
@@ -83,10 +79,7 @@ impl Space {
             (Self::NsgaMacro(space), Genome::NsgaMacro(genome)) => space.contains(genome, input),
             (Self::Metaqnn(space), Genome::Metaqnn(genome)) => space.contains(genome, input),
             (Self::External(_), Genome::External(genome)) => genome.validate(),
-            _ => Err(GenomeError::Space {
-                found: genome.space(),
-                expected: self.kind(),
-            }),
+            _ => Err(GenomeError::Space { found: genome.space(), expected: self.kind() }),
         }
     }
 

@@ -7,12 +7,7 @@ use genome::{
     read_genomes,
 };
 
-const CIFAR: Input = Input {
-    channels: 3,
-    height: 32,
-    width: 32,
-    classes: 10,
-};
+const CIFAR: Input = Input { channels: 3, height: 32, width: 32, classes: 10 };
 
 fn metaqnn() -> Space {
     Space::Metaqnn(MetaqnnSpace::default())
@@ -31,25 +26,16 @@ fn a_genome_a_line_is_read_once() {
                 {\"space\":\"metaqnn\",\"net\":\"[C(7,3,1),SM(10)]\"}\n";
     let genomes = read_genomes(text.as_bytes(), &metaqnn(), CIFAR).unwrap();
     let summaries: Vec<String> = genomes.iter().map(Genome::summary).collect();
-    assert_eq!(
-        summaries,
-        ["[C(7,3,1), SM(10)]", "[C(9,3,1), GAP(10), SM(10)] | lr 0.001"]
-    );
+    assert_eq!(summaries, ["[C(7,3,1), SM(10)]", "[C(9,3,1), GAP(10), SM(10)] | lr 0.001"]);
 }
 
 #[test]
 fn a_wrong_line_is_named() {
     let good = r#"{"space":"metaqnn","net":"[C(64,3,1), SM(10)]"}"#;
     let wrong = [
-        (
-            "net",
-            "line 3: no genome in JSON, expected an object such as {\"space\":\"metaqnn\"",
-        ),
+        ("net", "line 3: no genome in JSON, expected an object such as {\"space\":\"metaqnn\""),
         (r#"{"space":"metaqn"}"#, "line 3: no genome in JSON"),
-        (
-            r#"{"space":"metaqnn","net":"[C(64,3,1), SM(10)]","lr":1}"#,
-            "unknown field `lr`",
-        ),
+        (r#"{"space":"metaqnn","net":"[C(64,3,1), SM(10)]","lr":1}"#, "unknown field `lr`"),
         (
             r#"{"space":"metaqnn","net":"[C(64,3,1), SM(9)]"}"#,
             "line 3: not a network of this search: gene `net, SM(9)`",
@@ -64,11 +50,7 @@ fn a_wrong_line_is_named() {
         assert!(chain(&error).contains(expected), "{}", chain(&error));
     }
     let error = read_genomes(&b"\n\xff\xfe\n"[..], &metaqnn(), CIFAR).unwrap_err();
-    assert!(
-        chain(&error).starts_with("line 2: cannot be read: "),
-        "{}",
-        chain(&error)
-    );
+    assert!(chain(&error).starts_with("line 2: cannot be read: "), "{}", chain(&error));
 }
 
 /// The example of each space in the error is a genome of that space.
@@ -95,22 +77,10 @@ fn an_external_genome_is_what_it_says() {
         r#"{"space":"external","description":{"lr":{"b":[2,{"d":4,"c":3}],"a":1},"model":"resnet18"}}"#,
     );
     assert_eq!(one.hash(), two.hash());
-    assert_ne!(
-        one.hash(),
-        parse(r#"{"space":"external","description":{"model":"resnet34"}}"#).hash()
-    );
-    assert_eq!(
-        one.cost(CIFAR),
-        Ok(Cost {
-            parameters: 11,
-            flops: 0
-        })
-    );
+    assert_ne!(one.hash(), parse(r#"{"space":"external","description":{"model":"resnet34"}}"#).hash());
+    assert_eq!(one.cost(CIFAR), Ok(Cost { parameters: 11, flops: 0 }));
     assert_eq!(one.plan(CIFAR), Err(GenomeError::NoPlan));
-    assert_eq!(
-        two.summary(),
-        r#"{"lr":{"a":1,"b":[2,{"c":3,"d":4}]},"model":"resnet18"}"#
-    );
+    assert_eq!(two.summary(), r#"{"lr":{"a":1,"b":[2,{"c":3,"d":4}]},"model":"resnet18"}"#);
     assert!(Genome::External(External::default()).validate(CIFAR).is_err());
     assert!(!Space::External(ExternalSpace::default()).generates());
 }
@@ -119,24 +89,13 @@ fn an_external_genome_is_what_it_says() {
 #[test]
 fn foreign_parents_give_samples() {
     let mut rng = <rand_chacha::ChaCha8Rng as rand::SeedableRng>::seed_from_u64(1);
-    let space = Space::NsgaMacro(NsgaMacroSpace {
-        channels: 4,
-        ..NsgaMacroSpace::default()
-    });
-    let broken = Genome::NsgaMacro(genome::NsgaMacro {
-        phases: vec![],
-        channels: 4,
-    });
-    let wider = Genome::NsgaMacro(genome::NsgaMacro {
-        phases: vec![vec![1, 0]],
-        channels: 8,
-    });
+    let space = Space::NsgaMacro(NsgaMacroSpace { channels: 4, ..NsgaMacroSpace::default() });
+    let broken = Genome::NsgaMacro(genome::NsgaMacro { phases: vec![], channels: 4 });
+    let wider = Genome::NsgaMacro(genome::NsgaMacro { phases: vec![vec![1, 0]], channels: 8 });
     let other = metaqnn().sample(CIFAR, &mut rng);
     for parent in [&broken, &wider, &other] {
-        for child in [
-            space.mutate(parent, CIFAR, &mut rng),
-            space.crossover(parent, &wider, CIFAR, &mut rng),
-        ] {
+        for child in [space.mutate(parent, CIFAR, &mut rng), space.crossover(parent, &wider, CIFAR, &mut rng)]
+        {
             assert_eq!(space.contains(&child, CIFAR), Ok(()));
         }
     }

@@ -7,18 +7,10 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-const CIFAR: Input = Input {
-    channels: 3,
-    height: 32,
-    width: 32,
-    classes: 10,
-};
+const CIFAR: Input = Input { channels: 3, height: 32, width: 32, classes: 10 };
 
 fn metaqnn(net: &str) -> Metaqnn {
-    Metaqnn {
-        net: net.parse().expect("a net of the test"),
-        learning_rate: None,
-    }
+    Metaqnn { net: net.parse().expect("a net of the test"), learning_rate: None }
 }
 
 fn genome(net: &str) -> Genome {
@@ -34,19 +26,12 @@ fn recorded_networks_are_reproduced() {
             return;
         };
         assert_eq!(rows.len(), count);
-        let space = Space::Metaqnn(MetaqnnSpace {
-            layers: [1, 18],
-            ..MetaqnnSpace::default()
-        });
+        let space = Space::Metaqnn(MetaqnnSpace { layers: [1, 18], ..MetaqnnSpace::default() });
         for [net, parameters] in rows {
             let metaqnn = metaqnn(&net);
             assert_eq!(metaqnn.net.to_string(), net);
             assert_eq!(Layers::with_dropouts(&metaqnn.net.bare()), metaqnn.net, "{net}");
-            assert_eq!(
-                metaqnn.published_parameters(CIFAR).unwrap().to_string(),
-                parameters,
-                "{net}"
-            );
+            assert_eq!(metaqnn.published_parameters(CIFAR).unwrap().to_string(), parameters, "{net}");
             let genome = Genome::Metaqnn(metaqnn);
             assert_eq!(space.contains(&genome, CIFAR), Ok(()), "{net}");
         }
@@ -55,9 +40,7 @@ fn recorded_networks_are_reproduced() {
 
 #[test]
 fn cost_is_what_one_counts_by_hand() {
-    let cost = genome("[C(64,3,1), P(3,2), D(1,2), FC(128), D(2,2), SM(10)]")
-        .cost(CIFAR)
-        .unwrap();
+    let cost = genome("[C(64,3,1), P(3,2), D(1,2), FC(128), D(2,2), SM(10)]").cost(CIFAR).unwrap();
     let flat = 64 * 15 * 15;
     assert_eq!(cost.parameters, 64 * 28 + 128 * (flat + 1) + 10 * 129);
     assert_eq!(cost.flops, 2 * (64 * 27 * 32 * 32 + 128 * flat + 10 * 128));
@@ -69,10 +52,7 @@ fn cost_is_what_one_counts_by_hand() {
 fn texts_that_are_no_layers_are_refused_with_their_place() {
     let refused = [
         ("C(64,3,1), SM(10)", "expected the form `[C(64,3,1), SM(10)]`"),
-        (
-            "[C(64,3), SM(10)]",
-            "layer 1 is `C(64,3)`: expected C(filters,kernel,stride)",
-        ),
+        ("[C(64,3), SM(10)]", "layer 1 is `C(64,3)`: expected C(filters,kernel,stride)"),
         ("[C(64,3,1), X(1), SM(10)]", "layer 2 is `X(1)`"),
         ("[C(64,3,1), SM(10", "is not a list of layers"),
         ("[C(64,0,1), SM(10)]", "layer 1 is `C(64,0,1)`"),
@@ -83,47 +63,24 @@ fn texts_that_are_no_layers_are_refused_with_their_place() {
         let error = net.parse::<Layers>().unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
         let json = serde_json::json!({"space": "metaqnn", "net": net}).to_string();
-        assert!(
-            serde_json::from_str::<Genome>(&json)
-                .unwrap_err()
-                .to_string()
-                .contains(expected)
-        );
+        assert!(serde_json::from_str::<Genome>(&json).unwrap_err().to_string().contains(expected));
     }
 }
 
 #[test]
 fn layers_in_a_wrong_place_are_refused() {
     let refused = [
-        (
-            "[]",
-            "gene `net` is []: expected a list that ends with SM(classes)",
-        ),
+        ("[]", "gene `net` is []: expected a list that ends with SM(classes)"),
         ("[C(64,3,1)]", "expected a list that ends with SM(classes)"),
-        (
-            "[SM(10), SM(10)]",
-            "gene `net, layer 2` is SM(10): expected nothing after SM(10)",
-        ),
+        ("[SM(10), SM(10)]", "gene `net, layer 2` is SM(10): expected nothing after SM(10)"),
         (
             "[FC(128), C(64,3,1), SM(10)]",
             "gene `net, layer 2` is C(64,3,1): expected FC, D or SM after FC(128)",
         ),
-        (
-            "[GAP(10), P(2,2), SM(10)]",
-            "gene `net, layer 2` is P(2,2): expected D or SM after GAP(10)",
-        ),
-        (
-            "[C(64,3,1), SM(7)]",
-            "gene `net, SM(7)` is 7: expected 10, the number of classes",
-        ),
-        (
-            "[C(64,3,1), D(4,2), SM(10)]",
-            "gene `net, D(4,2)` is 4: expected less than twice",
-        ),
-        (
-            "[P(5,3), P(5,3), P(5,3), SM(10)]",
-            "layer `layer3.pool` does not fit its input of 3x2x2",
-        ),
+        ("[GAP(10), P(2,2), SM(10)]", "gene `net, layer 2` is P(2,2): expected D or SM after GAP(10)"),
+        ("[C(64,3,1), SM(7)]", "gene `net, SM(7)` is 7: expected 10, the number of classes"),
+        ("[C(64,3,1), D(4,2), SM(10)]", "gene `net, D(4,2)` is 4: expected less than twice"),
+        ("[P(5,3), P(5,3), P(5,3), SM(10)]", "layer `layer3.pool` does not fit its input of 3x2x2"),
     ];
     for (net, expected) in refused {
         let error = genome(net).validate(CIFAR).unwrap_err().to_string();

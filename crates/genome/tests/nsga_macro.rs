@@ -8,18 +8,8 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 /// Input and channels that reproduce the recorded FLOPs.
-const XFEL: Input = Input {
-    channels: 1,
-    height: 127,
-    width: 127,
-    classes: 2,
-};
-const CIFAR: Input = Input {
-    channels: 3,
-    height: 32,
-    width: 32,
-    classes: 10,
-};
+const XFEL: Input = Input { channels: 1, height: 127, width: 127, classes: 2 };
+const CIFAR: Input = Input { channels: 3, height: 32, width: 32, classes: 10 };
 
 fn genome(phases: Vec<Vec<u8>>) -> Genome {
     Genome::NsgaMacro(NsgaMacro { phases, channels: 24 })
@@ -40,12 +30,7 @@ fn recorded_flops(plan: &Plan) -> u64 {
 /// All networks of the four recorded searches, to the last digit: 127 by 127 images of one channel, 24 filters.
 #[test]
 fn recorded_flops_are_reproduced() {
-    let names = [
-        "icpp23-1e14-full",
-        "icpp23-1e15-full",
-        "icpp23-1e14-early",
-        "icpp23-1e15-early",
-    ];
+    let names = ["icpp23-1e14-full", "icpp23-1e15-full", "icpp23-1e14-early", "icpp23-1e15-early"];
     for name in names {
         let Some(rows) = recorded::architectures(name, ["genome", "mflops"]) else {
             return;
@@ -62,11 +47,7 @@ fn recorded_flops_are_reproduced() {
 
 #[test]
 fn a_plan_is_what_its_bits_say() {
-    let genome = genome(vec![
-        vec![1, 1, 0, 0, 0, 0, 1],
-        vec![0; 7],
-        vec![1, 0, 0, 0, 0, 0, 0],
-    ]);
+    let genome = genome(vec![vec![1, 1, 0, 0, 0, 0, 1], vec![0; 7], vec![1, 0, 0, 0, 0, 0, 0]]);
     let plan = genome.plan(CIFAR).unwrap();
     let names: Vec<&str> = plan.nodes.iter().map(|node| node.name.as_str()).collect();
     let expected = "image phase1.conv phase1.node1.conv phase1.node1.norm phase1.node1.relu phase1.node2.conv \
@@ -87,10 +68,7 @@ fn a_plan_is_what_its_bits_say() {
 #[test]
 fn summary_shows_bits_by_node() {
     let genome = genome(vec![vec![1, 0, 1, 1, 1, 0, 1], vec![0, 0, 0, 0, 0, 0, 1]]);
-    assert_eq!(
-        genome.summary(),
-        "24 filters, 2 phases: 1.01.110.1 | 0.00.000.1 (out)"
-    );
+    assert_eq!(genome.summary(), "24 filters, 2 phases: 1.01.110.1 | 0.00.000.1 (out)");
 }
 
 #[test]
@@ -104,46 +82,21 @@ fn impossible_genomes_are_refused_by_name() {
             r#"{"space":"nsga-macro","phases":[[1,0,1]],"channels":8}"#,
             "gene `phases[0]` is 101: expected 0 or 1,",
         ),
-        (
-            r#"{"space":"nsga-macro","phases":[[2,0]],"channels":8}"#,
-            "gene `phases[0]` is 20",
-        ),
-        (
-            r#"{"space":"nsga-macro","phases":[[1,0]],"channels":0}"#,
-            "gene `channels` is 0",
-        ),
+        (r#"{"space":"nsga-macro","phases":[[2,0]],"channels":8}"#, "gene `phases[0]` is 20"),
+        (r#"{"space":"nsga-macro","phases":[[1,0]],"channels":0}"#, "gene `channels` is 0"),
     ];
     for (json, expected) in refused {
-        let error = serde_json::from_str::<Genome>(json)
-            .unwrap()
-            .validate(CIFAR)
-            .unwrap_err()
-            .to_string();
+        let error = serde_json::from_str::<Genome>(json).unwrap().validate(CIFAR).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    let small = Input {
-        channels: 1,
-        height: 5,
-        width: 5,
-        classes: 2,
-    };
-    let error = Space::NsgaMacro(NsgaMacroSpace::default())
-        .check_for(small)
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("layer `phase3.pool` does not fit its input of 48x1x1"),
-        "{error}"
-    );
+    let small = Input { channels: 1, height: 5, width: 5, classes: 2 };
+    let error = Space::NsgaMacro(NsgaMacroSpace::default()).check_for(small).unwrap_err().to_string();
+    assert!(error.contains("layer `phase3.pool` does not fit its input of 48x1x1"), "{error}");
 }
 
 #[test]
 fn hash_does_not_change_between_versions() {
-    let genome = genome(vec![
-        vec![1, 0, 1, 1, 1, 0, 1],
-        vec![0; 7],
-        vec![1, 1, 1, 0, 0, 1, 1],
-    ]);
+    let genome = genome(vec![vec![1, 0, 1, 1, 1, 0, 1], vec![0; 7], vec![1, 1, 1, 0, 0, 1, 1]]);
     assert_eq!(genome.hash().short(), "bb467172");
 }
 
@@ -168,12 +121,7 @@ fn renamed(phase: &[u8], nodes: usize, order: &[usize]) -> Option<Vec<u8>> {
 }
 
 fn space(phases: usize, nodes: usize) -> Space {
-    Space::NsgaMacro(NsgaMacroSpace {
-        phases,
-        nodes,
-        channels: 4,
-        ..NsgaMacroSpace::default()
-    })
+    Space::NsgaMacro(NsgaMacroSpace { phases, nodes, channels: 4, ..NsgaMacroSpace::default() })
 }
 
 proptest! {

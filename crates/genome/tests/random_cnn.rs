@@ -5,12 +5,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-const GREY: Input = Input {
-    channels: 1,
-    height: 28,
-    width: 28,
-    classes: 10,
-};
+const GREY: Input = Input { channels: 1, height: 28, width: 28, classes: 10 };
 
 fn space() -> Space {
     Space::RandomCnn(RandomCnnSpace::default())
@@ -66,21 +61,14 @@ fn genes_without_effect_do_not_change_the_hash() {
             r#""batch_norm": false}"#,
             r#""batch_norm": false, "pool": {"kind": "average", "kernel": 1, "stride": 1}}"#,
         ),
-        (
-            r#""momentum": 0.9, "weight_decay": 0.0001"#,
-            r#""weight_decay": 1.0e-4, "momentum": 0.90"#,
-        ),
+        (r#""momentum": 0.9, "weight_decay": 0.0001"#, r#""weight_decay": 1.0e-4, "momentum": 0.90"#),
     ];
     for (from, to) in same {
         assert!(HAND.contains(from));
         assert_eq!(parse(&HAND.replace(from, to)).hash(), hash, "{to}");
     }
-    let other = [
-        ("0.01,", "0.011,"),
-        (r#""filters": 16"#, r#""filters": 17"#),
-        ("0.5", "0.4"),
-        ("true", "false"),
-    ];
+    let other =
+        [("0.01,", "0.011,"), (r#""filters": 16"#, r#""filters": 17"#), ("0.5", "0.4"), ("true", "false")];
     for (from, to) in other {
         assert!(HAND.contains(from));
         assert_ne!(parse(&HAND.replace(from, to)).hash(), hash, "{to}");
@@ -90,11 +78,7 @@ fn genes_without_effect_do_not_change_the_hash() {
 #[test]
 fn impossible_genomes_are_refused_by_name() {
     let refused = [
-        (
-            r#""filters": 16"#,
-            r#""filters": 0"#,
-            "gene `blocks[1].filters` is 0: expected 1 or more",
-        ),
+        (r#""filters": 16"#, r#""filters": 0"#, "gene `blocks[1].filters` is 0: expected 1 or more"),
         (
             r#""padding": 2"#,
             r#""padding": 3"#,
@@ -110,16 +94,8 @@ fn impossible_genomes_are_refused_by_name() {
             r#""kernel": 15"#,
             "layer `block2.conv` does not fit its input of 8x14x14: a window of 15",
         ),
-        (
-            r#""dropout": 0.5"#,
-            r#""dropout": 1.0"#,
-            "gene `dense[0].dropout` is 1: expected in [0, 1)",
-        ),
-        (
-            r#""batch_size": 64"#,
-            r#""batch_size": 0"#,
-            "gene `batch_size` is 0",
-        ),
+        (r#""dropout": 0.5"#, r#""dropout": 1.0"#, "gene `dense[0].dropout` is 1: expected in [0, 1)"),
+        (r#""batch_size": 64"#, r#""batch_size": 0"#, "gene `batch_size` is 0"),
         (
             r#""learning_rate": 0.01"#,
             r#""learning_rate": 0.0"#,
@@ -128,15 +104,11 @@ fn impossible_genomes_are_refused_by_name() {
     ];
     for (from, to, expected) in refused {
         assert!(HAND.contains(from), "{from}");
-        let error = parse(&HAND.replace(from, to))
-            .validate(GREY)
-            .unwrap_err()
-            .to_string();
+        let error = parse(&HAND.replace(from, to)).validate(GREY).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    let unknown = serde_json::from_str::<Genome>(&HAND.replace("momentum", "momentun"))
-        .unwrap_err()
-        .to_string();
+    let unknown =
+        serde_json::from_str::<Genome>(&HAND.replace("momentum", "momentun")).unwrap_err().to_string();
     assert!(unknown.contains("unknown field `momentun`"), "{unknown}");
 }
 
@@ -144,15 +116,10 @@ fn impossible_genomes_are_refused_by_name() {
 fn limits_come_from_the_spec_and_are_checked() {
     let parse = |text: &str| toml::from_str::<Space>(text);
     assert_eq!(parse("kind = 'random-cnn'").unwrap(), space());
-    let error = parse("kind = 'random-cnn'\nkernel = [3]")
-        .unwrap_err()
-        .to_string();
+    let error = parse("kind = 'random-cnn'\nkernel = [3]").unwrap_err().to_string();
     assert!(error.contains("unknown field `kernel`"), "{error}");
     let wrong = [
-        (
-            "kernels = [0, 3]",
-            "`space.kernels` is [0, 3]: expected at least one number from 1 to 1024",
-        ),
+        ("kernels = [0, 3]", "`space.kernels` is [0, 3]: expected at least one number from 1 to 1024"),
         ("blocks = [0, 3]", "`space.blocks` is [0, 3]"),
         ("blocks = [4, 3]", "`space.blocks` is [4, 3]"),
         ("dropout = [0.0, 1.0]", "`space.dropout` is [0.0, 1.0]"),
@@ -160,11 +127,7 @@ fn limits_come_from_the_spec_and_are_checked() {
         ("batch_norm = []", "`space.batch_norm`"),
     ];
     for (key, expected) in wrong {
-        let error = parse(&format!("kind = 'random-cnn'\n{key}"))
-            .unwrap()
-            .check()
-            .unwrap_err()
-            .to_string();
+        let error = parse(&format!("kind = 'random-cnn'\n{key}")).unwrap().check().unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
     let tight = parse("kind = 'random-cnn'\nmax_parameters = 100").unwrap();

@@ -1,4 +1,5 @@
 //! Tables of engines over recorded curves: `cargo run --release --example tables -- SET[:DRAW] ENGINES`.
+#![expect(clippy::unwrap_used, reason = "a failure ends it")]
 
 #[path = "../tests/recorded/mod.rs"]
 mod recorded;
@@ -13,11 +14,10 @@ fn main() {
         let epochs = jobs
             .iter()
             .map(|j| j.curve.last().unwrap().epoch)
-            .fold(0.0, f64::max).min(if set.starts_with("lemur") { 50.0 } else { 1e9 });
-        let jobs: Vec<Recorded> = jobs
-            .into_iter()
-            .filter(|j| j.curve.last().unwrap().epoch >= epochs)
-            .collect();
+            .fold(0.0, f64::max)
+            .min(if set.starts_with("lemur") { 50.0 } else { 1e9 });
+        let jobs: Vec<Recorded> =
+            jobs.into_iter().filter(|j| j.curve.last().unwrap().epoch >= epochs).collect();
         println!("\n{set}: {} curves of {epochs} epochs", jobs.len());
         println!(
             "{:40} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>5} {:>5} {:>5} {:>5}",
@@ -36,24 +36,21 @@ fn main() {
             "c80",
             "c90"
         );
-        let orders = orders(jobs.len(), 100, 12, 1);
+        let orders = orders(jobs.len(), 100, std::env::var("ORDERS").map_or(12, |o| o.parse().unwrap()), 1);
         for text in &args[2..] {
             let settings: Settings = toml::from_str(&text.replace(';', "\n")).expect("settings");
-            let engine = Engine::new(
-                &settings,
-                Target {
-                    epochs,
-                    interval: 1.0,
-                },
-            )
-            .expect("engine");
+            let engine = Engine::new(&settings, Target { epochs, interval: 1.0 }).expect("engine");
             let earlier: Vec<Recorded> = match std::env::var("EARLIER") {
                 Ok(name) if name == "self" => jobs.iter().take(300).cloned().collect(),
                 Ok(name) => recorded::jobs(&name).unwrap(),
                 _ => vec![],
             };
             let thaw = std::env::var("THAW").ok().and_then(|v| v.parse().ok());
-            let play = Play { earlier: &earlier, workers: std::env::var("WORKERS").ok().and_then(|v| v.parse().ok()).unwrap_or(1), thaw };
+            let play = Play {
+                earlier: &earlier,
+                workers: std::env::var("WORKERS").ok().and_then(|v| v.parse().ok()).unwrap_or(1),
+                thaw,
+            };
             let each = measure(&engine, &jobs, &orders, &play).expect("curves");
             let worst = each.iter().filter_map(|m| m.overlap_10).fold(1.0, f64::min);
             let m = Measures::mean(&each);

@@ -24,11 +24,7 @@ impl Asha {
             epoch *= settings.eta;
         }
         rungs.dedup();
-        Self {
-            eta: settings.eta,
-            rungs,
-            target,
-        }
+        Self { eta: settings.eta, rungs, target }
     }
 
     pub(crate) fn learn(&self, calibration: &mut Calibration, curve: &[Observation]) {
@@ -73,41 +69,17 @@ mod tests {
     use crate::{Decision, EngineName};
 
     fn engine() -> Asha {
-        let settings = Settings {
-            engine: EngineName::Asha,
-            warm_up: Some(1.0),
-            ..Settings::default()
-        };
-        Asha::new(
-            &settings,
-            Target {
-                epochs: 10.0,
-                interval: 1.0,
-            },
-        )
+        let settings = Settings { engine: EngineName::Asha, warm_up: Some(1.0), ..Settings::default() };
+        Asha::new(&settings, Target { epochs: 10.0, interval: 1.0 })
     }
 
     #[test]
     fn rungs_are_a_factor_eta_apart_and_below_the_target() {
         assert_eq!(engine().rungs, [1, 3, 9]);
-        let settings = Settings {
-            engine: EngineName::Asha,
-            warm_up: Some(0.0),
-            eta: 1.5,
-            ..Settings::default()
-        };
-        let halves = Asha::new(
-            &settings,
-            Target {
-                epochs: 2.0,
-                interval: 0.5,
-            },
-        );
-        assert_eq!(
-            halves.rungs,
-            [1, 2, 3],
-            "0.5, 0.75 and 1.125 (both step 2), 1.6875"
-        );
+        let settings =
+            Settings { engine: EngineName::Asha, warm_up: Some(0.0), eta: 1.5, ..Settings::default() };
+        let halves = Asha::new(&settings, Target { epochs: 2.0, interval: 0.5 });
+        assert_eq!(halves.rungs, [1, 2, 3], "0.5, 0.75 and 1.125 (both step 2), 1.6875");
     }
 
     #[test]
@@ -116,35 +88,17 @@ mod tests {
             (&[], &[5.0], Decision::Continue, "the first passes"),
             (&[50.0], &[40.0], Decision::Stop, "second of two, one passes"),
             (&[50.0], &[50.0], Decision::Continue, "a tie passes"),
-            (
-                &[50.0, 60.0, 70.0, 80.0, 90.0],
-                &[75.0],
-                Decision::Stop,
-                "third of six",
-            ),
-            (
-                &[50.0, 60.0, 70.0, 80.0, 90.0],
-                &[85.0],
-                Decision::Continue,
-                "second of six",
-            ),
-            (
-                &[50.0, 60.0],
-                &[85.0, 1.0],
-                Decision::Continue,
-                "epoch 2 is no rung",
-            ),
+            (&[50.0, 60.0, 70.0, 80.0, 90.0], &[75.0], Decision::Stop, "third of six"),
+            (&[50.0, 60.0, 70.0, 80.0, 90.0], &[85.0], Decision::Continue, "second of six"),
+            (&[50.0, 60.0], &[85.0, 1.0], Decision::Continue, "epoch 2 is no rung"),
         ];
         for (others, accuracies, expected, why) in table {
             let mut calibration = Calibration::default();
             for &other in others {
                 engine().learn(&mut calibration, &[Observation::new(1.0, other)]);
             }
-            let curve: Vec<_> = accuracies
-                .iter()
-                .enumerate()
-                .map(|(i, &a)| Observation::new(i as f64 + 1.0, a))
-                .collect();
+            let curve: Vec<_> =
+                accuracies.iter().enumerate().map(|(i, &a)| Observation::new(i as f64 + 1.0, a)).collect();
             assert_eq!(engine().assess(&curve, &calibration).decision, expected, "{why}");
         }
     }

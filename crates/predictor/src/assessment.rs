@@ -18,12 +18,7 @@ pub struct Prediction {
 impl Prediction {
     /// A bare value without distribution.
     pub(crate) fn point(fitness: f64) -> Self {
-        Self {
-            fitness,
-            interval_80: None,
-            interval_90: None,
-            chance: None,
-        }
+        Self { fitness, interval_80: None, interval_90: None, chance: None }
     }
 }
 
@@ -50,18 +45,10 @@ pub struct Assessment {
 
 impl Assessment {
     pub(crate) fn train_on(prediction: Option<Prediction>, reason: impl Into<String>) -> Self {
-        Self {
-            prediction,
-            decision: Decision::Continue,
-            reason: reason.into(),
-        }
+        Self { prediction, decision: Decision::Continue, reason: reason.into() }
     }
 
     pub(crate) fn stop(prediction: Prediction, reason: impl Into<String>) -> Self {
-        Self {
-            prediction: Some(prediction),
-            decision: Decision::Stop,
-            reason: reason.into(),
-        }
+        Self { prediction: Some(prediction), decision: Decision::Stop, reason: reason.into() }
     }
 }

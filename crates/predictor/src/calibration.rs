@@ -105,11 +105,7 @@ impl Calibration {
     /// # Errors
     /// If the bytes are damaged or were written by another version of the program; fold the ended jobs anew.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
-        let read = |source| SnapshotError {
-            operation: "cannot read",
-            bytes: bytes.len(),
-            source,
-        };
+        let read = |source| SnapshotError { operation: "cannot read", bytes: bytes.len(), source };
         postcard::from_bytes(bytes).map_err(read)
     }
 
@@ -117,11 +113,7 @@ impl Calibration {
     /// entered as completed before.
     pub(crate) fn enter(&mut self, estimate: Estimate) -> bool {
         self.version += 1;
-        let known = self
-            .board
-            .iter()
-            .position(|e| e.job == estimate.job)
-            .map(|at| self.board.remove(at));
+        let known = self.board.iter().position(|e| e.job == estimate.job).map(|at| self.board.remove(at));
         let after = |e: &Estimate| (estimate.fitness, e.job) < (e.fitness, estimate.job);
         let at = self.board.partition_point(after);
         self.board.insert(at, estimate);
@@ -150,12 +142,7 @@ mod tests {
     use super::*;
 
     fn estimate(job: i64, fitness: f64, completed: bool) -> Estimate {
-        Estimate {
-            job,
-            fitness,
-            cost: None,
-            completed,
-        }
+        Estimate { job, fitness, cost: None, completed }
     }
 
     #[test]

@@ -33,11 +33,7 @@ impl Target {
 
     fn check(self) -> Result<(), SettingsError> {
         if !(self.interval.is_finite() && self.interval > 0.0) {
-            return Err(SettingsError::new(
-                "interval",
-                self.interval,
-                "a number of epochs above 0",
-            ));
+            return Err(SettingsError::new("interval", self.interval, "a number of epochs above 0"));
         }
         if !(self.epochs >= self.interval && self.epochs / self.interval <= 1e6) {
             let allowed = "at least one interval and at most a million";
@@ -85,11 +81,7 @@ impl Engine {
             EngineName::Last => Kind::Last(Last::new(settings, target)),
             EngineName::None => Kind::None,
         };
-        Ok(Self {
-            settings: settings.clone(),
-            target,
-            kind,
-        })
+        Ok(Self { settings: settings.clone(), target, kind })
     }
 
     /// The settings it was made from.
@@ -100,6 +92,14 @@ impl Engine {
     /// What it predicts.
     pub fn target(&self) -> Target {
         self.target
+    }
+
+    /// The chance above which a stopped job is to be resumed for one more interval once no job is left to start
+    /// (the one of the highest chance first, asked again under the newest calibration each time); none where
+    /// stops are final. [`Prediction::chance`](crate::Prediction) of [`Engine::assess`] on the stopped job's curve
+    /// is the chance.
+    pub fn thaw_above(&self) -> Option<f64> {
+        (self.settings.thaw && self.settings.engine == EngineName::Peng).then_some(self.settings.risk)
     }
 
     /// Judges a curve (its points in epoch order, the newest last). At the target epoch and beyond the
@@ -149,15 +149,10 @@ impl Engine {
             End::Completed => (last.val_acc, true),
             End::Stopped { fitness } => (fitness, false),
         };
-        let new = calibration.enter(Estimate {
-            job: ended.job,
-            fitness,
-            cost: ended.cost,
-            completed,
-        });
+        let new = calibration.enter(Estimate { job: ended.job, fitness, cost: ended.cost, completed });
         match &self.kind {
             Kind::Peng(engine) if completed && new => {
-                engine.learn(&mut calibration.knowledge, ended.curve, 1.0);
+                engine.learn(&mut calibration.knowledge, ended.curve);
             }
             Kind::Median(engine) if completed && new => engine.learn(calibration, ended.curve),
             Kind::Asha(engine) if new => engine.learn(calibration, ended.curve),
@@ -192,14 +187,8 @@ mod tests {
     fn a_target_out_of_range_is_named() {
         let settings = Settings::default();
         let table = [
-            (
-                (0.5, 1.0),
-                "max_epochs = 0.5: must be at least one interval and at most a million",
-            ),
-            (
-                (f64::NAN, 1.0),
-                "max_epochs = NaN: must be at least one interval and at most a million",
-            ),
+            ((0.5, 1.0), "max_epochs = 0.5: must be at least one interval and at most a million"),
+            ((f64::NAN, 1.0), "max_epochs = NaN: must be at least one interval and at most a million"),
             ((20.0, 0.0), "interval = 0: must be a number of epochs above 0"),
         ];
         for ((epochs, interval), expected) in table {
@@ -211,36 +200,15 @@ mod tests {
     #[test]
     fn every_engine_trains_on_without_observations_and_refuses_nan() {
         for engine in EngineName::ALL {
-            let settings = Settings {
-                engine,
-                ..Settings::default()
-            };
-            let engine = Engine::new(
-                &settings,
-                Target {
-                    epochs: 20.0,
-                    interval: 0.5,
-                },
-            )
-            .unwrap();
+            let settings = Settings { engine, ..Settings::default() };
+            let engine = Engine::new(&settings, Target { epochs: 20.0, interval: 0.5 }).unwrap();
             let nothing = Calibration::default();
-            assert_eq!(
-                engine.assess(&[], &nothing).unwrap().decision,
-                crate::Decision::Continue
-            );
+            assert_eq!(engine.assess(&[], &nothing).unwrap().decision, crate::Decision::Continue);
             let nan = [Observation::new(0.5, f64::NAN)];
             assert!(engine.assess(&nan, &nothing).is_err());
             let mut calibration = Calibration::default();
-            let ended = Ended {
-                job: 1,
-                curve: &[],
-                end: End::Completed,
-                cost: None,
-            };
-            assert_eq!(
-                engine.learn(&mut calibration, &ended),
-                Err(CurveError::Empty { job: 1 })
-            );
+            let ended = Ended { job: 1, curve: &[], end: End::Completed, cost: None };
+            assert_eq!(engine.learn(&mut calibration, &ended), Err(CurveError::Empty { job: 1 }));
             assert_eq!(calibration, nothing);
         }
     }

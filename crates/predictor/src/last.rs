@@ -12,24 +12,16 @@ pub(crate) struct Last {
 
 impl Last {
     pub(crate) fn new(settings: &Settings, target: Target) -> Self {
-        Self {
-            stop_at: settings.stop_at.unwrap_or(target.epochs / 2.0),
-        }
+        Self { stop_at: settings.stop_at.unwrap_or(target.epochs / 2.0) }
     }
 
     pub(crate) fn assess(self, last: &Observation) -> Assessment {
         let prediction = Prediction::point(last.val_acc);
         // Half of an odd budget falls between two points: the point nearest below it is not the one meant.
         if last.epoch >= self.stop_at {
-            Assessment::stop(
-                prediction,
-                format!("epoch {} reached: all jobs stop there", self.stop_at),
-            )
+            Assessment::stop(prediction, format!("epoch {} reached: all jobs stop there", self.stop_at))
         } else {
-            Assessment::train_on(
-                Some(prediction),
-                format!("all jobs stop at epoch {}", self.stop_at),
-            )
+            Assessment::train_on(Some(prediction), format!("all jobs stop at epoch {}", self.stop_at))
         }
     }
 }
@@ -48,25 +40,11 @@ mod tests {
             (Some(6.0), 6.0, Decision::Stop, "at the epoch"),
         ];
         for (stop_at, epoch, expected, why) in table {
-            let settings = Settings {
-                engine: EngineName::Last,
-                stop_at,
-                ..Settings::default()
-            };
-            let engine = Last::new(
-                &settings,
-                Target {
-                    epochs: 25.0,
-                    interval: 0.5,
-                },
-            );
+            let settings = Settings { engine: EngineName::Last, stop_at, ..Settings::default() };
+            let engine = Last::new(&settings, Target { epochs: 25.0, interval: 0.5 });
             let assessment = engine.assess(&Observation::new(epoch, 40.0));
             assert_eq!(assessment.decision, expected, "{why}");
-            assert_eq!(
-                assessment.prediction.unwrap().fitness.to_bits(),
-                40f64.to_bits(),
-                "{why}"
-            );
+            assert_eq!(assessment.prediction.unwrap().fitness.to_bits(), 40f64.to_bits(), "{why}");
         }
     }
 }

@@ -166,10 +166,7 @@ impl Best {
     /// The best true accuracy less the best true accuracy among the best by fitness, in points.
     pub fn regret(&self, share: f64) -> Option<f64> {
         let k = self.count(share)?;
-        let found = self.by_fitness[..k]
-            .iter()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max);
+        let found = self.by_fitness[..k].iter().copied().fold(f64::NEG_INFINITY, f64::max);
         Some(self.by_truth[0] - found)
     }
 
@@ -199,10 +196,7 @@ mod tests {
 
     fn close(found: Option<f64>, expected: f64, what: &str) {
         let found = found.unwrap_or_else(|| panic!("{what}: none"));
-        assert!(
-            (found - expected).abs() < 1e-9,
-            "{what}: {found}, expected {expected}"
-        );
+        assert!((found - expected).abs() < 1e-9, "{what}: {found}, expected {expected}");
     }
 
     #[test]
@@ -231,11 +225,7 @@ mod tests {
 
     #[test]
     fn ties_with_the_last_true_member_belong_to_the_best() {
-        let jobs = [
-            outcome(1.0, 90.0, 10.0),
-            outcome(2.0, 90.0, 10.0),
-            outcome(3.0, 90.0, 10.0),
-        ];
+        let jobs = [outcome(1.0, 90.0, 10.0), outcome(2.0, 90.0, 10.0), outcome(3.0, 90.0, 10.0)];
         close(Measures::of(&jobs).overlap_5, 1.0, "any of the three is the best");
         close(Measures::of(&jobs).regret_5, 0.0, "any of the three is the best");
         assert_eq!(Measures::of(&jobs).spearman, None, "the truth is constant");
@@ -245,15 +235,8 @@ mod tests {
 
     #[test]
     fn a_mean_leaves_out_what_has_no_value() {
-        let one = Measures {
-            mae: Some(1.0),
-            bias: Some(2.0),
-            ..Measures::default()
-        };
-        let two = Measures {
-            mae: Some(2.0),
-            ..Measures::default()
-        };
+        let one = Measures { mae: Some(1.0), bias: Some(2.0), ..Measures::default() };
+        let two = Measures { mae: Some(2.0), ..Measures::default() };
         let mean = Measures::mean(&[one, two]);
         assert_eq!((mean.mae, mean.bias, mean.kendall), (Some(1.5), Some(2.0), None));
     }

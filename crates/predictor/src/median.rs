@@ -17,11 +17,7 @@ pub(crate) struct Median {
 
 impl Median {
     pub(crate) fn new(settings: &Settings, target: Target) -> Self {
-        Self {
-            startup: settings.startup.unwrap_or(5),
-            warm_up: settings.warm_up.unwrap_or(5.0),
-            target,
-        }
+        Self { startup: settings.startup.unwrap_or(5), warm_up: settings.warm_up.unwrap_or(5.0), target }
     }
 
     pub(crate) fn learn(self, calibration: &mut Calibration, curve: &[Observation]) {
@@ -38,11 +34,7 @@ impl Median {
         }
         let others = calibration.values(self.target.step(last.epoch));
         if others.len() < self.startup.max(1) {
-            let reason = format!(
-                "{} of {} completed jobs to compare with",
-                others.len(),
-                self.startup
-            );
+            let reason = format!("{} of {} completed jobs to compare with", others.len(), self.startup);
             return Assessment::train_on(Some(prediction), reason);
         }
         let best = curve.iter().map(|o| o.val_acc).fold(f64::NEG_INFINITY, f64::max);
@@ -52,10 +44,7 @@ impl Median {
         } else {
             f64::midpoint(others[middle - 1], others[middle])
         };
-        let reason = format!(
-            "best {best:.2} so far, median of {} completed jobs {median:.2}",
-            others.len()
-        );
+        let reason = format!("best {best:.2} so far, median of {} completed jobs {median:.2}", others.len());
         if best < median {
             Assessment::stop(prediction, reason)
         } else {
@@ -71,10 +60,7 @@ mod tests {
 
     #[test]
     fn it_stops_below_the_median_of_enough_completed_jobs() {
-        let target = Target {
-            epochs: 10.0,
-            interval: 1.0,
-        };
+        let target = Target { epochs: 10.0, interval: 1.0 };
         let settings = Settings {
             engine: EngineName::Median,
             startup: Some(4),
@@ -89,12 +75,7 @@ mod tests {
             (4, &[10.0, 54.9], Decision::Stop, "below 55"),
             (4, &[10.0, 55.0], Decision::Continue, "a tie goes on"),
             (4, &[56.0, 20.0], Decision::Continue, "the best so far counts"),
-            (
-                4,
-                &[10.0, 20.0, 30.0],
-                Decision::Continue,
-                "nobody has a third step",
-            ),
+            (4, &[10.0, 20.0, 30.0], Decision::Continue, "nobody has a third step"),
         ];
         for (seen, accuracies, expected, why) in table {
             let mut calibration = Calibration::default();
@@ -102,11 +83,8 @@ mod tests {
                 let curve = [Observation::new(1.0, other[0]), Observation::new(2.0, other[1])];
                 engine.learn(&mut calibration, &curve);
             }
-            let curve: Vec<_> = accuracies
-                .iter()
-                .enumerate()
-                .map(|(i, &a)| Observation::new(i as f64 + 1.0, a))
-                .collect();
+            let curve: Vec<_> =
+                accuracies.iter().enumerate().map(|(i, &a)| Observation::new(i as f64 + 1.0, a)).collect();
             assert_eq!(engine.assess(&curve, &calibration).decision, expected, "{why}");
         }
     }

@@ -13,9 +13,7 @@ pub(crate) struct Menndl {
 
 impl Menndl {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self {
-            patience: settings.patience,
-        }
+        Self { patience: settings.patience }
     }
 
     pub(crate) fn assess(self, curve: &[Observation]) -> Assessment {
@@ -49,37 +47,13 @@ mod tests {
     #[test]
     fn it_stops_when_the_training_loss_stands_still() {
         let table: [(&[Option<f64>], Decision, &str); 5] = [
-            (
-                &[Some(2.0), Some(1.0), Some(1.0), Some(1.5)],
-                Decision::Stop,
-                "two epochs without improvement",
-            ),
-            (
-                &[Some(2.0), Some(1.0), Some(1.0)],
-                Decision::Continue,
-                "one epoch",
-            ),
-            (
-                &[Some(2.0), Some(1.0), Some(1.5), Some(0.9)],
-                Decision::Continue,
-                "improved at last",
-            ),
-            (
-                &[Some(2.0), None, Some(2.0), Some(2.0)],
-                Decision::Continue,
-                "a loss is missing",
-            ),
-            (
-                &[Some(2.0), Some(2.0), Some(2.0)],
-                Decision::Stop,
-                "equal is no improvement",
-            ),
+            (&[Some(2.0), Some(1.0), Some(1.0), Some(1.5)], Decision::Stop, "two epochs without improvement"),
+            (&[Some(2.0), Some(1.0), Some(1.0)], Decision::Continue, "one epoch"),
+            (&[Some(2.0), Some(1.0), Some(1.5), Some(0.9)], Decision::Continue, "improved at last"),
+            (&[Some(2.0), None, Some(2.0), Some(2.0)], Decision::Continue, "a loss is missing"),
+            (&[Some(2.0), Some(2.0), Some(2.0)], Decision::Stop, "equal is no improvement"),
         ];
-        let settings = Settings {
-            engine: EngineName::Menndl,
-            patience: 2.0,
-            ..Settings::default()
-        };
+        let settings = Settings { engine: EngineName::Menndl, patience: 2.0, ..Settings::default() };
         for (losses, expected, why) in table {
             let point = |(i, &train_loss): (usize, &Option<f64>)| Observation {
                 train_loss,

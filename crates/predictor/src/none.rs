@@ -6,10 +6,7 @@
 use crate::{Assessment, Observation, Prediction};
 
 pub(crate) fn assess(last: &Observation) -> Assessment {
-    Assessment::train_on(
-        Some(Prediction::point(last.val_acc)),
-        "engine none trains every job to the end",
-    )
+    Assessment::train_on(Some(Prediction::point(last.val_acc)), "engine none trains every job to the end")
 }
 
 #[cfg(test)]

@@ -18,12 +18,7 @@ pub struct Observation {
 impl Observation {
     /// A point of which only the validation accuracy (per cent) is known.
     pub fn new(epoch: f64, val_acc: f64) -> Self {
-        Self {
-            epoch,
-            val_acc,
-            train_acc: None,
-            train_loss: None,
-        }
+        Self { epoch, val_acc, train_acc: None, train_loss: None }
     }
 }
 
@@ -74,20 +69,11 @@ pub(crate) fn check(curve: &[Observation]) -> Result<(), CurveError> {
         ];
         for (quantity, number) in numbers {
             if let Some(found) = number.filter(|n| !n.is_finite()) {
-                return Err(CurveError::NotFinite {
-                    point: i + 1,
-                    epoch: o.epoch,
-                    quantity,
-                    found,
-                });
+                return Err(CurveError::NotFinite { point: i + 1, epoch: o.epoch, quantity, found });
             }
         }
         if o.epoch <= before {
-            return Err(CurveError::Order {
-                point: i + 1,
-                before,
-                found: o.epoch,
-            });
+            return Err(CurveError::Order { point: i + 1, before, found: o.epoch });
         }
         before = o.epoch;
     }
@@ -102,31 +88,12 @@ mod tests {
     fn a_curve_is_refused_by_point_and_name() {
         let good = Observation::new(1.0, 50.0);
         let table: [(Vec<Observation>, &str, &str); 5] = [
+            (vec![Observation::new(1.0, f64::NAN)], "val_acc is NaN", "NaN accuracy"),
+            (vec![good, Observation::new(f64::INFINITY, 1.0)], "epoch is inf", "infinite epoch"),
+            (vec![good, Observation::new(1.0, 1.0)], "epoch 1 does not follow epoch 1", "same epoch twice"),
+            (vec![Observation::new(0.0, 1.0)], "point 1", "epoch 0 is before any training"),
             (
-                vec![Observation::new(1.0, f64::NAN)],
-                "val_acc is NaN",
-                "NaN accuracy",
-            ),
-            (
-                vec![good, Observation::new(f64::INFINITY, 1.0)],
-                "epoch is inf",
-                "infinite epoch",
-            ),
-            (
-                vec![good, Observation::new(1.0, 1.0)],
-                "epoch 1 does not follow epoch 1",
-                "same epoch twice",
-            ),
-            (
-                vec![Observation::new(0.0, 1.0)],
-                "point 1",
-                "epoch 0 is before any training",
-            ),
-            (
-                vec![Observation {
-                    train_acc: Some(f64::NAN),
-                    ..good
-                }],
+                vec![Observation { train_acc: Some(f64::NAN), ..good }],
                 "train_acc is NaN",
                 "NaN training accuracy",
             ),

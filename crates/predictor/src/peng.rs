@@ -1,120 +1,149 @@
 //! Engine `peng`: learns from the finished curves of the search how a curve goes on.
+//!
+//! What a curve will do next is told less by the curve alone than by how the finished curves of the same search,
+//! with the same data and schedule, went on from the same epoch. Averaged ridge regressions give a Student t
+//! distribution of the final accuracy, and a job is stopped when its chance to beat the bar (the best tenth of
+//! the networks seen, or the Pareto front of fitness and cost) is small. `docs/predictor.md` has the method, the
+//! figures, and what did not help.
+//!
+//! With `thaw`, a stop is for now: the job may be stopped at a chance of 20 times `risk` (at most 0.3), and when
+//! the queue has run dry, the stopped jobs whose chance is still above `risk` under what is known by then are
+//! resumed, the best first. Without it a stop is final and waits for a chance below `risk`.
+//!
+//! Minimum evidence: `startup` (7) jobs of the search trained to the end, 4 after a warm start. Warm-up: 2 epochs.
+//! Until 4 jobs are completed the prediction is the best accuracy so far, without interval. NaN is refused before
+//! it is asked. A bar of 100 % cannot be beaten.
 
+mod bar;
 mod features;
+mod knowledge;
 mod moments;
 mod regression;
 mod scale;
+mod variance;
 
-use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use self::features::{Features, MOST, PLAIN};
-use self::moments::Moments;
+use self::bar::Bar;
+pub(crate) use self::knowledge::Knowledge;
 use self::regression::Spread;
 use crate::{Assessment, Calibration, Observation, Prediction, Settings, Target};
 
-/// What was learned from completed curves: by step, from 1.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Knowledge {
-    steps: Vec<Step>,
-    /// Completed curves, those of an earlier search by their weight.
-    curves: f64,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Step {
-    plain: Moments,
-    trained: Moments,
-}
+/// Completed jobs of the search itself that it needs, and after a warm start.
+const STARTUP: usize = 7;
+const STARTUP_WARM: usize = 4;
+/// Weight of a curve of an earlier search.
+const EARLIER: f64 = 0.25;
+/// How much sooner a job is stopped if it can be resumed, and the highest chance at which it is.
+const PROVISIONAL: f64 = 20.0;
+const HIGHEST: f64 = 0.3;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Peng {
     target: Target,
     keep: f64,
     risk: f64,
+    stop_below: f64,
     tolerance: f64,
-    startup: f64,
+    startup: Option<usize>,
     warm_up: f64,
-}
-
-pub fn knob(name: &str, default: f64) -> f64 {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
 impl Peng {
     pub(crate) fn new(settings: &Settings, target: Target) -> Self {
+        let provisional = (PROVISIONAL * settings.risk).min(HIGHEST.max(settings.risk));
         Self {
             target,
             keep: settings.keep,
             risk: settings.risk,
+            stop_below: if settings.thaw { provisional } else { settings.risk },
             tolerance: settings.tolerance,
-            startup: settings.startup.map_or(knob("START", 10.0), |n| n as f64),
+            startup: settings.startup,
             warm_up: settings.warm_up.unwrap_or(2.0),
         }
     }
 
-    pub(crate) fn learn(&self, knowledge: &mut Knowledge, curve: &[Observation], weight: f64) {
-        let end = scale::to(curve[curve.len() - 1].val_acc);
-        knowledge.curves += weight;
-        for m in 1..curve.len() {
-            let step = self.target.step(curve[m - 1].epoch) as usize;
-            if knowledge.steps.len() < step {
-                knowledge.steps.resize_with(step, Step::default);
-            }
-            let at = &mut knowledge.steps[step - 1];
-            let features = Features::of(&curve[..m]);
-            at.plain.add(&features.values, end - features.level, weight);
-            if features.trained {
-                at.trained.add(&features.values, end - features.level, weight);
-            }
-        }
+    pub(crate) fn learn(&self, knowledge: &mut Knowledge, curve: &[Observation]) {
+        knowledge.add(curve, 1.0, self.target);
     }
 
     pub(crate) fn learn_earlier(&self, knowledge: &mut Knowledge, curve: &[Observation]) {
-        self.learn(knowledge, curve, 0.25);
+        knowledge.warm = true;
+        knowledge.add(curve, EARLIER, self.target);
     }
 
-    fn spread(&self, curve: &[Observation], calibration: &Calibration) -> Option<Spread> {
-        let step = self.target.step(curve[curve.len() - 1].epoch) as usize;
-        let at = calibration.knowledge.steps.get(step - 1)?;
-        let features = Features::of(curve);
-        let (moments, count) = if features.trained && at.trained.n >= at.plain.n / 2.0 {
-            (&at.trained, MOST - knob("DROP", 0.0) as usize)
-        } else {
-            (&at.plain, PLAIN)
-        };
-        if moments.n < 4.0 {
-            return None;
-        }
-        let growth = regression::predict(moments, &features.values, count);
-        Some(Spread { mean: features.level + growth.mean, ..growth })
-    }
-
-    pub(crate) fn assess(&self, curve: &[Observation], _cost: Option<f64>, calibration: &Calibration) -> Assessment {
+    pub(crate) fn assess(
+        &self,
+        curve: &[Observation],
+        cost: Option<f64>,
+        calibration: &Calibration,
+    ) -> Assessment {
         let last = curve[curve.len() - 1];
-        let best = curve.iter().map(|o| o.val_acc).fold(f64::NEG_INFINITY, f64::max);
         if self.target.step(last.epoch) >= self.target.steps() {
-            return Assessment::train_on(Some(Prediction::point(last.val_acc)), "trained to the end");
+            let reason = format!("final {:.1}: trained to the end", last.val_acc);
+            return Assessment::train_on(Some(Prediction::point(last.val_acc)), reason);
         }
-        let Some(spread) = self.spread(curve, calibration) else {
-            return Assessment::train_on(Some(Prediction::point(best)), "too few finished jobs to learn from");
+        let Some(spread) = calibration.knowledge.predict(curve, self.target) else {
+            let best = features::best(curve);
+            let reason = format!("best so far {best:.1}: too few jobs are completed to learn from");
+            return Assessment::train_on(Some(Prediction::point(best)), reason);
         };
-        let t = StudentsT::new(spread.mean, spread.scale, spread.freedom).unwrap();
-        let interval = |p: f64| Some((scale::from(t.inverse_cdf(p)), scale::from(t.inverse_cdf(1.0 - p))));
-        let fitness = scale::from(spread.mean);
-        let board = calibration.board();
-        let k = ((self.keep * board.len() as f64 - 1e-9).ceil() as usize).max(1);
-        let chance = board.get(k - 1).map(|bar| if bar.fitness >= 100.0 { 0.0 } else { t.sf(scale::to(bar.fitness)) });
-        let prediction = Prediction { fitness, interval_80: interval(0.1), interval_90: interval(0.05), chance };
-        let enough = calibration.knowledge.curves >= self.startup;
-        let chance = chance.unwrap_or(1.0);
-        if enough && last.epoch >= self.warm_up && chance < self.risk {
-            return Assessment::stop(prediction, format!("chance {chance:.4}"));
+        let bar = Bar::of(calibration.board(), cost, self.keep);
+        let prediction = predict(spread, bar);
+        let reason = words(&prediction, bar);
+        let early = self.too_early(last.epoch, calibration);
+        match (early, self.verdict(&prediction)) {
+            (_, None) => Assessment::train_on(Some(prediction), reason),
+            (Some(why), Some(_)) => Assessment::train_on(Some(prediction), format!("{reason}; {why}")),
+            (None, Some(why)) => Assessment::stop(prediction, format!("{reason}{why}")),
         }
-        let (low, high) = prediction.interval_80.unwrap_or((0.0, 100.0));
-        if enough && knob("TOL", 0.0) > 0.0 && (high - low) / 2.0 < self.tolerance && chance > knob("TOL", 0.0) {
-            return Assessment::stop(prediction, format!("known"));
-        }
-        Assessment::train_on(Some(prediction), format!("chance {chance:.4}"))
     }
+
+    /// Why nothing may be stopped yet.
+    fn too_early(&self, epoch: f64, calibration: &Calibration) -> Option<String> {
+        let default = if calibration.knowledge.warm { STARTUP_WARM } else { STARTUP };
+        let startup = self.startup.unwrap_or(default);
+        let completed = calibration.completed();
+        if (completed as usize) < startup {
+            return Some(format!("{completed} of {startup} start-up jobs are completed"));
+        }
+        (epoch < self.warm_up).then(|| format!("no stop before epoch {}", self.warm_up))
+    }
+
+    /// Why the job may stop.
+    fn verdict(&self, prediction: &Prediction) -> Option<String> {
+        let chance = prediction.chance?;
+        if chance < self.stop_below {
+            return Some(String::new());
+        }
+        let (low, high) = prediction.interval_80?;
+        let known = chance > 1.0 - self.risk && (high - low) / 2.0 <= self.tolerance;
+        known.then(|| format!("; known to within {} points", self.tolerance))
+    }
+}
+
+/// Maps a distribution in u to accuracies.
+fn predict(spread: Spread, bar: Bar) -> Prediction {
+    let t = StudentsT::new(0.0, 1.0, spread.freedom).expect("3 degrees of freedom or more");
+    let at = |quantile: f64| scale::from(spread.mean + quantile * spread.scale);
+    let interval = |tail: f64| {
+        let quantile = t.inverse_cdf(1.0 - tail);
+        Some((at(-quantile), at(quantile)))
+    };
+    let beats = |fitness: f64| {
+        // The truth cannot lie above 100 %, nor its estimate.
+        if fitness >= 100.0 { 0.0 } else { t.sf((scale::to(fitness) - spread.mean) / spread.scale) }
+    };
+    Prediction {
+        fitness: at(0.0),
+        interval_80: interval(0.1),
+        interval_90: interval(0.05),
+        chance: bar.fitness().map(beats),
+    }
+}
+
+fn words(prediction: &Prediction, bar: Bar) -> String {
+    let half = prediction.interval_80.map_or(0.0, |(low, high)| (high - low) / 2.0);
+    let chance = prediction.chance.map_or_else(String::new, |c| format!(": chance {:.1} %", 100.0 * c));
+    format!("final {:.1} ± {half:.1}, {}{chance}", prediction.fitness, bar.words())
 }

@@ -5,7 +5,7 @@
 //! accuracy lie within `threshold` (t = 0.5 points) of their median. Three settings of the original program
 //! exist; [`Version`] tells how they differ. The rule is the original's exactly: fed with recorded predictions it
 //! gives the recorded flags. The fit is not: SciPy's solver, from fixed start values, now and then fails or stays
-//! at a poor local minimum, [`saturation::fit`](crate::saturation::fit) finds the least sum of squares. The stop
+//! at a poor local minimum, [`crate::saturation::fit`] finds the least sum of squares. The stop
 //! epoch then is the same for 89 to 92 % of the recorded A4NN networks and for 92 to 100 % elsewhere, and a lower
 //! sum of squares does not mean a better prediction.
 //!
@@ -44,11 +44,7 @@ impl Rule {
     /// Whether the last N of these predictions agree; with fewer, or one that is NaN, they do not. An entry may
     /// be infinite (a failed fit of v4).
     pub fn agrees(&self, predictions: &[f64]) -> bool {
-        let Some(window) = predictions
-            .len()
-            .checked_sub(self.window)
-            .map(|from| &predictions[from..])
-        else {
+        let Some(window) = predictions.len().checked_sub(self.window).map(|from| &predictions[from..]) else {
             return false;
         };
         let last = window[self.window - 1];
@@ -65,11 +61,7 @@ fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
-    if sorted.len() % 2 == 1 {
-        sorted[middle]
-    } else {
-        f64::midpoint(sorted[middle - 1], sorted[middle])
-    }
+    if sorted.len() % 2 == 1 { sorted[middle] } else { f64::midpoint(sorted[middle - 1], sorted[middle]) }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -80,14 +72,7 @@ pub(crate) struct Penguin {
 
 impl Penguin {
     pub(crate) fn new(version: Version, settings: &Settings, target: Target) -> Self {
-        Self {
-            rule: Rule {
-                version,
-                window: settings.window,
-                threshold: settings.threshold,
-            },
-            target,
-        }
+        Self { rule: Rule { version, window: settings.window, threshold: settings.threshold }, target }
     }
 
     /// Prediction from one prefix of a curve; none where the original appends nothing to its window.
@@ -100,10 +85,7 @@ impl Penguin {
         if prefix.len() < least {
             return None;
         }
-        let xs: Vec<f64> = prefix
-            .iter()
-            .map(|o| (o.epoch / self.target.interval - shift).max(0.0))
-            .collect();
+        let xs: Vec<f64> = prefix.iter().map(|o| (o.epoch / self.target.interval - shift).max(0.0)).collect();
         let ys: Vec<f64> = prefix.iter().map(|o| o.val_acc).collect();
         let fit = saturation::fit(&xs, &ys, Bounds { lowest: 0.5, highest }).ok()?;
         self.quantity(&fit)
@@ -122,10 +104,7 @@ impl Penguin {
     fn window(self, curve: &[Observation]) -> Vec<f64> {
         let from = curve.len().saturating_sub(self.rule.window) + 1;
         let predictions: Vec<_> = (from..=curve.len()).map(|m| self.predict(&curve[..m])).collect();
-        let after_gap = predictions
-            .iter()
-            .rposition(Option::is_none)
-            .map_or(0, |gap| gap + 1);
+        let after_gap = predictions.iter().rposition(Option::is_none).map_or(0, |gap| gap + 1);
         predictions[after_gap..].iter().flatten().copied().collect()
     }
 
@@ -144,11 +123,7 @@ impl Penguin {
         }
         if at_end {
             let best = curve.iter().map(|o| o.val_acc).fold(f64::NEG_INFINITY, f64::max);
-            let fitness = if self.rule.version == Version::V1 {
-                best
-            } else {
-                last.val_acc
-            };
+            let fitness = if self.rule.version == Version::V1 { best } else { last.val_acc };
             return Assessment::train_on(
                 Some(Prediction::point(fitness)),
                 "trained to the end without agreement",
@@ -157,10 +132,7 @@ impl Penguin {
         let Some(&newest) = window.last() else {
             return Assessment::train_on(None, format!("no prediction from {} points", curve.len()));
         };
-        let reason = format!(
-            "final {newest:.2}: {} predictions, not yet in agreement",
-            window.len()
-        );
+        let reason = format!("final {newest:.2}: {} predictions, not yet in agreement", window.len());
         Assessment::train_on(Some(Prediction::point(newest)), reason)
     }
 }

@@ -29,11 +29,7 @@ fn choose_two(n: usize) -> f64 {
 fn tied_pairs<T: PartialEq>(sorted: impl Iterator<Item = T>) -> f64 {
     let (mut pairs, mut run, mut before) = (0.0, 0, None);
     for value in sorted {
-        run = if before.as_ref() == Some(&value) {
-            run + 1
-        } else {
-            0
-        };
+        run = if before.as_ref() == Some(&value) { run + 1 } else { 0 };
         pairs += f64::from(run);
         before = Some(value);
     }
@@ -99,18 +95,8 @@ mod tests {
     fn correlations_with_ties() {
         // Expected values from scipy.stats 1.17: spearmanr, kendalltau.
         let table: [(&[f64], &[f64], Option<f64>, Option<f64>); 6] = [
-            (
-                &[1.0, 2.0, 3.0, 4.0],
-                &[10.0, 20.0, 30.0, 40.0],
-                Some(1.0),
-                Some(1.0),
-            ),
-            (
-                &[1.0, 2.0, 3.0, 4.0],
-                &[4.0, 3.0, 2.0, 1.0],
-                Some(-1.0),
-                Some(-1.0),
-            ),
+            (&[1.0, 2.0, 3.0, 4.0], &[10.0, 20.0, 30.0, 40.0], Some(1.0), Some(1.0)),
+            (&[1.0, 2.0, 3.0, 4.0], &[4.0, 3.0, 2.0, 1.0], Some(-1.0), Some(-1.0)),
             (
                 &[1.0, 2.0, 2.0, 4.0, 5.0],
                 &[2.0, 1.0, 3.0, 3.0, 5.0],

@@ -31,17 +31,13 @@ pub struct Play<'a> {
     /// Jobs in training at the same time, advancing in turn by one observation each; at least 1.
     pub workers: usize,
     /// When nothing is left to start, resume the stopped job of the highest chance, one interval at a time,
-    /// until none is above this; none: never resume.
+    /// until none is above this; none: what the engine's settings say.
     pub thaw: Option<f64>,
 }
 
 impl Default for Play<'_> {
     fn default() -> Self {
-        Self {
-            earlier: &[],
-            workers: 1,
-            thaw: None,
-        }
+        Self { earlier: &[], workers: 1, thaw: None }
     }
 }
 
@@ -68,17 +64,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn new(recorded: &'a Recorded, engine: &Engine) -> Self {
         let target = engine.target();
-        let length = recorded
-            .curve
-            .iter()
-            .filter(|o| target.step(o.epoch) <= target.steps())
-            .count();
-        Self {
-            recorded,
-            length,
-            assessments: Vec::new(),
-            stopped: false,
-        }
+        let length = recorded.curve.iter().filter(|o| target.step(o.epoch) <= target.steps()).count();
+        Self { recorded, length, assessments: Vec::new(), stopped: false }
     }
 
     /// Trains one interval; true when the job ended by it.
@@ -95,14 +82,16 @@ impl<'a> Run<'a> {
             Some(p) if self.stopped => End::Stopped { fitness: p.fitness },
             _ => return Ok(false),
         };
-        let ended = Ended {
-            job: self.recorded.job,
-            curve,
-            end,
-            cost: self.recorded.cost,
-        };
+        let ended = Ended { job: self.recorded.job, curve, end, cost: self.recorded.cost };
         engine.learn(calibration, &ended)?;
         Ok(true)
+    }
+
+    /// Chance of a stopped job under another calibration than it was stopped with.
+    fn chance(&self, engine: &Engine, calibration: &Calibration) -> Result<f64, CurveError> {
+        let curve = &self.recorded.curve[..self.assessments.len()];
+        let now = engine.assess_with_cost(curve, self.recorded.cost, calibration)?;
+        Ok(now.prediction.and_then(|p| p.chance).unwrap_or(0.0))
     }
 
     fn prediction(&self) -> Option<Prediction> {
@@ -122,11 +111,7 @@ impl<'a> Run<'a> {
             interval_80: prediction.and_then(|p| p.interval_80),
             interval_90: prediction.and_then(|p| p.interval_90),
         };
-        Played {
-            job: self.recorded.job,
-            assessments: self.assessments,
-            outcome,
-        }
+        Played { job: self.recorded.job, assessments: self.assessments, outcome }
     }
 }
 
@@ -144,9 +129,7 @@ pub fn play(engine: &Engine, jobs: &[&Recorded], how: &Play<'_>) -> Result<Vec<P
     }
     let mut runs: Vec<Run<'_>> = jobs.iter().map(|j| Run::new(j, engine)).collect();
     if let Some(empty) = runs.iter().find(|r| r.length == 0) {
-        return Err(CurveError::Empty {
-            job: empty.recorded.job,
-        });
+        return Err(CurveError::Empty { job: empty.recorded.job });
     }
     let mut waiting = 0..runs.len();
     let mut training: Vec<usize> = waiting.by_ref().take(how.workers.max(1)).collect();
@@ -161,7 +144,7 @@ pub fn play(engine: &Engine, jobs: &[&Recorded], how: &Play<'_>) -> Result<Vec<P
         }
         training = still;
     }
-    if let Some(least) = how.thaw {
+    if let Some(least) = how.thaw.or(engine.thaw_above()) {
         thaw(engine, &mut runs, &mut calibration, least)?;
     }
     Ok(runs.into_iter().map(|r| r.played(engine)).collect())
@@ -174,12 +157,21 @@ fn thaw(
     calibration: &mut Calibration,
     least: f64,
 ) -> Result<(), CurveError> {
+    // Chance by run under the calibration of this version; only a run that advanced has to be asked again.
+    let mut chances: Vec<Option<f64>> = vec![None; runs.len()];
+    let mut version = calibration.version();
     loop {
+        if calibration.version() != version {
+            version = calibration.version();
+            chances.fill(None);
+        }
         let mut best: Option<(f64, usize)> = None;
-        for (at, run) in runs.iter_mut().enumerate().filter(|(_, r)| r.stopped) {
-            let curve = &run.recorded.curve[..run.assessments.len()];
-            let now = engine.assess_with_cost(curve, run.recorded.cost, calibration)?;
-            let chance = now.prediction.and_then(|p| p.chance).unwrap_or(0.0);
+        for (at, run) in runs.iter().enumerate().filter(|(_, r)| r.stopped) {
+            let chance = match chances[at] {
+                Some(chance) => chance,
+                None => run.chance(engine, calibration)?,
+            };
+            chances[at] = Some(chance);
             if chance > best.map_or(least, |b| b.0) {
                 best = Some((chance, at));
             }
@@ -187,6 +179,7 @@ fn thaw(
         let Some((_, at)) = best else { return Ok(()) };
         runs[at].advance(engine, calibration)?;
         runs[at].stopped = runs[at].assessments.len() < runs[at].length;
+        chances[at] = None;
     }
 }
 
@@ -224,9 +217,7 @@ pub fn measure(
             done.push((at, outcomes));
         }
     };
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(orders.len().max(1));
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(orders.len().max(1));
     let mut done: Vec<_> = thread::scope(|scope| {
         let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         handles

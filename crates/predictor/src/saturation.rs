@@ -82,11 +82,7 @@ const FASTEST: f64 = 40.0;
 static GRID: LazyLock<[(f64, f64); NODES]> = LazyLock::new(|| {
     let ratio = (FASTEST / SLOWEST).ln() / (NODES - 1) as f64;
     std::array::from_fn(|j| {
-        let rate = if j == NODES - 1 {
-            FASTEST
-        } else {
-            SLOWEST * (ratio * j as f64).exp()
-        };
+        let rate = if j == NODES - 1 { FASTEST } else { SLOWEST * (ratio * j as f64).exp() };
         (rate, -(-rate).exp_m1())
     })
 });
@@ -121,20 +117,12 @@ pub fn fit(xs: &[f64], ys: &[f64], bounds: Bounds) -> Result<Fit, FitError> {
     let scaled: Vec<f64> = ys.iter().map(|y| y / largest).collect();
     let fit = Problem::new(xs, &scaled, bounds, largest).minimum();
     let asymptote = (fit.asymptote * largest).clamp(bounds.lowest, bounds.highest);
-    Ok(Fit {
-        asymptote,
-        amplitude: fit.amplitude * largest,
-        squares: fit.squares * largest * largest,
-        ..fit
-    })
+    Ok(Fit { asymptote, amplitude: fit.amplitude * largest, squares: fit.squares * largest * largest, ..fit })
 }
 
 fn check(xs: &[f64], ys: &[f64]) -> Result<(), FitError> {
     if xs.len() != ys.len() {
-        return Err(FitError::Lengths {
-            xs: xs.len(),
-            ys: ys.len(),
-        });
+        return Err(FitError::Lengths { xs: xs.len(), ys: ys.len() });
     }
     if ys.len() < 2 {
         return Err(FitError::TooFew(ys.len()));
@@ -255,20 +243,12 @@ impl<'a> Problem<'a> {
     /// The one of lower squares, which are first taken from the residuals themselves.
     fn better(&self, best: Point, mut candidate: Point) -> Point {
         let residual = |(i, y): (usize, &f64)| {
-            let t = if self.even {
-                i as f64
-            } else {
-                (self.xs[i] - self.xs[0]) / self.step
-            };
+            let t = if self.even { i as f64 } else { (self.xs[i] - self.xs[0]) / self.step };
             let e = y - candidate.rise + candidate.amplitude * (-candidate.rate * t).exp();
             e * e
         };
         candidate.squares = self.y.iter().enumerate().map(residual).sum();
-        if candidate.squares < best.squares {
-            candidate
-        } else {
-            best
-        }
+        if candidate.squares < best.squares { candidate } else { best }
     }
 
     fn nodes(&self) -> [Point; NODES] {
@@ -287,11 +267,7 @@ impl<'a> Problem<'a> {
     }
 
     fn point(&self, rate: f64) -> Point {
-        let sums = if self.even {
-            self.even_sums([-(-rate).exp_m1()])[0]
-        } else {
-            self.uneven_sums(rate)
-        };
+        let sums = if self.even { self.even_sums([-(-rate).exp_m1()])[0] } else { self.uneven_sums(rate) };
         self.solve(rate, &sums)
     }
 
@@ -342,11 +318,7 @@ impl<'a> Problem<'a> {
 
     /// The best feasible (a, κ): the free minimum, or the best of the edges of the feasible set.
     fn solve(&self, rate: f64, s: &Sums) -> Point {
-        let floor = if self.first > 0.0 {
-            self.floor * (-rate * self.first).exp()
-        } else {
-            self.floor
-        };
+        let floor = if self.first > 0.0 { self.floor * (-rate * self.first).exp() } else { self.floor };
         let (low, high) = (self.lowest - self.mean, self.highest - self.mean);
         let spread = s.hh - s.h * s.h / self.n;
         let amplitude = s.hy / spread;
@@ -374,13 +346,7 @@ impl<'a> Problem<'a> {
             // The floor of κ itself moves with λ.
             moment += self.first * (off * (self.n - s.h) - s.hy - amplitude * (s.h - s.hh));
         }
-        Point {
-            rate,
-            rise,
-            amplitude,
-            squares,
-            slope: -2.0 * rate * amplitude * moment,
-        }
+        Point { rate, rise, amplitude, squares, slope: -2.0 * rate * amplitude * moment }
     }
 
     /// The zero of the slope between a descending and an ascending point: regula falsi in ln λ (Illinois), with
@@ -392,11 +358,7 @@ impl<'a> Problem<'a> {
         let mut side = 0;
         for turn in 0..60 {
             let falsi = (a * fb - b * fa) / (fb - fa);
-            let x = if turn % 8 == 7 || !(falsi > a && falsi < b) {
-                f64::midpoint(a, b)
-            } else {
-                falsi
-            };
+            let x = if turn % 8 == 7 || !(falsi > a && falsi < b) { f64::midpoint(a, b) } else { falsi };
             let point = self.point(x.exp());
             best = point;
             if point.slope < 0.0 {

@@ -69,14 +69,11 @@ impl FromStr for EngineName {
     type Err = SettingsError;
 
     fn from_str(s: &str) -> Result<Self, SettingsError> {
-        Self::ALL
-            .into_iter()
-            .find(|e| e.as_str() == s)
-            .ok_or_else(|| SettingsError {
-                key: "engine",
-                found: format!("\"{s}\""),
-                allowed: Self::ALL.map(Self::as_str).join(", "),
-            })
+        Self::ALL.into_iter().find(|e| e.as_str() == s).ok_or_else(|| SettingsError {
+            key: "engine",
+            found: format!("\"{s}\""),
+            allowed: Self::ALL.map(Self::as_str).join(", "),
+        })
     }
 }
 
@@ -112,7 +109,10 @@ pub struct Settings {
     /// `peng`: name of an earlier search on the same kind of data whose finished curves to begin with.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_start: Option<String>,
-    /// Jobs trained to the end before the first stop. Left out: 10 for `peng` (4 after a warm start), 5 for
+    /// `peng`: stopped jobs may be resumed when the queue has run dry, so that stops can come sooner: see
+    /// [`Engine::thaw_above`](crate::Engine::thaw_above). Set it to false where nothing resumes them.
+    pub thaw: bool,
+    /// Jobs trained to the end before the first stop. Left out: 7 for `peng` (4 after a warm start), 5 for
     /// `median`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup: Option<usize>,
@@ -143,6 +143,7 @@ impl Default for Settings {
             risk: 0.01,
             tolerance: 0.5,
             warm_start: None,
+            thaw: true,
             startup: None,
             warm_up: None,
             window: 3,
@@ -168,11 +169,7 @@ pub struct SettingsError {
 
 impl SettingsError {
     pub(crate) fn new(key: &'static str, found: impl fmt::Display, allowed: &str) -> Self {
-        Self {
-            key,
-            found: found.to_string(),
-            allowed: allowed.to_owned(),
-        }
+        Self { key, found: found.to_string(), allowed: allowed.to_owned() }
     }
 }
 
@@ -183,24 +180,9 @@ impl Settings {
     /// Names the first key out of range, what was found and what is allowed.
     pub fn check(&self) -> Result<(), SettingsError> {
         let checks = [
-            (
-                "audit",
-                self.audit,
-                (0.0..=1.0).contains(&self.audit),
-                "between 0 and 1",
-            ),
-            (
-                "keep",
-                self.keep,
-                self.keep > 0.0 && self.keep <= 1.0,
-                "above 0 and at most 1",
-            ),
-            (
-                "risk",
-                self.risk,
-                self.risk > 0.0 && self.risk < 1.0,
-                "above 0 and below 1",
-            ),
+            ("audit", self.audit, (0.0..=1.0).contains(&self.audit), "between 0 and 1"),
+            ("keep", self.keep, self.keep > 0.0 && self.keep <= 1.0, "above 0 and at most 1"),
+            ("risk", self.risk, self.risk > 0.0 && self.risk < 1.0, "above 0 and below 1"),
             (
                 "tolerance",
                 self.tolerance,
@@ -213,12 +195,7 @@ impl Settings {
                 self.threshold > 0.0 && self.threshold <= 100.0,
                 "above 0 and at most 100 points",
             ),
-            (
-                "eta",
-                self.eta,
-                self.eta > 1.0 && self.eta <= 100.0,
-                "above 1 and at most 100",
-            ),
+            ("eta", self.eta, self.eta > 1.0 && self.eta <= 100.0, "above 1 and at most 100"),
             (
                 "patience",
                 self.patience,
@@ -229,28 +206,18 @@ impl Settings {
         if let Some((key, found, _, allowed)) = checks.into_iter().find(|c| !c.2) {
             return Err(SettingsError::new(key, found, allowed));
         }
-        let epochs = [
-            ("warm_up", self.warm_up, 0.0),
-            ("stop_at", self.stop_at, f64::MIN_POSITIVE),
-        ];
+        let epochs = [("warm_up", self.warm_up, 0.0), ("stop_at", self.stop_at, f64::MIN_POSITIVE)];
         for (key, value, least) in epochs {
             if let Some(found) = value.filter(|v| !(v.is_finite() && *v >= least)) {
-                let allowed = if least > 0.0 {
-                    "a number of epochs above 0"
-                } else {
-                    "a number of epochs, 0 or more"
-                };
+                let allowed =
+                    if least > 0.0 { "a number of epochs above 0" } else { "a number of epochs, 0 or more" };
                 return Err(SettingsError::new(key, found, allowed));
             }
         }
         if !(2..=100).contains(&self.window) {
             return Err(SettingsError::new("window", self.window, "between 2 and 100"));
         }
-        if self
-            .warm_start
-            .as_deref()
-            .is_some_and(|name| name.trim().is_empty())
-        {
+        if self.warm_start.as_deref().is_some_and(|name| name.trim().is_empty()) {
             return Err(SettingsError::new("warm_start", "\"\"", "the name of a search"));
         }
         Ok(())
@@ -268,29 +235,14 @@ mod tests {
             ("keep = nan", "keep = NaN: must be above 0 and at most 1"),
             ("risk = 1.0", "risk = 1: must be above 0 and below 1"),
             ("audit = -0.1", "audit = -0.1: must be between 0 and 1"),
-            (
-                "tolerance = -1.0",
-                "tolerance = -1: must be between 0 and 100 points",
-            ),
+            ("tolerance = -1.0", "tolerance = -1: must be between 0 and 100 points"),
             ("window = 1", "window = 1: must be between 2 and 100"),
-            (
-                "threshold = 0.0",
-                "threshold = 0: must be above 0 and at most 100 points",
-            ),
+            ("threshold = 0.0", "threshold = 0: must be above 0 and at most 100 points"),
             ("eta = 1.0", "eta = 1: must be above 1 and at most 100"),
-            (
-                "patience = inf",
-                "patience = inf: must be a number of epochs above 0",
-            ),
-            (
-                "warm_up = -1.0",
-                "warm_up = -1: must be a number of epochs, 0 or more",
-            ),
+            ("patience = inf", "patience = inf: must be a number of epochs above 0"),
+            ("warm_up = -1.0", "warm_up = -1: must be a number of epochs, 0 or more"),
             ("stop_at = 0.0", "stop_at = 0: must be a number of epochs above 0"),
-            (
-                "warm_start = \"\"",
-                "warm_start = \"\": must be the name of a search",
-            ),
+            ("warm_start = \"\"", "warm_start = \"\": must be the name of a search"),
         ];
         for (text, expected) in table {
             let settings: Settings = toml::from_str(text).unwrap();
@@ -304,9 +256,7 @@ mod tests {
         assert_eq!(toml::from_str::<Settings>("").unwrap(), Settings::default());
         let error = toml::from_str::<Settings>("kep = 0.1").unwrap_err().to_string();
         assert!(error.contains("unknown field `kep`"), "{error}");
-        let error = toml::from_str::<Settings>("engine = \"pengu\"")
-            .unwrap_err()
-            .to_string();
+        let error = toml::from_str::<Settings>("engine = \"pengu\"").unwrap_err().to_string();
         assert!(error.contains("penguin-v4"), "{error}");
     }
 
@@ -317,19 +267,12 @@ mod tests {
             assert_eq!(serde_json::to_string(&name).unwrap(), format!("\"{name}\""));
         }
         let error = "penguin".parse::<EngineName>().unwrap_err().to_string();
-        assert!(
-            error.starts_with("engine = \"penguin\": must be peng, penguin-v1"),
-            "{error}"
-        );
+        assert!(error.starts_with("engine = \"penguin\": must be peng, penguin-v1"), "{error}");
     }
 
     #[test]
     fn settings_survive_toml() {
-        let settings = Settings {
-            warm_start: Some("a".into()),
-            startup: Some(4),
-            ..Settings::default()
-        };
+        let settings = Settings { warm_start: Some("a".into()), startup: Some(4), ..Settings::default() };
         let text = toml::to_string(&settings).unwrap();
         assert_eq!(toml::from_str::<Settings>(&text).unwrap(), settings);
     }

@@ -1,4 +1,5 @@
 //! The presets against what the original program recorded.
+#![expect(clippy::unwrap_used, reason = "a failure ends it")]
 
 mod recorded;
 
@@ -7,16 +8,10 @@ use predictor::saturation::{self, Bounds};
 use predictor::{Calibration, Decision, Engine, EngineName, Observation, Settings, Target};
 use recorded::{points, read};
 
-const WIDE: Bounds = Bounds {
-    lowest: 0.5,
-    highest: 200.0,
-};
+const WIDE: Bounds = Bounds { lowest: 0.5, highest: 200.0 };
 
 fn engine(engine: EngineName, epochs: f64, interval: f64) -> Engine {
-    let settings = Settings {
-        engine,
-        ..Settings::default()
-    };
+    let settings = Settings { engine, ..Settings::default() };
     Engine::new(&settings, Target { epochs, interval }).unwrap()
 }
 
@@ -40,37 +35,18 @@ fn golden_values_of_the_original_on_its_sample_curves() {
     let golden = [(4.0, 25.712), (3.0, 1.054), (8.5, 22.820)];
     for (curve, (epoch, prediction)) in curves.iter().zip(golden) {
         let (stopped, found) = first_stop(&engine, &points(curve)).expect("the original stopped");
-        assert!(
-            (stopped - epoch).abs() < 1e-9,
-            "stopped at {stopped}, the original at {epoch}"
-        );
-        assert!(
-            (found - prediction).abs() < 5.1e-4,
-            "predicted {found}, expected {prediction}"
-        );
+        assert!((stopped - epoch).abs() < 1e-9, "stopped at {stopped}, the original at {epoch}");
+        assert!((found - prediction).abs() < 5.1e-4, "predicted {found}, expected {prediction}");
     }
     // What SciPy 1.17 gives for that network from the original's start values, failures left out.
-    let rule = Rule {
-        version: Version::V2,
-        window: 3,
-        threshold: 0.5,
-    };
+    let rule = Rule { version: Version::V2, window: 3, threshold: 0.5 };
     assert!(rule.agrees(&[1.00426, 1.46258, 1.18878]) && !rule.agrees(&[1.00426, 1.46258]));
 }
 
 #[test]
 fn recorded_predictions_give_the_recorded_flags() {
-    let rule = Rule {
-        version: Version::V4,
-        window: 3,
-        threshold: 0.5,
-    };
-    for name in [
-        "icpp23-1e14-full",
-        "icpp23-1e15-full",
-        "icpp23-1e14-early",
-        "icpp23-1e15-early",
-    ] {
+    let rule = Rule { version: Version::V4, window: 3, threshold: 0.5 };
+    for name in ["icpp23-1e14-full", "icpp23-1e15-full", "icpp23-1e14-early", "icpp23-1e15-early"] {
         let Some(curves) = read(name) else { return };
         let (mut flags, mut wrong) = (0, Vec::new());
         for (arch, curve) in curves.iter().enumerate() {
@@ -100,15 +76,10 @@ fn squares_ending_in(xs: &[f64], ys: &[f64], target: f64, end: f64) -> f64 {
         }
         // a = end + kappa * last stays within its bounds, kappa at 1 and above.
         let kappa = (up / down).clamp(1.0f64.max((0.5 - end) / last), ((200.0 - end) / last).max(1.0));
-        w.iter()
-            .zip(ys)
-            .map(|(w, y)| (end - kappa * w - y).powi(2))
-            .sum::<f64>()
+        w.iter().zip(ys).map(|(w, y)| (end - kappa * w - y).powi(2)).sum::<f64>()
     };
     let rates: Vec<f64> = (0..300).map(|j| 1e-5 * (0.0507 * f64::from(j)).exp()).collect();
-    let best = (0..300)
-        .min_by(|&i, &j| at(rates[i]).total_cmp(&at(rates[j])))
-        .unwrap();
+    let best = (0..300).min_by(|&i, &j| at(rates[i]).total_cmp(&at(rates[j]))).unwrap();
     let (mut low, mut high) = (rates[best.saturating_sub(1)], rates[(best + 1).min(299)]);
     for _ in 0..60 {
         let (a, b) = (low + 0.382 * (high - low), low + 0.618 * (high - low));
@@ -164,19 +135,13 @@ fn most_networks_stop_at_the_recorded_epoch() {
         let mut same = 0;
         let mut epochs = (0.0, 0.0);
         for curve in &curves {
-            let recorded = curve
-                .iter()
-                .find(|r| r.recorded.is_some_and(|(_, c)| c))
-                .map(|r| r.point.epoch);
+            let recorded = curve.iter().find(|r| r.recorded.is_some_and(|(_, c)| c)).map(|r| r.point.epoch);
             let ours = first_stop(&engine, &points(curve)).map(|(epoch, _)| epoch);
             same += i32::from(recorded == ours);
             epochs.0 += recorded.unwrap_or(25.0);
             epochs.1 += ours.unwrap_or(25.0);
         }
-        println!(
-            "{name}: {same} of {} stop at the recorded epoch; {epochs:?} epochs",
-            curves.len()
-        );
+        println!("{name}: {same} of {} stop at the recorded epoch; {epochs:?} epochs", curves.len());
         assert!(same >= least, "{name}: {same}");
     }
 }

@@ -28,32 +28,16 @@ pub struct Evolution {
 
 impl Default for Evolution {
     fn default() -> Self {
-        Self {
-            seed: 0,
-            population: 20,
-            sample: 5,
-            barrier: false,
-            in_flight: 8,
-        }
+        Self { seed: 0, population: 20, sample: 5, barrier: false, in_flight: 8 }
     }
 }
 
 impl Evolution {
     pub(crate) fn check(&self) -> Result<(), SettingError> {
-        let Self {
-            population,
-            sample,
-            in_flight,
-            ..
-        } = *self;
+        let Self { population, sample, in_flight, .. } = *self;
         SettingError::unless(population > 0, "strategy.population", &population, "1 or more")?;
         let allowed = format!("1 to the population of {population}");
-        SettingError::unless(
-            (1..=population).contains(&sample),
-            "strategy.sample",
-            &sample,
-            &allowed,
-        )?;
+        SettingError::unless((1..=population).contains(&sample), "strategy.sample", &sample, &allowed)?;
         SettingError::unless(in_flight > 0, "strategy.in_flight", &in_flight, "1 or more")
     }
 
@@ -77,21 +61,12 @@ impl Evolution {
                 }
             }
             let child = search.space.mutate(&parent.genome, search.input, rng);
-            (
-                child,
-                generation.unwrap_or(parent.generation + 1),
-                vec![parent.id],
-            )
+            (child, generation.unwrap_or(parent.generation + 1), vec![parent.id])
         });
     }
 
     /// The youngest `population` architectures that have a fitness.
     fn alive<'a>(&self, population: &'a [Evaluated]) -> Vec<&'a Evaluated> {
-        population
-            .iter()
-            .rev()
-            .filter(|e| e.fitness().is_some())
-            .take(self.population)
-            .collect()
+        population.iter().rev().filter(|e| e.fitness().is_some()).take(self.population).collect()
     }
 }

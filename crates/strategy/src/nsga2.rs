@@ -51,33 +51,16 @@ impl CostObjective {
 impl Default for Nsga2 {
     fn default() -> Self {
         let cost = CostObjective::Flops;
-        Self {
-            seed: 0,
-            population: 20,
-            crossover: 0.9,
-            cost,
-            barrier: true,
-            in_flight: 8,
-        }
+        Self { seed: 0, population: 20, crossover: 0.9, cost, barrier: true, in_flight: 8 }
     }
 }
 
 impl Nsga2 {
     pub(crate) fn check(&self) -> Result<(), SettingError> {
-        let Self {
-            population,
-            crossover,
-            in_flight,
-            ..
-        } = *self;
+        let Self { population, crossover, in_flight, .. } = *self;
         SettingError::unless(population > 1, "strategy.population", &population, "2 or more")?;
         let probability = (0.0..=1.0).contains(&crossover);
-        SettingError::unless(
-            probability,
-            "strategy.crossover",
-            &crossover,
-            "a probability from 0 to 1",
-        )?;
+        SettingError::unless(probability, "strategy.crossover", &crossover, "a probability from 0 to 1")?;
         SettingError::unless(in_flight > 0, "strategy.in_flight", &in_flight, "1 or more")
     }
 
@@ -131,9 +114,6 @@ impl Nsga2 {
         };
         let objectives: Vec<Objectives> = candidates.iter().map(objectives).collect();
         let chosen = survivors(&objectives, self.population);
-        chosen
-            .into_iter()
-            .map(|(index, standing)| (candidates[index], standing))
-            .collect()
+        chosen.into_iter().map(|(index, standing)| (candidates[index], standing)).collect()
     }
 }

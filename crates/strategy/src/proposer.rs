@@ -33,14 +33,7 @@ impl<'a> Proposer<'a> {
         first: usize,
         known: &'a HashSet<GenomeHash>,
     ) -> Self {
-        Self {
-            search,
-            seed,
-            first,
-            known,
-            added: HashSet::new(),
-            proposals: vec![],
-        }
+        Self { search, seed, first, known, added: HashSet::new(), proposals: vec![] }
     }
 
     pub(crate) fn finish(self) -> Vec<Proposal> {
@@ -60,11 +53,7 @@ impl<'a> Proposer<'a> {
         if self.known.contains(&hash) || !self.added.insert(hash) {
             return false;
         }
-        self.proposals.push(Proposal {
-            genome,
-            generation,
-            parents: parents.to_vec(),
-        });
+        self.proposals.push(Proposal { genome, generation, parents: parents.to_vec() });
         true
     }
 

@@ -26,14 +26,9 @@ fn found(search: impl Fn(u64) -> f64) -> Vec<f64> {
 /// How often the first of two strategies found the higher value (a tie counts half), and by how much on average.
 fn duel(first: &[f64], second: &[f64]) -> (f64, f64) {
     let pairs = || first.iter().zip(second);
-    let wins = pairs()
-        .map(|(a, b)| f64::from(u8::from(a > b)) + f64::from(u8::from(a >= b)))
-        .sum::<f64>()
-        / 2.0;
-    (
-        wins,
-        pairs().map(|(a, b)| a - b).sum::<f64>() / first.len() as f64,
-    )
+    let wins =
+        pairs().map(|(a, b)| f64::from(u8::from(a > b)) + f64::from(u8::from(a >= b))).sum::<f64>() / 2.0;
+    (wins, pairs().map(|(a, b)| a - b).sum::<f64>() / first.len() as f64)
 }
 
 /// Fitness of a network of phases: all want a certain size, no more and no less, and to be alike.
@@ -41,21 +36,10 @@ fn landscape(genome: &Genome) -> f64 {
     let plan = genome.plan(INPUT).expect("proposals are networks");
     let sizes = [1, 2, 3].map(|phase| {
         let name = format!("phase{phase}.");
-        plan.nodes
-            .iter()
-            .filter(|node| node.name.starts_with(&name))
-            .count() as f64
+        plan.nodes.iter().filter(|node| node.name.starts_with(&name)).count() as f64
     });
-    let miss: f64 = sizes
-        .iter()
-        .zip([13.0, 17.0, 15.0])
-        .map(|(size, wanted)| (size - wanted).abs())
-        .sum();
-    let joins = plan
-        .nodes
-        .iter()
-        .filter(|node| node.name.ends_with("concat"))
-        .count() as f64;
+    let miss: f64 = sizes.iter().zip([13.0, 17.0, 15.0]).map(|(size, wanted)| (size - wanted).abs()).sum();
+    let joins = plan.nodes.iter().filter(|node| node.name.ends_with("concat")).count() as f64;
     95.0 - 2.0 * miss - 3.0 * (joins - 4.0).abs()
 }
 
@@ -69,20 +53,13 @@ fn evolution_beats_random_search_on_an_analytic_landscape() {
         while simulation.finish(0, |e| Evaluation::Fitness(landscape(&e.genome))) {
             simulation.grow(|genome| genome);
         }
-        simulation
-            .population
-            .iter()
-            .filter_map(Evaluated::fitness)
-            .fold(f64::NEG_INFINITY, f64::max)
+        simulation.population.iter().filter_map(Evaluated::fitness).fold(f64::NEG_INFINITY, f64::max)
     };
     let random = found(|seed| search(RANDOM, seed));
     for table in [STEADY, BARRIER] {
         let (wins, margin) = duel(&found(|seed| search(table, seed)), &random);
         println!("{table}: {wins} of {SEEDS} wins, on average {margin:.2} better");
-        assert!(
-            wins > 6.0 && margin > 0.0,
-            "{table}: {wins} of {SEEDS} wins, {margin:.2} better"
-        );
+        assert!(wins > 6.0 && margin > 0.0, "{table}: {wins} of {SEEDS} wins, {margin:.2} better");
     }
 }
 
@@ -104,24 +81,14 @@ fn recorded(name: &str) -> Option<Vec<Recorded>> {
     let mut last = HashMap::new();
     for row in curves.records() {
         let row = row.expect("the curves are CSV");
-        last.insert(
-            row[0].to_owned(),
-            row[2].parse::<f64>().expect("accuracies are numbers"),
-        );
+        last.insert(row[0].to_owned(), row[2].parse::<f64>().expect("accuracies are numbers"));
     }
     let recorded = |row: Result<csv::StringRecord, csv::Error>| {
         let row = row.expect("the architectures are CSV");
         let net: genome::Layers = row[1].parse().expect("recorded networks are layer strings");
         let layers = net.bare();
-        let genome = Genome::Metaqnn(Metaqnn {
-            net,
-            learning_rate: None,
-        });
-        Recorded {
-            genome,
-            layers,
-            accuracy: last[&row[0]],
-        }
+        let genome = Genome::Metaqnn(Metaqnn { net, learning_rate: None });
+        Recorded { genome, layers, accuracy: last[&row[0]] }
     };
     Some(archs.records().map(recorded).collect())
 }
@@ -158,9 +125,7 @@ fn best_recorded(table: &str, seed: u64, recorded: &[Recorded], budget: usize) -
     let mut free: Vec<usize> = (0..recorded.len()).collect();
     let known: HashMap<GenomeHash, f64> = recorded.iter().map(|r| (r.genome.hash(), r.accuracy)).collect();
     let mut nearest = |genome: Genome| {
-        let Genome::Metaqnn(proposed) = &genome else {
-            panic!("{genome} is of another space")
-        };
+        let Genome::Metaqnn(proposed) = &genome else { panic!("{genome} is of another space") };
         let layers = proposed.net.bare();
         let mut nearest = (f64::INFINITY, 0);
         for (place, &index) in free.iter().enumerate() {
@@ -180,13 +145,7 @@ fn best_recorded(table: &str, seed: u64, recorded: &[Recorded], budget: usize) -
     while simulation.finish(0, |e| Evaluation::Fitness(known[&e.genome.hash()])) {
         simulation.grow(&mut nearest);
     }
-    best_ten(
-        simulation
-            .population
-            .iter()
-            .filter_map(Evaluated::fitness)
-            .collect(),
-    )
+    best_ten(simulation.population.iter().filter_map(Evaluated::fitness).collect())
 }
 
 /// Mean of the ten highest.
@@ -208,19 +167,13 @@ fn evolution_beats_random_search_on_recorded_networks() {
     for name in ["metaqnn-cifar10", "metaqnn-svhn-even"] {
         let Some(recorded) = recorded(name) else { return };
         let search = |table: &str| found(|seed| best_recorded(table, seed, &recorded, 100));
-        let baselines = [
-            ("sampled", search(RANDOM)),
-            ("drawn", found(|seed| drawn(seed, &recorded, 100))),
-        ];
+        let baselines = [("sampled", search(RANDOM)), ("drawn", found(|seed| drawn(seed, &recorded, 100)))];
         for table in [STEADY, BARRIER] {
             let evolved = search(table);
             for (random, baseline) in &baselines {
                 let (wins, margin) = duel(&evolved, baseline);
                 println!("{name}, {table} against {random}: {wins} of {SEEDS} wins, {margin:.2} % better");
-                assert!(
-                    wins > 4.0 && margin > 0.0,
-                    "{name}, {table}, {random}: {wins} wins, {margin:.2}"
-                );
+                assert!(wins > 4.0 && margin > 0.0, "{name}, {table}, {random}: {wins} wins, {margin:.2}");
             }
         }
     }

@@ -24,10 +24,7 @@ fn dominates(a: Objectives, b: Objectives) -> bool {
 
 #[test]
 fn fronts_are_those_of_pymoo() {
-    assert_eq!(
-        fronts(&POINTS),
-        [vec![0, 1, 2, 3, 4], vec![5, 6, 7, 10, 11], vec![8], vec![9]]
-    );
+    assert_eq!(fronts(&POINTS), [vec![0, 1, 2, 3, 4], vec![5, 6, 7, 10, 11], vec![8], vec![9]]);
 }
 
 /// pymoo divides by the number of objectives, the paper does not.
@@ -35,10 +32,7 @@ fn fronts_are_those_of_pymoo() {
 fn crowding_distances_are_those_of_pymoo() {
     let table: [(&[usize], &[f64]); 2] = [
         (&[0, 1, 2, 3, 4], &[f64::INFINITY, 0.5, 0.5, 0.5, f64::INFINITY]),
-        (
-            &[5, 6, 7, 10, 11],
-            &[0.466_667, 0.533_333, f64::INFINITY, 0.466_667, f64::INFINITY],
-        ),
+        (&[5, 6, 7, 10, 11], &[0.466_667, 0.533_333, f64::INFINITY, 0.466_667, f64::INFINITY]),
     ];
     for (front, expected) in table {
         let front: Vec<Objectives> = front.iter().map(|&i| POINTS[i]).collect();
@@ -63,12 +57,7 @@ fn crowding_distances_are_those_of_the_definition() {
 
 #[test]
 fn survivors_are_the_best_fronts_and_the_least_crowded() {
-    let indices = |count| {
-        survivors(&POINTS, count)
-            .into_iter()
-            .map(|(i, _)| i)
-            .collect::<Vec<_>>()
-    };
+    let indices = |count| survivors(&POINTS, count).into_iter().map(|(i, _)| i).collect::<Vec<_>>();
     assert_eq!(indices(5), [0, 1, 2, 3, 4]);
     // The second front has room for three: its ends, then the least crowded.
     assert_eq!(indices(8), [0, 1, 2, 3, 4, 7, 11, 6]);

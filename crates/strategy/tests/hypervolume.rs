@@ -48,18 +48,10 @@ fn sbx(a: &[f64], b: &[f64], rng: &mut impl Rng) -> Vec<f64> {
         let (u, first) = (rng.random::<f64>(), rng.random_bool(0.5));
         let edge = if first { low } else { 1.0 - high };
         let alpha = 2.0 - (1.0 + 2.0 * edge / (high - low)).powf(-16.0);
-        let spread = if u <= 1.0 / alpha {
-            u * alpha
-        } else {
-            1.0 / (2.0 - u * alpha)
-        }
-        .powf(1.0 / 16.0);
+        let spread = if u <= 1.0 / alpha { u * alpha } else { 1.0 / (2.0 - u * alpha) }.powf(1.0 / 16.0);
         let middle = 0.5 * (low + high);
-        let child = if first {
-            middle - spread * 0.5 * (high - low)
-        } else {
-            middle + spread * 0.5 * (high - low)
-        };
+        let child =
+            if first { middle - spread * 0.5 * (high - low) } else { middle + spread * 0.5 * (high - low) };
         child.clamp(0.0, 1.0)
     };
     a.iter().zip(b).map(gene).collect()
@@ -85,22 +77,14 @@ fn polynomial(x: &mut [f64], rng: &mut impl Rng) {
 fn minimise(number: usize, evaluations: usize, seed: u64) -> f64 {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let size = 100;
-    let mut x: Vec<Vec<f64>> = (0..size)
-        .map(|_| (0..30).map(|_| rng.random()).collect())
-        .collect();
+    let mut x: Vec<Vec<f64>> = (0..size).map(|_| (0..30).map(|_| rng.random()).collect()).collect();
     let mut f: Vec<Objectives> = x.iter().map(|x| zdt(number, x)).collect();
     for _ in 1..evaluations / size {
-        let standings: Vec<Standing> = survivors(&f, size)
-            .into_iter()
-            .map(|(_, standing)| standing)
-            .collect();
+        let standings: Vec<Standing> =
+            survivors(&f, size).into_iter().map(|(_, standing)| standing).collect();
         for _ in 0..size {
             let (a, b) = (tournament(&standings, &mut rng), tournament(&standings, &mut rng));
-            let mut child = if rng.random_bool(0.9) {
-                sbx(&x[a], &x[b], &mut rng)
-            } else {
-                x[a].clone()
-            };
+            let mut child = if rng.random_bool(0.9) { sbx(&x[a], &x[b], &mut rng) } else { x[a].clone() };
             polynomial(&mut child, &mut rng);
             f.push(zdt(number, &child));
             x.push(child);
@@ -149,21 +133,14 @@ fn phases(table: &str, seeds: u64) -> f64 {
         loop {
             simulation.grow(|genome| genome);
             let fitness = |plan: Plan| Evaluation::Fitness(landscape(&plan));
-            if !simulation.finish(0, |e| {
-                fitness(e.genome.plan(INPUT).expect("proposals are networks"))
-            }) {
+            if !simulation.finish(0, |e| fitness(e.genome.plan(INPUT).expect("proposals are networks"))) {
                 break;
             }
         }
         let points: Vec<Objectives> = simulation
             .population
             .iter()
-            .map(|e| {
-                [
-                    -e.fitness().expect("all are evaluated"),
-                    e.cost.flops as f64 / 1e6,
-                ]
-            })
+            .map(|e| [-e.fitness().expect("all are evaluated"), e.cost.flops as f64 / 1e6])
             .collect();
         hypervolume(&points, [0.0, 50.0])
     };
@@ -173,35 +150,19 @@ fn phases(table: &str, seeds: u64) -> f64 {
 #[test]
 fn genomes_are_minimised_as_by_pymoo() {
     let barrier = phases("kind = 'nsga2'\npopulation = 20", 5);
-    let steady = phases(
-        "kind = 'nsga2'\npopulation = 20\nbarrier = false\nin_flight = 4",
-        10,
-    );
+    let steady = phases("kind = 'nsga2'\npopulation = 20\nbarrier = false\nin_flight = 4", 10);
     let random = phases("kind = 'random'", 5);
     println!("generations {barrier:.1}, steady state {steady:.1}, random {random:.1}, pymoo {PYMOO_PHASES}");
-    assert!(
-        barrier > 0.98 * PYMOO_PHASES && steady > 0.98 * PYMOO_PHASES,
-        "{barrier} and {steady}"
-    );
-    assert!(
-        barrier > random && steady > random,
-        "no better than random search: {random}"
-    );
+    assert!(barrier > 0.98 * PYMOO_PHASES && steady > 0.98 * PYMOO_PHASES, "{barrier} and {steady}");
+    assert!(barrier > random && steady > random, "no better than random search: {random}");
 }
 
 /// The two programs mean the same problem: a network and its figures, as `pymoo_figures.py` computes them.
 #[test]
 fn the_landscape_is_that_of_the_script() {
     let bits = [[1, 0, 1, 1, 1, 0, 1], [0; 7], [0, 1, 0, 0, 0, 1, 0]];
-    let genome = genome::Genome::NsgaMacro(NsgaMacro {
-        phases: bits.map(Vec::from).into(),
-        channels: 8,
-    });
+    let genome = genome::Genome::NsgaMacro(NsgaMacro { phases: bits.map(Vec::from).into(), channels: 8 });
     let plan = genome.plan(INPUT).expect("a network");
     assert_eq!(plan.cost().flops, 8_280_320);
-    assert!(
-        (landscape(&plan) - 66.153_457).abs() < 1e-6,
-        "{}",
-        landscape(&plan)
-    );
+    assert!((landscape(&plan) - 66.153_457).abs() < 1e-6, "{}", landscape(&plan));
 }

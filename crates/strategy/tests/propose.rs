@@ -55,40 +55,20 @@ fn settings_have_defaults_and_are_checked() {
         assert_eq!((strategy.kind(), strategy.seed()), (kind, 0));
     }
     let wrong = [
-        (
-            "evolution",
-            "population = 0",
-            "`strategy.population` is 0: expected 1 or more",
-        ),
-        (
-            "evolution",
-            "population = 4",
-            "`strategy.sample` is 5: expected 1 to the population of 4",
-        ),
+        ("evolution", "population = 0", "`strategy.population` is 0: expected 1 or more"),
+        ("evolution", "population = 4", "`strategy.sample` is 5: expected 1 to the population of 4"),
         ("evolution", "in_flight = 0", "`strategy.in_flight` is 0"),
-        (
-            "nsga2",
-            "population = 1",
-            "`strategy.population` is 1: expected 2 or more",
-        ),
-        (
-            "nsga2",
-            "crossover = 1.5",
-            "`strategy.crossover` is 1.5: expected a probability",
-        ),
+        ("nsga2", "population = 1", "`strategy.population` is 1: expected 2 or more"),
+        ("nsga2", "crossover = 1.5", "`strategy.crossover` is 1.5: expected a probability"),
     ];
     for (kind, key, expected) in wrong {
         let strategy: Strategy = toml::from_str(&format!("kind = '{kind}'\n{key}")).unwrap();
         let error = strategy.check().unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
-    let error = toml::from_str::<Strategy>("kind = 'random'\npopulation = 3")
-        .unwrap_err()
-        .to_string();
+    let error = toml::from_str::<Strategy>("kind = 'random'\npopulation = 3").unwrap_err().to_string();
     assert!(error.contains("unknown field `population`"), "{error}");
-    let error = toml::from_str::<Strategy>("kind = 'randon'")
-        .unwrap_err()
-        .to_string();
+    let error = toml::from_str::<Strategy>("kind = 'randon'").unwrap_err().to_string();
     assert!(error.contains("`random`, `evolution`, `nsga2`"), "{error}");
 }
 
@@ -97,11 +77,7 @@ fn random_search_proposes_all_at_once() {
     let (strategy, space) = (strategy(RANDOM), space("kind = 'random-cnn'"));
     let proposals = Simulation::new(&strategy, &space, 50).proposals();
     assert_eq!(proposals.len(), 50);
-    assert!(
-        proposals
-            .iter()
-            .all(|p| p.generation == 0 && p.parents.is_empty())
-    );
+    assert!(proposals.iter().all(|p| p.generation == 0 && p.parents.is_empty()));
     // A larger budget goes on where the smaller one ended.
     let mut small = Simulation::new(&strategy, &space, 20);
     small.grow(|genome| genome);
@@ -116,11 +92,7 @@ fn other_seeds_give_other_networks() {
     let space = space("kind = 'random-cnn'");
     let first = |seed: u64| {
         let strategy = strategy(&format!("kind = 'random'\nseed = {seed}"));
-        Simulation::new(&strategy, &space, 1)
-            .proposals()
-            .remove(0)
-            .genome
-            .hash()
+        Simulation::new(&strategy, &space, 1).proposals().remove(0).genome.hash()
     };
     let hashes: HashSet<_> = (0..100).map(first).collect();
     assert_eq!(hashes.len(), 100);
@@ -167,17 +139,10 @@ fn steady_state_keeps_all_workers_busy() {
         for ended in 1..=40 {
             assert!(simulation.finish(ended, evaluate));
             simulation.grow(|genome| genome);
-            let pending = simulation
-                .population
-                .iter()
-                .filter(|e| e.evaluation == Evaluation::Pending)
-                .count();
+            let pending =
+                simulation.population.iter().filter(|e| e.evaluation == Evaluation::Pending).count();
             // The first ten run down to three, the last three to none.
-            assert_eq!(
-                pending,
-                10_usize.saturating_sub(ended).max(3.min(40 - ended)),
-                "{ended} ended"
-            );
+            assert_eq!(pending, 10_usize.saturating_sub(ended).max(3.min(40 - ended)), "{ended} ended");
         }
         assert!(!simulation.finish(0, evaluate));
     }
@@ -193,20 +158,13 @@ fn parents_are_the_fittest_and_not_the_oldest() {
         simulation.finish(0, |e| Evaluation::Fitness(if e.id <= 10 { 100.0 } else { 1.0 }));
         simulation.grow(|genome| genome);
     }
-    while simulation.finish(0, |e| {
-        Evaluation::Fitness(if e.id <= 10 { 100.0 } else { e.id as f64 / 100.0 })
-    }) {}
+    while simulation.finish(0, |e| Evaluation::Fitness(if e.id <= 10 { 100.0 } else { e.id as f64 / 100.0 }))
+    {
+    }
     let youngest = simulation.population.len() as i64 - 10;
-    let parents: Vec<i64> = simulation
-        .proposals()
-        .iter()
-        .flat_map(|p| p.parents.clone())
-        .collect();
+    let parents: Vec<i64> = simulation.proposals().iter().flat_map(|p| p.parents.clone()).collect();
     assert_eq!(parents.len(), 3);
-    assert!(
-        parents.iter().all(|&id| id > youngest),
-        "{parents:?} of {youngest}"
-    );
+    assert!(parents.iter().all(|&id| id > youngest), "{parents:?} of {youngest}");
 }
 
 #[test]
@@ -215,18 +173,12 @@ fn nothing_but_failures_gives_samples() {
         let (strategy, space) = (strategy(table), space("kind = 'random-cnn'"));
         let mut simulation = Simulation::new(&strategy, &space, 25);
         simulation.grow(|genome| genome);
-        while simulation.finish(0, |e| {
-            if e.id % 2 == 0 {
-                Evaluation::Failed
-            } else {
-                Evaluation::Fitness(f64::NAN)
-            }
-        }) {}
+        while simulation
+            .finish(0, |e| if e.id % 2 == 0 { Evaluation::Failed } else { Evaluation::Fitness(f64::NAN) })
+        {
+        }
         let proposals = simulation.proposals();
-        assert!(
-            !proposals.is_empty() && proposals.iter().all(|p| p.parents.is_empty()),
-            "{table}"
-        );
+        assert!(!proposals.is_empty() && proposals.iter().all(|p| p.parents.is_empty()), "{table}");
     }
 }
 
@@ -235,10 +187,7 @@ fn nothing_but_failures_gives_samples() {
 fn an_exhausted_space_ends_the_search() {
     // Two nodes, one connection, with and without the skip.
     let space = space("kind = 'nsga-macro'\nphases = 1\nnodes = 2\nchannels = 4");
-    for table in [
-        "kind = 'random'",
-        "kind = 'evolution'\npopulation = 1\nsample = 1",
-    ] {
+    for table in ["kind = 'random'", "kind = 'evolution'\npopulation = 1\nsample = 1"] {
         let population = run(&strategy(table), &space, 100, &[0]);
         assert_eq!(population.len(), 2, "{table}");
     }
@@ -247,11 +196,7 @@ fn an_exhausted_space_ends_the_search() {
 #[test]
 fn an_external_space_gets_no_proposals() {
     let space = space("kind = 'external'");
-    let search = Search {
-        space: &space,
-        input: INPUT,
-        budget: 10,
-    };
+    let search = Search { space: &space, input: INPUT, budget: 10 };
     for table in TABLES {
         assert_eq!(strategy(table).propose(&search, &[], &HashSet::new()), []);
     }

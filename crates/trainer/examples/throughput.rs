@@ -24,12 +24,7 @@ const IMAGES: usize = 2560;
 const NETWORKS: [(&str, Shape, &str); 2] = [
     (
         "small, 1x28x28",
-        Shape {
-            channels: 1,
-            height: 28,
-            width: 28,
-            classes: 10,
-        },
+        Shape { channels: 1, height: 28, width: 28, classes: 10 },
         r#"{"space": "random-cnn", "batch_size": 128, "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 5e-4,
             "dense": [{"units": 64, "dropout": 0.3}], "blocks": [
             {"filters": 16, "kernel": 3, "stride": 1, "padding": 1, "batch_norm": true,
@@ -39,12 +34,7 @@ const NETWORKS: [(&str, Shape, &str); 2] = [
     ),
     (
         "medium, 3x32x32",
-        Shape {
-            channels: 3,
-            height: 32,
-            width: 32,
-            classes: 10,
-        },
+        Shape { channels: 3, height: 32, width: 32, classes: 10 },
         r#"{"space": "random-cnn", "batch_size": 64, "learning_rate": 0.05, "momentum": 0.9, "weight_decay": 5e-4,
             "dense": [], "blocks": [
             {"filters": 32, "kernel": 5, "stride": 1, "padding": 2, "batch_norm": true},
@@ -62,6 +52,9 @@ const NETWORKS: [(&str, Shape, &str); 2] = [
 struct Rate {
     clock: f64,
     processors: f64,
+    /// Share of the interval that its checkpoint takes the training thread.
+    #[serde(default)]
+    snapshot: f64,
 }
 
 impl Rate {
@@ -69,6 +62,7 @@ impl Rate {
         Self {
             clock: self.clock.max(other.clock),
             processors: self.processors.max(other.processors),
+            snapshot: self.snapshot.max(other.snapshot),
         }
     }
 }
@@ -80,11 +74,7 @@ struct Options {
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {
-    let mut options = Options {
-        threads: 1,
-        rounds: 5,
-        pytorch: None,
-    };
+    let mut options = Options { threads: 1, rounds: 5, pytorch: None };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(format!("{name} needs a value"))?;
@@ -114,10 +104,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 theirs = theirs.best(train_with_pytorch(python, &genome, shape, options.threads)?);
             }
         }
-        print!(
-            "{name:<16} trainer {:>6.0} ({:>6.0})",
-            ours.clock, ours.processors
-        );
+        print!("{name:<16} trainer {:>6.0} ({:>6.0})", ours.clock, ours.processors);
         if options.pytorch.is_some() {
             let (clock, processors) = (ours.clock / theirs.clock, ours.processors / theirs.processors);
             print!(
@@ -125,7 +112,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 theirs.clock, theirs.processors
             );
         }
-        println!();
+        println!("  checkpoint {:.2} % of the interval", 100.0 * ours.snapshot);
     }
     Ok(())
 }
@@ -142,34 +129,26 @@ fn noise(shape: Shape) -> Split {
         labels: (0..IMAGES).map(|i| (i % 10) as u16).collect(),
     };
     let channels = shape.channels as usize;
-    Split {
-        shape,
-        train: part(),
-        validation: part(),
-        mean: vec![0.5; channels],
-        std: vec![0.29; channels],
-    }
+    Split { shape, train: part(), validation: part(), mean: vec![0.5; channels], std: vec![0.29; channels] }
 }
 
 /// Trains and validates for an epoch, after one to warm up.
 fn train(genome: &Genome, shape: Shape) -> Result<Rate, Box<dyn Error>> {
     let recipe = Recipe::default();
-    let job = Job {
-        genome,
-        recipe: &recipe,
-        seed: 1,
-        max_epochs: 2.0,
-        interval: 1.0,
-    };
+    let job = Job { genome, recipe: &recipe, seed: 1, max_epochs: 2.0, interval: 1.0 };
     let mut session = Session::start(&job, DeviceData::new(&noise(shape), Device::CPU)?)?;
     let never = AtomicBool::new(false);
     session.advance(&never)?;
     let (started, used) = (Instant::now(), processor_seconds());
     session.advance(&never)?;
+    let (clock, processors) = (started.elapsed().as_secs_f64(), processor_seconds() - used);
+    let started = Instant::now();
+    session.snapshot()?;
     let images = (2 * IMAGES) as f64;
     Ok(Rate {
-        clock: images / started.elapsed().as_secs_f64(),
-        processors: images / (processor_seconds() - used),
+        clock: images / clock,
+        processors: images / processors,
+        snapshot: started.elapsed().as_secs_f64() / clock,
     })
 }
 
@@ -185,31 +164,13 @@ fn train_with_pytorch(
     shape: Shape,
     threads: u16,
 ) -> Result<Rate, Box<dyn Error>> {
-    let Shape {
-        channels,
-        height,
-        width,
-        classes,
-    } = shape;
-    let plan = genome.plan(Input {
-        channels,
-        height,
-        width,
-        classes,
-    })?;
+    let Shape { channels, height, width, classes } = shape;
+    let plan = genome.plan(Input { channels, height, width, classes })?;
     let recipe = Recipe::default().with_genes(genome);
     let job = serde_json::json!({ "plan": plan, "recipe": recipe, "images": IMAGES, "threads": threads });
     let program = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/throughput.py");
-    let mut child = Command::new(python)
-        .arg(program)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    child
-        .stdin
-        .take()
-        .ok_or("no pipe to Python")?
-        .write_all(job.to_string().as_bytes())?;
+    let mut child = Command::new(python).arg(program).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+    child.stdin.take().ok_or("no pipe to Python")?.write_all(job.to_string().as_bytes())?;
     let output = child.wait_with_output()?;
     Ok(serde_json::from_slice(&output.stdout)?)
 }

@@ -43,11 +43,7 @@ fn move_pixels(
     }
     let device = data.device.0;
     let on_device = |numbers: &[i64], shape: [i64; 3]| {
-        Ok::<_, TrainError>(
-            Tensor::f_from_slice(numbers)?
-                .f_reshape(shape)?
-                .f_to_device(device)?,
-        )
+        Ok::<_, TrainError>(Tensor::f_from_slice(numbers)?.f_reshape(shape)?.f_to_device(device)?)
     };
     let image = Tensor::f_arange(count, (tch::Kind::Int64, device))?.f_reshape([count, 1, 1])?;
     let indices = [
@@ -70,12 +66,9 @@ fn cut_out(
 ) -> Result<Tensor, TrainError> {
     let mut inside = |sides: i64| {
         let count = images.size()[0];
-        let starts: Vec<i64> = (0..count)
-            .map(|_| below(sides as u64, rng) as i64 - i64::from(side / 2))
-            .collect();
-        let starts = Tensor::f_from_slice(&starts)?
-            .f_reshape([count, 1])?
-            .f_to_device(data.device.0)?;
+        let starts: Vec<i64> =
+            (0..count).map(|_| below(sides as u64, rng) as i64 - i64::from(side / 2)).collect();
+        let starts = Tensor::f_from_slice(&starts)?.f_reshape([count, 1])?.f_to_device(data.device.0)?;
         let places = Tensor::f_arange(sides, (tch::Kind::Int64, data.device.0))?.f_sub(&starts)?;
         Ok::<_, TrainError>(places.f_ge(0)?.f_logical_and(&places.f_lt(i64::from(side))?)?)
     };
@@ -96,40 +89,14 @@ mod tests {
 
     /// 64 times the image of 2 channels, 4 rows and 5 columns with the pixels 1 to 40, changed.
     fn run(how: Augmentation, channels_last: bool, seed: u64) -> Vec<Vec<i64>> {
-        let shape = data::Shape {
-            channels: 2,
-            height: 4,
-            width: 5,
-            classes: 2,
-        };
-        let part = || Part {
-            pixels: vec![0; 40],
-            labels: vec![0],
-        };
-        let split = Split {
-            shape,
-            train: part(),
-            validation: part(),
-            mean: vec![0.0; 2],
-            std: vec![1.0; 2],
-        };
+        let shape = data::Shape { channels: 2, height: 4, width: 5, classes: 2 };
+        let part = || Part { pixels: vec![0; 40], labels: vec![0] };
+        let split = Split { shape, train: part(), validation: part(), mean: vec![0.0; 2], std: vec![1.0; 2] };
         let data = DeviceData::new(&split, Device::CPU).unwrap();
-        let numerics = Numerics {
-            channels_last,
-            bf16: false,
-        };
+        let numerics = Numerics { channels_last, bf16: false };
         let image = Tensor::f_arange_start(1, 41, (tch::Kind::Float, tch::Device::Cpu)).unwrap();
-        let images = numerics
-            .lay_out(&image.reshape([1, 2, 4, 5]).repeat([64, 1, 1, 1]))
-            .unwrap();
-        let changed = augment(
-            images,
-            how,
-            &data,
-            numerics,
-            &mut generator(seed, Purpose::Batch(0)),
-        )
-        .unwrap();
+        let images = numerics.lay_out(&image.reshape([1, 2, 4, 5]).repeat([64, 1, 1, 1])).unwrap();
+        let changed = augment(images, how, &data, numerics, &mut generator(seed, Purpose::Batch(0))).unwrap();
         assert_eq!(changed.size(), [64, 2, 4, 5]);
         let changed = changed.reshape([64, 40]).to_kind(tch::Kind::Int64);
         (0..64).map(|i| Vec::try_from(changed.get(i)).unwrap()).collect()
@@ -138,11 +105,7 @@ mod tests {
     /// What the unchanged image has there; 0 outside.
     fn original(channel: i64, row: i64, column: i64) -> i64 {
         let inside = (0..4).contains(&row) && (0..5).contains(&column);
-        if inside {
-            channel * 20 + row * 5 + column + 1
-        } else {
-            0
-        }
+        if inside { channel * 20 + row * 5 + column + 1 } else { 0 }
     }
 
     fn moved(down: i64, right: i64, mirrored: bool) -> Vec<i64> {
@@ -157,11 +120,7 @@ mod tests {
         for (down, right) in (-2..=2).flat_map(|down| (-2..=2).map(move |right| (down, right))) {
             possible.extend([false, true].map(|mirrored| moved(down, right, mirrored)));
         }
-        let how = Augmentation {
-            shift: 2,
-            flip: true,
-            cutout: 0,
-        };
+        let how = Augmentation { shift: 2, flip: true, cutout: 0 };
         let images = run(how, false, 1);
         assert!(images.iter().all(|image| possible.contains(image)), "{images:?}");
         let different = images.iter().collect::<BTreeSet<_>>().len();
@@ -173,21 +132,10 @@ mod tests {
 
     #[test]
     fn cutout_clears_a_square_in_all_channels() {
-        for image in run(
-            Augmentation {
-                shift: 0,
-                flip: false,
-                cutout: 2,
-            },
-            false,
-            3,
-        ) {
+        for image in run(Augmentation { shift: 0, flip: false, cutout: 2 }, false, 3) {
             let cleared: Vec<usize> = (0..40).filter(|&i| image[i] == 0).collect();
             let (first, second) = cleared.split_at(cleared.len() / 2);
-            assert!(
-                [1, 2, 4].contains(&first.len()),
-                "2 by 2, cut by the border: {cleared:?}"
-            );
+            assert!([1, 2, 4].contains(&first.len()), "2 by 2, cut by the border: {cleared:?}");
             assert!(
                 first.iter().zip(second).all(|(a, b)| a + 20 == *b),
                 "the same in both channels: {cleared:?}"

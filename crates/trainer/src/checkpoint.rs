@@ -52,11 +52,7 @@ impl Snapshot {
             .iter()
             .map(|(name, tensor)| Ok((name, Array::of(tensor)?)))
             .collect::<Result<Vec<_>, TrainError>>()?;
-        let header = Header {
-            format: FORMAT,
-            job: job.clone(),
-            position,
-        };
+        let header = Header { format: FORMAT, job: job.clone(), position };
         let header = serde_json::to_string(&header).map_err(|e| TrainError::Torch(e.to_string()))?;
         let metadata = HashMap::from([(KEY.to_owned(), header)]);
         let bytes =
@@ -100,11 +96,7 @@ impl Array {
         let tensor = tensor.f_contiguous()?;
         let mut bytes = vec![0; tensor.numel() * tensor.f_kind()?.elt_size_in_bytes()];
         tensor.f_copy_data_u8(&mut bytes, tensor.numel())?;
-        Ok(Self {
-            dtype: dtype(&tensor)?,
-            shape: shape(&tensor),
-            bytes,
-        })
+        Ok(Self { dtype: dtype(&tensor)?, shape: shape(&tensor), bytes })
     }
 }
 
@@ -134,9 +126,7 @@ fn dtype(tensor: &Tensor) -> Result<Dtype, TrainError> {
     match tensor.f_kind()? {
         Kind::Float => Ok(Dtype::F32),
         Kind::Double => Ok(Dtype::F64),
-        kind => Err(TrainError::Torch(format!(
-            "{kind:?} has no place in a checkpoint"
-        ))),
+        kind => Err(TrainError::Torch(format!("{kind:?} has no place in a checkpoint"))),
     }
 }
 
@@ -147,10 +137,7 @@ pub(crate) fn restore(
     job: &Identity,
     tensors: Vec<(String, Tensor)>,
 ) -> Result<Position, TrainError> {
-    let refuse = |reason: String| TrainError::Checkpoint {
-        path: path.to_owned(),
-        reason,
-    };
+    let refuse = |reason: String| TrainError::Checkpoint { path: path.to_owned(), reason };
     let bytes = fs::read(path).map_err(|source| TrainError::File {
         action: "read",
         path: path.to_owned(),
@@ -159,10 +146,7 @@ pub(crate) fn restore(
     let saved = SafeTensors::deserialize(&bytes).map_err(|e| refuse(format!("it is damaged: {e}")))?;
     let (_, metadata) =
         SafeTensors::read_metadata(&bytes).map_err(|e| refuse(format!("it is damaged: {e}")))?;
-    let text = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|metadata| metadata.get(KEY));
+    let text = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
     let text = text.ok_or_else(|| refuse("it was not written by this program".into()))?;
     let header: Header =
         serde_json::from_str(text).map_err(|e| refuse(format!("its header is damaged: {e}")))?;
@@ -178,17 +162,12 @@ pub(crate) fn restore(
 
 fn check_header(header: &Header, job: &Identity) -> Result<(), String> {
     if header.format != FORMAT {
-        return Err(format!(
-            "its format is {}, this program reads {FORMAT}",
-            header.format
-        ));
+        return Err(format!("its format is {}, this program reads {FORMAT}", header.format));
     }
     for (what, expected) in job {
         let found = header.job.get(what).map_or("missing", String::as_str);
         if found != expected {
-            return Err(format!(
-                "it belongs to another job: its {what} is {found}, expected {expected}"
-            ));
+            return Err(format!("it belongs to another job: its {what} is {found}, expected {expected}"));
         }
     }
     Ok(())
@@ -200,18 +179,12 @@ fn check_tensors(saved: &SafeTensors<'_>, expected: &[(String, Tensor)]) -> Resu
         let (shape, dtype) = (shape(tensor), dtype(tensor).map_err(|e| e.to_string())?);
         if found.shape() != shape || found.dtype() != dtype {
             let found = format!("{:?} of {:?}", found.dtype(), found.shape());
-            return Err(format!(
-                "its `{name}` is {found}, expected {dtype:?} of {shape:?}"
-            ));
+            return Err(format!("its `{name}` is {found}, expected {dtype:?} of {shape:?}"));
         }
     }
     if saved.len() == expected.len() {
         Ok(())
     } else {
-        Err(format!(
-            "it has {} tensors, expected {}",
-            saved.len(),
-            expected.len()
-        ))
+        Err(format!("it has {} tensors, expected {}", saved.len(), expected.len()))
     }
 }

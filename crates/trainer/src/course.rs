@@ -17,12 +17,7 @@ pub(crate) struct Course {
 impl Course {
     pub fn new(job: &Job<'_>, images: usize, batch_size: u32) -> Result<Self, TrainError> {
         let batches_per_epoch = images.div_ceil(batch_size as usize) as u64;
-        let course = Self {
-            images,
-            batches_per_epoch,
-            max_epochs: job.max_epochs,
-            interval: job.interval,
-        };
+        let course = Self { images, batches_per_epoch, max_epochs: job.max_epochs, interval: job.interval };
         if job.interval * (batches_per_epoch as f64) < 1.0 {
             let allowed = format!("at least one batch, 1/{batches_per_epoch} of an epoch");
             return Err(TrainError::setting("interval", job.interval, allowed));
@@ -81,13 +76,7 @@ mod tests {
             "dense": [], "blocks": []}"#;
         let genome = serde_json::from_str(text).unwrap();
         let recipe = genome::Recipe::default();
-        let job = Job {
-            genome: &genome,
-            recipe: &recipe,
-            seed: 1,
-            max_epochs,
-            interval,
-        };
+        let job = Job { genome: &genome, recipe: &recipe, seed: 1, max_epochs, interval };
         Course::new(&job, images, batch_size).unwrap()
     }
 
@@ -98,11 +87,7 @@ mod tests {
             let mut next = 0;
             for batch in course.end_of(1)..course.end_of(2) {
                 let (epoch, places) = course.place_of(batch);
-                assert_eq!(
-                    (epoch, places.start),
-                    (1, next),
-                    "{images} images in batches of {batch_size}"
-                );
+                assert_eq!((epoch, places.start), (1, next), "{images} images in batches of {batch_size}");
                 assert!(places.len() <= batch_size as usize && !places.is_empty());
                 next = places.end;
             }
@@ -121,16 +106,9 @@ mod tests {
         ];
         for ((images, batch_size, epochs, interval), steps, batches, why) in cases {
             let course = course(images, batch_size, epochs, interval);
-            assert_eq!(
-                (course.steps(), course.end_of(course.steps())),
-                (steps, batches),
-                "{why}"
-            );
+            assert_eq!((course.steps(), course.end_of(course.steps())), (steps, batches), "{why}");
             let ends: Vec<u64> = (0..=steps).map(|step| course.end_of(step)).collect();
-            assert!(
-                ends.is_sorted_by(|a, b| a < b),
-                "{why}: an interval without a batch in {ends:?}"
-            );
+            assert!(ends.is_sorted_by(|a, b| a < b), "{why}: an interval without a batch in {ends:?}");
         }
     }
 }

@@ -28,12 +28,8 @@ impl FromStr for Device {
     type Err = TrainError;
 
     fn from_str(name: &str) -> Result<Self, TrainError> {
-        let refuse = |reason: &str| {
-            Err(TrainError::NoDevice {
-                device: name.to_owned(),
-                reason: reason.to_owned(),
-            })
-        };
+        let refuse =
+            |reason: &str| Err(TrainError::NoDevice { device: name.to_owned(), reason: reason.to_owned() });
         let number = match name {
             "cpu" => return Ok(Self::CPU),
             "cuda" => Some(0),
@@ -76,17 +72,10 @@ mod tests {
     #[test]
     fn names() {
         assert_eq!("cpu".parse::<Device>().unwrap().to_string(), "cpu");
-        let cases = [
-            ("gpu", "expected `cpu`"),
-            ("cuda:x", "expected `cpu`"),
-            ("cuda:99", "CUDA"),
-        ];
+        let cases = [("gpu", "expected `cpu`"), ("cuda:x", "expected `cpu`"), ("cuda:99", "CUDA")];
         for (name, expected) in cases {
             let found = name.parse::<Device>().unwrap_err().to_string();
-            assert!(
-                found.starts_with(&format!("no device `{name}`")) && found.contains(expected),
-                "{found}"
-            );
+            assert!(found.starts_with(&format!("no device `{name}`")) && found.contains(expected), "{found}");
         }
     }
 }

@@ -35,28 +35,16 @@ impl DeviceData {
     ///
     /// [`TrainError::OutOfMemory`] and [`TrainError::DeviceLost`].
     pub fn new(split: &Split, device: Device) -> Result<Self, TrainError> {
-        let Shape {
-            channels,
-            height,
-            width,
-            classes,
-        } = split.shape;
+        let Shape { channels, height, width, classes } = split.shape;
         contain(|| {
             let per_channel = |values: Vec<f32>| {
                 Ok::<_, TrainError>(
-                    Tensor::f_from_slice(&values)?
-                        .f_reshape([1, -1, 1, 1])?
-                        .f_to_device(device.0)?,
+                    Tensor::f_from_slice(&values)?.f_reshape([1, -1, 1, 1])?.f_to_device(device.0)?,
                 )
             };
             Ok(Self {
                 device,
-                input: Input {
-                    channels,
-                    height,
-                    width,
-                    classes,
-                },
+                input: Input { channels, height, width, classes },
                 train: Images::new(&split.train, split.shape, device)?,
                 validation: Images::new(&split.validation, split.shape, device)?,
                 mean: per_channel(split.mean.iter().map(|mean| mean * 255.0).collect())?,
@@ -77,10 +65,7 @@ impl DeviceData {
 
     /// Pixels with mean 0 and deviation 1 in each channel of the training part, in the device's order in memory.
     pub(crate) fn normalise(&self, pixels: &Tensor, numerics: Numerics) -> Result<Tensor, TrainError> {
-        let normal = pixels
-            .f_to_kind(Kind::Float)?
-            .f_sub_(&self.mean)?
-            .f_mul_(&self.scale)?;
+        let normal = pixels.f_to_kind(Kind::Float)?.f_sub_(&self.mean)?.f_mul_(&self.scale)?;
         numerics.lay_out(&normal)
     }
 }
@@ -100,12 +85,7 @@ impl Clone for DeviceData {
 
 impl Images {
     fn new(part: &Part, shape: Shape, device: Device) -> Result<Self, TrainError> {
-        let size = [
-            part.len() as i64,
-            shape.channels.into(),
-            shape.height.into(),
-            shape.width.into(),
-        ];
+        let size = [part.len() as i64, shape.channels.into(), shape.height.into(), shape.width.into()];
         let labels: Vec<i64> = part.labels.iter().map(|&label| i64::from(label)).collect();
         Ok(Self {
             pixels: Tensor::f_from_data_size(&part.pixels, &size, Kind::Uint8)?.f_to_device(device.0)?,
@@ -114,10 +94,7 @@ impl Images {
     }
 
     fn share(&self) -> Self {
-        Self {
-            pixels: self.pixels.shallow_clone(),
-            labels: self.labels.shallow_clone(),
-        }
+        Self { pixels: self.pixels.shallow_clone(), labels: self.labels.shallow_clone() }
     }
 
     /// Number of images.
@@ -127,18 +104,12 @@ impl Images {
 
     /// Pixels and labels of the images at `places`.
     pub fn select(&self, places: &Tensor) -> Result<(Tensor, Tensor), TrainError> {
-        Ok((
-            self.pixels.f_index_select(0, places)?,
-            self.labels.f_index_select(0, places)?,
-        ))
+        Ok((self.pixels.f_index_select(0, places)?, self.labels.f_index_select(0, places)?))
     }
 
     /// Pixels and labels of `length` images from `start` on.
     pub fn slice(&self, start: usize, length: usize) -> Result<(Tensor, Tensor), TrainError> {
         let (start, length) = (start as i64, length as i64);
-        Ok((
-            self.pixels.f_narrow(0, start, length)?,
-            self.labels.f_narrow(0, start, length)?,
-        ))
+        Ok((self.pixels.f_narrow(0, start, length)?, self.labels.f_narrow(0, start, length)?))
     }
 }

@@ -87,10 +87,7 @@ pub enum TrainError {
 impl TrainError {
     /// Whether another attempt, perhaps on another machine, may succeed. All else fails the same way each time.
     pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::OutOfMemory { .. } | Self::DeviceLost { .. } | Self::File { .. }
-        )
+        matches!(self, Self::OutOfMemory { .. } | Self::DeviceLost { .. } | Self::File { .. })
     }
 
     pub(crate) fn setting(
@@ -98,35 +95,18 @@ impl TrainError {
         found: impl std::fmt::Display,
         allowed: impl Into<String>,
     ) -> Self {
-        Self::Setting {
-            what,
-            found: found.to_string(),
-            allowed: allowed.into(),
-        }
+        Self::Setting { what, found: found.to_string(), allowed: allowed.into() }
     }
 
     /// The error that libtorch's message tells of.
     fn of_message(message: &str) -> Self {
         // After the first lines comes the C++ stack.
-        let reason = message
-            .split("\nException raised")
-            .next()
-            .unwrap_or(message)
-            .trim()
-            .to_owned();
+        let reason = message.split("\nException raised").next().unwrap_or(message).trim().to_owned();
         let says = |parts: &[&str]| parts.iter().any(|part| reason.contains(part));
-        let device = if says(&["CUDA", "cuda", "CUDNN", "cuDNN", "CUBLAS"]) {
-            "the CUDA device"
-        } else {
-            "the CPU"
-        };
+        let device =
+            if says(&["CUDA", "cuda", "CUDNN", "cuDNN", "CUBLAS"]) { "the CUDA device" } else { "the CPU" };
         let device = device.to_owned();
-        if says(&[
-            "out of memory",
-            "can't allocate memory",
-            "not enough memory",
-            "ALLOC_FAILED",
-        ]) {
+        if says(&["out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED"]) {
             Self::OutOfMemory { device, reason }
         } else if says(&[
             "CUDA error",
@@ -157,10 +137,7 @@ pub(crate) fn contain<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result
 }
 
 fn of_panic(panic: &(dyn Any + Send)) -> TrainError {
-    let text = panic
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or(panic.downcast_ref::<&str>().copied());
+    let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     // `unwrap` prints the message with its newlines escaped.
     TrainError::of_message(&text.unwrap_or("a panic without a message").replace("\\n", "\n"))
 }
@@ -174,21 +151,13 @@ mod tests {
         let oom =
             "CUDA out of memory. Tried to allocate 2.00 GiB.\nException raised from malloc at x.cpp:1\n#0";
         let cases = [
-            (
-                oom,
-                true,
-                "the CUDA device is out of memory: CUDA out of memory. Tried to allocate 2.00 GiB.",
-            ),
+            (oom, true, "the CUDA device is out of memory: CUDA out of memory. Tried to allocate 2.00 GiB."),
             (
                 "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried",
                 true,
                 "the CPU is",
             ),
-            (
-                "CUDA error: unspecified launch failure",
-                true,
-                "the CUDA device failed",
-            ),
+            ("CUDA error: unspecified launch failure", true, "the CUDA device failed"),
             (
                 "The size of tensor a (3) must match\nException raised from infer",
                 false,
@@ -198,10 +167,7 @@ mod tests {
         for (message, retryable, text) in cases {
             let error = TrainError::of_message(message);
             assert_eq!(error.is_retryable(), retryable, "{message}");
-            assert!(
-                error.to_string().starts_with(text) && !error.to_string().contains("raised"),
-                "{error}"
-            );
+            assert!(error.to_string().starts_with(text) && !error.to_string().contains("raised"), "{error}");
         }
     }
 
@@ -213,9 +179,6 @@ mod tests {
             Ok(sum.numel())
         });
         let text = found.unwrap_err().to_string();
-        assert!(
-            text.contains("must match the size") && !text.contains("Exception raised"),
-            "{text}"
-        );
+        assert!(text.contains("must match the size") && !text.contains("Exception raised"), "{text}");
     }
 }

@@ -48,23 +48,13 @@ impl Network {
                 let name = format!("{}.{kind}", node.name);
                 parameters.all.iter().position(|parameter| parameter.name == name)
             };
-            let mut own = Tensors {
-                weight: find("weight"),
-                bias: find("bias"),
-                mean: None,
-            };
+            let mut own = Tensors { weight: find("weight"), bias: find("bias"), mean: None };
             if let Layer::BatchNorm { channels } = node.layer {
                 own.mean = Some(buffers.len());
                 let options = (Kind::Float, device.0);
                 let size = [i64::from(channels)];
-                buffers.push((
-                    format!("{}.running_mean", node.name),
-                    Tensor::f_zeros(size, options)?,
-                ));
-                buffers.push((
-                    format!("{}.running_var", node.name),
-                    Tensor::f_ones(size, options)?,
-                ));
+                buffers.push((format!("{}.running_mean", node.name), Tensor::f_zeros(size, options)?));
+                buffers.push((format!("{}.running_var", node.name), Tensor::f_ones(size, options)?));
             }
             tensors.push(own);
         }
@@ -72,25 +62,14 @@ impl Network {
         for &input in plan.nodes.iter().flat_map(|node| &node.inputs) {
             uses[input] += 1;
         }
-        Ok(Self {
-            plan,
-            parameters,
-            buffers,
-            tensors,
-            uses,
-            numerics,
-        })
+        Ok(Self { plan, parameters, buffers, tensors, uses, numerics })
     }
 
     /// Logits of a batch of images; with noise, as in training.
     pub fn forward(&self, images: Tensor, noise: Option<&Noise>) -> Result<Tensor, TrainError> {
-        let mut values = Values {
-            outputs: vec![Some(images)],
-            uses: self.uses.clone(),
-        };
-        let (mut dropouts, mut paths) = noise
-            .map(|n| (n.dropouts.iter(), n.paths.iter()))
-            .unwrap_or_default();
+        let mut values = Values { outputs: vec![Some(images)], uses: self.uses.clone() };
+        let (mut dropouts, mut paths) =
+            noise.map(|n| (n.dropouts.iter(), n.paths.iter())).unwrap_or_default();
         for (index, node) in self.plan.nodes.iter().enumerate().skip(1) {
             let factors = match node.layer {
                 Layer::Dropout { .. } => dropouts.next(),
@@ -101,11 +80,7 @@ impl Network {
             let output = self.apply(index, inputs, factors, noise.is_some())?;
             values.outputs.push(Some(output));
         }
-        let logits = values
-            .outputs
-            .pop()
-            .flatten()
-            .expect("the last layer was computed");
+        let logits = values.outputs.pop().flatten().expect("the last layer was computed");
         Ok(logits.f_to_kind(Kind::Float)?)
     }
 
@@ -120,10 +95,7 @@ impl Network {
         let mut x = inputs.remove(0);
         Ok(match node.layer {
             Layer::Conv { kernel, stride, padding, .. } => {
-                let bias = self
-                    .bias(index)
-                    .map(|bias| self.numerics.narrow(bias))
-                    .transpose()?;
+                let bias = self.bias(index).map(|bias| self.numerics.narrow(bias)).transpose()?;
                 let [stride, padding] = [stride, padding].map(|n| [i64::from(n); 2]);
                 let weight = self.numerics.narrow(self.weight(index))?;
                 let x = self.numerics.narrow(&x)?;
@@ -133,23 +105,13 @@ impl Network {
                 x.f_conv2d(&weight, bias, stride, padding, [1, 1], 1)?
             }
             Layer::Linear { .. } => {
-                let bias = self
-                    .bias(index)
-                    .map(|bias| self.numerics.narrow(bias))
-                    .transpose()?;
-                self.numerics
-                    .narrow(&x)?
-                    .f_linear(&self.numerics.narrow(self.weight(index))?, bias)?
+                let bias = self.bias(index).map(|bias| self.numerics.narrow(bias)).transpose()?;
+                self.numerics.narrow(&x)?.f_linear(&self.numerics.narrow(self.weight(index))?, bias)?
             }
             Layer::BatchNorm { .. } => self.normalise(index, &x, training)?,
             Layer::Relu if self.may_overwrite(node.inputs[0]) => x.f_relu_()?,
             Layer::Relu => x.f_relu()?,
-            Layer::MaxPool {
-                kernel,
-                stride,
-                padding,
-                ceil,
-            } => {
+            Layer::MaxPool { kernel, stride, padding, ceil } => {
                 let [kernel, stride, padding] = [kernel, stride, padding].map(|n| [i64::from(n); 2]);
                 x.f_max_pool2d(kernel, stride, padding, [1, 1], ceil)?
             }
@@ -176,29 +138,16 @@ impl Network {
         let mean = self.tensors[index].mean.map(|mean| &self.buffers[mean].1);
         let variance = self.tensors[index].mean.map(|mean| &self.buffers[mean + 1].1);
         let (weight, bias) = (Some(self.weight(index)), self.bias(index));
-        Ok(x.f_batch_norm(
-            weight,
-            bias,
-            mean,
-            variance,
-            training,
-            NORM_MOMENTUM,
-            NORM_EPSILON,
-            true,
-        )?)
+        Ok(x.f_batch_norm(weight, bias, mean, variance, training, NORM_MOMENTUM, NORM_EPSILON, true)?)
     }
 
     fn weight(&self, index: usize) -> &Tensor {
-        let weight = self.tensors[index]
-            .weight
-            .expect("a layer with weights has declared them");
+        let weight = self.tensors[index].weight.expect("a layer with weights has declared them");
         &self.parameters.all[weight].tensor
     }
 
     fn bias(&self, index: usize) -> Option<&Tensor> {
-        self.tensors[index]
-            .bias
-            .map(|bias| &self.parameters.all[bias].tensor)
+        self.tensors[index].bias.map(|bias| &self.parameters.all[bias].tensor)
     }
 
     /// Whether nobody else reads this layer's output, not even its own gradient.
@@ -218,11 +167,8 @@ impl Values {
     fn take(&mut self, index: usize) -> Tensor {
         self.uses[index] -= 1;
         let output = &mut self.outputs[index];
-        let taken = if self.uses[index] == 0 {
-            output.take()
-        } else {
-            output.as_ref().map(Tensor::shallow_clone)
-        };
+        let taken =
+            if self.uses[index] == 0 { output.take() } else { output.as_ref().map(Tensor::shallow_clone) };
         taken.expect("a layer comes after its inputs, and each use is counted")
     }
 }
@@ -259,21 +205,12 @@ mod tests {
     use super::*;
 
     fn node(name: &str, layer: Layer, inputs: &[usize], output: Shape) -> Node {
-        Node {
-            name: name.into(),
-            layer,
-            inputs: inputs.to_vec(),
-            output,
-        }
+        Node { name: name.into(), layer, inputs: inputs.to_vec(), output }
     }
 
     /// Image, image + relu(image), both joined, a dropped path, the mean of each channel.
     fn graph() -> Plan {
-        let map = |channels| Shape::Map {
-            channels,
-            height: 2,
-            width: 2,
-        };
+        let map = |channels| Shape::Map { channels, height: 2, width: 2 };
         let nodes = vec![
             node("image", Layer::Image, &[], map(1)),
             node("relu", Layer::Relu, &[0], map(1)),
@@ -282,23 +219,12 @@ mod tests {
             node("path", Layer::DropPath, &[3], map(3)),
             node("mean", Layer::GlobalAvgPool, &[4], Shape::Flat { features: 3 }),
         ];
-        Plan {
-            input: Input {
-                channels: 1,
-                height: 2,
-                width: 2,
-                classes: 3,
-            },
-            nodes,
-        }
+        Plan { input: Input { channels: 1, height: 2, width: 2, classes: 3 }, nodes }
     }
 
     #[test]
     fn graphs_are_computed_node_by_node() {
-        let numerics = Numerics {
-            channels_last: false,
-            bf16: false,
-        };
+        let numerics = Numerics { channels_last: false, bf16: false };
         let network = Network::new(graph(), 1, Device::CPU, numerics).unwrap();
         let images =
             || Tensor::from_slice(&[-4.0_f32, 1.0, 2.0, 5.0, 0.0, 0.0, 0.0, 8.0]).reshape([2, 1, 2, 2]);
@@ -307,35 +233,16 @@ mod tests {
             (0..2).map(|i| Vec::try_from(logits.get(i)).unwrap()).collect()
         };
         let expected = [vec![1.0, 3.0, 2.0], vec![2.0, 4.0, 2.0]];
-        assert_eq!(
-            logits(None),
-            expected,
-            "evaluation drops nothing, and concatenates in order"
-        );
+        assert_eq!(logits(None), expected, "evaluation drops nothing, and concatenates in order");
         let factors = Tensor::from_slice(&[0.0_f32, 2.0]).reshape([2, 1, 1, 1]);
-        let noise = Noise {
-            dropouts: vec![],
-            paths: vec![factors],
-        };
-        assert_eq!(
-            logits(Some(&noise)),
-            [vec![0.0; 3], vec![4.0, 8.0, 4.0]],
-            "whole images are dropped"
-        );
+        let noise = Noise { dropouts: vec![], paths: vec![factors] };
+        assert_eq!(logits(Some(&noise)), [vec![0.0; 3], vec![4.0, 8.0, 4.0]], "whole images are dropped");
     }
 
     #[test]
     fn fresh_outputs_alone_are_overwritten() {
-        let network = Network::new(
-            graph(),
-            1,
-            Device::CPU,
-            Numerics {
-                channels_last: false,
-                bf16: false,
-            },
-        )
-        .unwrap();
+        let network =
+            Network::new(graph(), 1, Device::CPU, Numerics { channels_last: false, bf16: false }).unwrap();
         assert!(!network.may_overwrite(0), "the image is read twice");
         assert!(network.may_overwrite(2), "the sum is read once");
     }

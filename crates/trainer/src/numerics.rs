@@ -18,10 +18,7 @@ pub(crate) struct Numerics {
 impl Numerics {
     pub fn of(device: Device, recipe: &Recipe) -> Self {
         let bf16 = device.is_cuda() && recipe.precision == Precision::Bf16;
-        Self {
-            channels_last: device.is_cuda(),
-            bf16,
-        }
+        Self { channels_last: device.is_cuda(), bf16 }
     }
 
     /// The tensor as convolutions and linear layers take it.
@@ -35,10 +32,7 @@ impl Numerics {
         if !self.channels_last {
             return Ok(maps.f_contiguous()?);
         }
-        Ok(maps
-            .f_permute([0, 2, 3, 1])?
-            .f_contiguous()?
-            .f_permute([0, 3, 1, 2])?)
+        Ok(maps.f_permute([0, 2, 3, 1])?.f_contiguous()?.f_permute([0, 3, 1, 2])?)
     }
 
     /// Steps in memory between the entries of a contiguous tensor of this shape.

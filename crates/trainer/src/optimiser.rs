@@ -22,10 +22,7 @@ impl Optimiser {
         let zeros = || parameters.vector.f_zeros_like();
         Ok(match recipe.optimiser {
             genome::Optimiser::Sgd => Self::Sgd { velocity: zeros()? },
-            genome::Optimiser::Adamw => Self::Adamw {
-                first: zeros()?,
-                second: zeros()?,
-            },
+            genome::Optimiser::Adamw => Self::Adamw { first: zeros()?, second: zeros()? },
         })
     }
 
@@ -76,11 +73,7 @@ fn sgd(
         gradient
     } else {
         let velocity = velocity.f_mul_scalar_(recipe.momentum)?.f_add_(&gradient)?;
-        if recipe.nesterov {
-            gradient.f_add_(&velocity.f_mul_scalar(recipe.momentum)?)?
-        } else {
-            velocity
-        }
+        if recipe.nesterov { gradient.f_add_(&velocity.f_mul_scalar(recipe.momentum)?)? } else { velocity }
     };
     drop(weights.f_sub_(&direction.f_mul_scalar(rate)?)?);
     Ok(())
@@ -96,23 +89,14 @@ fn adamw(
     step: u64,
 ) -> Result<(), TrainError> {
     let decay = recipe.momentum;
-    let first = first
-        .f_mul_scalar_(decay)?
-        .f_add_(&gradient.f_mul_scalar(1.0 - decay)?)?;
+    let first = first.f_mul_scalar_(decay)?.f_add_(&gradient.f_mul_scalar(1.0 - decay)?)?;
     let square = gradient.f_square()?.f_mul_scalar_(1.0 - SECOND_DECAY)?;
     let second = second.f_mul_scalar_(SECOND_DECAY)?.f_add_(&square)?;
     let first_bias = 1.0 - decay.powf(step as f64);
     let second_bias = 1.0 - SECOND_DECAY.powf(step as f64);
-    let divisor = second
-        .f_sqrt()?
-        .f_div_scalar_(second_bias.sqrt())?
-        .f_add_scalar_(EPSILON)?;
+    let divisor = second.f_sqrt()?.f_div_scalar_(second_bias.sqrt())?.f_add_scalar_(EPSILON)?;
     let update = first.f_div(&divisor)?.f_mul_scalar_(rate / first_bias)?;
-    drop(
-        weights
-            .f_mul_scalar_(1.0 - rate * recipe.weight_decay)?
-            .f_sub_(&update)?,
-    );
+    drop(weights.f_mul_scalar_(1.0 - rate * recipe.weight_decay)?.f_sub_(&update)?);
     Ok(())
 }
 
@@ -127,10 +111,7 @@ mod tests {
         let zeros = || Tensor::zeros([3], (Kind::Float, tch::Device::Cpu));
         let mut optimiser = match recipe.optimiser {
             genome::Optimiser::Sgd => Optimiser::Sgd { velocity: zeros() },
-            genome::Optimiser::Adamw => Optimiser::Adamw {
-                first: zeros(),
-                second: zeros(),
-            },
+            genome::Optimiser::Adamw => Optimiser::Adamw { first: zeros(), second: zeros() },
         };
         let mut weights = Tensor::from_slice(&[1.0_f32, -2.0, 0.5]);
         for step in 1..=3 {
@@ -142,47 +123,17 @@ mod tests {
 
     #[test]
     fn steps_as_pytorch_takes_them() {
-        let sgd = Recipe {
-            momentum: 0.9,
-            weight_decay: 0.01,
-            ..Recipe::default()
-        };
-        let plain = Recipe {
-            momentum: 0.0,
-            weight_decay: 0.0,
-            ..Recipe::default()
-        };
-        let nesterov = Recipe {
-            nesterov: true,
-            ..sgd.clone()
-        };
-        let clipped = Recipe {
-            weight_decay: 0.0,
-            gradient_clip: Some(1.0),
-            ..sgd.clone()
-        };
-        let adamw = Recipe {
-            optimiser: genome::Optimiser::Adamw,
-            ..sgd.clone()
-        };
+        let sgd = Recipe { momentum: 0.9, weight_decay: 0.01, ..Recipe::default() };
+        let plain = Recipe { momentum: 0.0, weight_decay: 0.0, ..Recipe::default() };
+        let nesterov = Recipe { nesterov: true, ..sgd.clone() };
+        let clipped = Recipe { weight_decay: 0.0, gradient_clip: Some(1.0), ..sgd.clone() };
+        let adamw = Recipe { optimiser: genome::Optimiser::Adamw, ..sgd.clone() };
         // What torch.optim.SGD and AdamW of PyTorch 2.13.0 make of it, with torch.nn.utils.clip_grad_norm_.
         let cases = [
             (plain, [0.268, -1.729, -0.124], "without momentum"),
-            (
-                sgd,
-                [-0.410_365_8, -1.476_189, -0.736_103_6],
-                "momentum and weight decay",
-            ),
-            (
-                nesterov,
-                [-0.664_711_4, -1.315_145_4, -0.368_191_7],
-                "Nesterov's form",
-            ),
-            (
-                clipped,
-                [0.654_463_9, -1.882_536_1, 0.074_977_9],
-                "gradient clipped to norm 1",
-            ),
+            (sgd, [-0.410_365_8, -1.476_189, -0.736_103_6], "momentum and weight decay"),
+            (nesterov, [-0.664_711_4, -1.315_145_4, -0.368_191_7], "Nesterov's form"),
+            (clipped, [0.654_463_9, -1.882_536_1, 0.074_977_9], "gradient clipped to norm 1"),
             (adamw, [0.698_217_1, -1.695_937_8, 0.201_793_9], "AdamW"),
         ];
         for (recipe, expected, why) in cases {
@@ -200,36 +151,21 @@ mod tests {
                 "dense": [], "blocks": [{"filters": 3, "kernel": 3, "stride": 1, "padding": 1, "batch_norm": true}]}"#,
         )
         .unwrap();
-        let input = genome::Input {
-            channels: 2,
-            height: 4,
-            width: 4,
-            classes: 3,
-        };
+        let input = genome::Input { channels: 2, height: 4, width: 4, classes: 3 };
         let plan = genome.plan(input).unwrap();
         let gradients = [false, true].map(|channels_last| {
-            let numerics = Numerics {
-                channels_last,
-                bf16: false,
-            };
+            let numerics = Numerics { channels_last, bf16: false };
             let network =
                 crate::network::Network::new(plan.clone(), 1, crate::Device::CPU, numerics).unwrap();
-            let images = Tensor::arange(5 * 32, (Kind::Float, tch::Device::Cpu))
-                .sin()
-                .reshape([5, 2, 4, 4]);
+            let images = Tensor::arange(5 * 32, (Kind::Float, tch::Device::Cpu)).sin().reshape([5, 2, 4, 4]);
             let labels = Tensor::from_slice(&[0_i64, 1, 2, 0, 1]);
             let noise = crate::noise::Noise::default();
-            let logits = network
-                .forward(numerics.lay_out(&images).unwrap(), Some(&noise))
-                .unwrap();
+            let logits = network.forward(numerics.lay_out(&images).unwrap(), Some(&noise)).unwrap();
             let loss = logits.cross_entropy_loss::<Tensor>(&labels, None, Reduction::Mean, -100, 0.0);
             let flat = network.parameters.gradient(&loss).unwrap();
             assert_eq!(flat.size(), network.parameters.vector.size());
             let views = network.parameters.views_of(&flat).unwrap();
-            views
-                .into_iter()
-                .map(|(name, view)| (name, view.contiguous()))
-                .collect::<Vec<_>>()
+            views.into_iter().map(|(name, view)| (name, view.contiguous())).collect::<Vec<_>>()
         });
         let [plain, last] = gradients;
         assert_eq!(plain.len(), 5, "weight, scale and shift, weight and bias");

@@ -70,32 +70,16 @@ impl Parameters {
         for (name, shape, start, offset) in placed {
             let view = vector.f_as_strided(&shape, numerics.strides(&shape), offset)?;
             let tensor = view.f_detach()?.f_set_requires_grad(true)?;
-            all.push(Parameter {
-                name,
-                tensor,
-                shape,
-                offset,
-                start,
-            });
+            all.push(Parameter { name, tensor, shape, offset, start });
         }
-        let parameters = Self {
-            vector,
-            all,
-            padding,
-            numerics,
-        };
-        with_seed(seed, || {
-            tch::no_grad(|| parameters.all.iter().try_for_each(Parameter::begin))
-        })?;
+        let parameters = Self { vector, all, padding, numerics };
+        with_seed(seed, || tch::no_grad(|| parameters.all.iter().try_for_each(Parameter::begin)))?;
         Ok(parameters)
     }
 
     /// How many numbers training changes.
     pub fn count(&self) -> u64 {
-        self.all
-            .iter()
-            .map(|parameter| parameter.tensor.numel() as u64)
-            .sum()
+        self.all.iter().map(|parameter| parameter.tensor.numel() as u64).sum()
     }
 
     /// The gradients of the parameters, laid out like the vector.
@@ -155,40 +139,20 @@ fn declare(layer: Layer, last: bool) -> Vec<(&'static str, Vec<i64>, Start)> {
     let gain: f64 = if last { 1.0 } else { 2.0 };
     let zeros = |n: u32| ("bias", vec![i64::from(n)], Start::Constant(0.0));
     match layer {
-        Layer::Conv {
-            in_channels,
-            out_channels,
-            kernel,
-            bias,
-            ..
-        } => {
+        Layer::Conv { in_channels, out_channels, kernel, bias, .. } => {
             let (side, inputs) = (i64::from(kernel), i64::from(in_channels));
             let deviation = (gain / (inputs * side * side) as f64).sqrt();
             let shape = vec![i64::from(out_channels), inputs, side, side];
             let weight = ("weight", shape, Start::Normal(deviation));
-            if bias {
-                vec![weight, zeros(out_channels)]
-            } else {
-                vec![weight]
-            }
+            if bias { vec![weight, zeros(out_channels)] } else { vec![weight] }
         }
         Layer::BatchNorm { channels } => {
-            vec![
-                ("weight", vec![i64::from(channels)], Start::Constant(1.0)),
-                zeros(channels),
-            ]
+            vec![("weight", vec![i64::from(channels)], Start::Constant(1.0)), zeros(channels)]
         }
-        Layer::Linear {
-            in_features,
-            out_features,
-        } => {
+        Layer::Linear { in_features, out_features } => {
             let shape = vec![i64::from(out_features), i64::from(in_features)];
             vec![
-                (
-                    "weight",
-                    shape,
-                    Start::Normal((gain / f64::from(in_features)).sqrt()),
-                ),
+                ("weight", shape, Start::Normal((gain / f64::from(in_features)).sqrt())),
                 zeros(out_features),
             ]
         }

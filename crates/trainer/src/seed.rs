@@ -44,13 +44,8 @@ mod tests {
     #[test]
     fn purposes_are_independent_and_repeatable() {
         let first = |purpose| generator(7, purpose).next_u64();
-        let purposes = [
-            Purpose::Weights,
-            Purpose::Order(0),
-            Purpose::Order(1),
-            Purpose::Batch(0),
-            Purpose::Batch(1),
-        ];
+        let purposes =
+            [Purpose::Weights, Purpose::Order(0), Purpose::Order(1), Purpose::Batch(0), Purpose::Batch(1)];
         let mut numbers: Vec<u64> = purposes.map(first).to_vec();
         assert_eq!(numbers, purposes.map(first));
         numbers.sort_unstable();

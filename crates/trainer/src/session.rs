@@ -152,9 +152,7 @@ impl Session {
     /// [`TrainError::Diverged`], and what libtorch reports. After an error the session is of no further use.
     pub fn advance(&mut self, interrupt: &AtomicBool) -> Result<Advance, TrainError> {
         if self.ended() {
-            return Err(TrainError::Ended {
-                epochs: self.course.max_epochs(),
-            });
+            return Err(TrainError::Ended { epochs: self.course.max_epochs() });
         }
         contain(|| {
             let started = Instant::now();
@@ -176,13 +174,7 @@ impl Session {
         let (images, labels) = self.next_images(batch)?;
         let mut rng = generator(self.seed, Purpose::Batch(batch));
         let images = self.data.normalise(&images, self.numerics)?;
-        let images = augment(
-            images,
-            self.recipe.augmentation,
-            &self.data,
-            self.numerics,
-            &mut rng,
-        )?;
+        let images = augment(images, self.recipe.augmentation, &self.data, self.numerics, &mut rng)?;
         let noise = self.noise.draw(labels.numel(), &mut rng)?;
         let logits = self.network.forward(images, Some(&noise))?;
         let smoothing = self.recipe.label_smoothing;
@@ -195,8 +187,7 @@ impl Session {
         );
         tch::no_grad(|| {
             let weights = &mut self.network.parameters.vector;
-            self.optimiser
-                .step(weights, gradient, &self.recipe, rate, batch + 1)?;
+            self.optimiser.step(weights, gradient, &self.recipe, rate, batch + 1)?;
             self.tally.add(&loss, &logits, &labels)
         })?;
         self.position.batch += 1;
@@ -210,19 +201,11 @@ impl Session {
     fn next_images(&mut self, batch: u64) -> Result<(Tensor, Tensor), TrainError> {
         let (epoch, places) = self.course.place_of(batch);
         if self.order.as_ref().is_none_or(|&(of, _)| of != epoch) {
-            let order = permutation(
-                self.course.images(),
-                &mut generator(self.seed, Purpose::Order(epoch)),
-            );
-            self.order = Some((
-                epoch,
-                Tensor::f_from_slice(&order)?.f_to_device(self.data.device.0)?,
-            ));
+            let order = permutation(self.course.images(), &mut generator(self.seed, Purpose::Order(epoch)));
+            self.order = Some((epoch, Tensor::f_from_slice(&order)?.f_to_device(self.data.device.0)?));
         }
         let (_, order) = self.order.as_ref().expect("the order was made above");
-        self.data
-            .train
-            .select(&order.f_narrow(0, places.start as i64, places.len() as i64)?)
+        self.data.train.select(&order.f_narrow(0, places.start as i64, places.len() as i64)?)
     }
 
     fn measure(&mut self, started: Instant) -> Result<Measurement, TrainError> {
@@ -233,20 +216,9 @@ impl Session {
         self.position.step += 1;
         self.tally = Tally::new(self.data.device)?;
         let seconds = std::mem::take(&mut self.seconds) + started.elapsed().as_secs_f64();
-        let (step, epoch) = (
-            self.position.step,
-            self.course.epoch_at_end_of(self.position.step),
-        );
+        let (step, epoch) = (self.position.step, self.course.epoch_at_end_of(self.position.step));
         let val_acc = validation.accuracy()?;
-        Ok(Measurement {
-            step,
-            epoch,
-            val_acc,
-            train_acc,
-            train_loss,
-            val_loss,
-            seconds,
-        })
+        Ok(Measurement { step, epoch, val_acc, train_acc, train_loss, val_loss, seconds })
     }
 
     fn validate(&self) -> Result<Tally, TrainError> {
@@ -254,9 +226,7 @@ impl Session {
         let mut tally = Tally::new(self.data.device)?;
         for start in (0..images.len()).step_by(VALIDATION_BATCH) {
             let (pixels, labels) = images.slice(start, VALIDATION_BATCH.min(images.len() - start))?;
-            let logits = self
-                .network
-                .forward(self.data.normalise(&pixels, self.numerics)?, None)?;
+            let logits = self.network.forward(self.data.normalise(&pixels, self.numerics)?, None)?;
             let loss = logits.f_cross_entropy_loss(&labels, None::<Tensor>, Reduction::Mean, -100, 0.0)?;
             tally.add(&loss, &logits, &labels)?;
         }
@@ -267,11 +237,7 @@ impl Session {
         if value.is_finite() {
             return Ok(value);
         }
-        Err(TrainError::Diverged {
-            epoch: self.course.epoch_before(self.position.batch),
-            what,
-            value,
-        })
+        Err(TrainError::Diverged { epoch: self.course.epoch_before(self.position.batch), what, value })
     }
 
     /// Copies all that the rest of the training depends on from the device to memory: weights, running means and
@@ -282,10 +248,7 @@ impl Session {
     /// What libtorch reports.
     pub fn snapshot(&self) -> Result<Snapshot, TrainError> {
         contain(|| {
-            let position = Position {
-                images: self.tally.images(),
-                ..self.position
-            };
+            let position = Position { images: self.tally.images(), ..self.position };
             Snapshot::take(&self.identity, position, &self.tensors()?)
         })
     }
@@ -306,10 +269,7 @@ impl Session {
         let interval = self.course.end_of(step)..self.course.end_of(step + 1);
         if step > self.course.steps() || !(interval.contains(&batch) || batch == interval.start) {
             let reason = format!("{:?} is no position in this job", self.position);
-            return Err(TrainError::Checkpoint {
-                path: checkpoint.to_owned(),
-                reason,
-            });
+            return Err(TrainError::Checkpoint { path: checkpoint.to_owned(), reason });
         }
         self.tally = Tally::resume(self.tally.sums.shallow_clone(), self.position.images);
         Ok(())
@@ -319,19 +279,10 @@ impl Session {
     fn tensors(&self) -> Result<Vec<(String, Tensor)>, TrainError> {
         let parameters = &self.network.parameters;
         let mut all = parameters.views_of(&parameters.vector)?;
-        all.extend(
-            self.network
-                .buffers
-                .iter()
-                .map(|(name, buffer)| (name.clone(), buffer.shallow_clone())),
-        );
+        all.extend(self.network.buffers.iter().map(|(name, buffer)| (name.clone(), buffer.shallow_clone())));
         for (kind, vector) in self.optimiser.state() {
             let views = parameters.views_of(vector)?;
-            all.extend(
-                views
-                    .into_iter()
-                    .map(|(name, view)| (format!("{kind}/{name}"), view)),
-            );
+            all.extend(views.into_iter().map(|(name, view)| (format!("{kind}/{name}"), view)));
         }
         all.push(("tally".to_owned(), self.tally.sums.shallow_clone()));
         Ok(all)
@@ -355,13 +306,7 @@ mod tests {
         )
         .unwrap();
         let recipe = Recipe::default();
-        let job = Job {
-            genome: &genome,
-            recipe: &recipe,
-            seed: 1,
-            max_epochs: 3.0,
-            interval: 1.0,
-        };
+        let job = Job { genome: &genome, recipe: &recipe, seed: 1, max_epochs: 3.0, interval: 1.0 };
         let mut session = Session::with_numerics(&job, data, job.recipe().unwrap(), numerics).unwrap();
         let mut curve = vec![];
         while let Ok(Advance::Measured(measured)) = session.advance(&AtomicBool::new(false)) {
@@ -373,10 +318,7 @@ mod tests {
     /// What a GPU computes with, on the processor: channels last, brain floats.
     #[test]
     fn all_numerics_learn_alike() {
-        let plain = curve(Numerics {
-            channels_last: false,
-            bf16: false,
-        });
+        let plain = curve(Numerics { channels_last: false, bf16: false });
         for (channels_last, bf16, tolerance) in [(true, false, 1.5), (true, true, 4.0), (false, true, 4.0)] {
             let other = curve(Numerics { channels_last, bf16 });
             let near = plain.iter().zip(&other).all(|(a, b)| (a - b).abs() <= tolerance);

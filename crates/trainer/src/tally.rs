@@ -12,10 +12,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub fn new(device: Device) -> Result<Self, TrainError> {
-        Ok(Self {
-            sums: Tensor::f_zeros([2], (Kind::Double, device.0))?,
-            images: 0,
-        })
+        Ok(Self { sums: Tensor::f_zeros([2], (Kind::Double, device.0))?, images: 0 })
     }
 
     /// A tally that goes on from saved sums over `images` images.
@@ -27,10 +24,7 @@ impl Tally {
     pub fn add(&mut self, loss: &Tensor, logits: &Tensor, labels: &Tensor) -> Result<(), TrainError> {
         let images = labels.numel() as u64;
         let loss = loss.f_to_kind(Kind::Double)?.f_mul_scalar(images as f64)?;
-        let hits = logits
-            .f_argmax(-1, false)?
-            .f_eq_tensor(labels)?
-            .f_sum(Kind::Double)?;
+        let hits = logits.f_argmax(-1, false)?.f_eq_tensor(labels)?.f_sum(Kind::Double)?;
         self.sums = self.sums.f_add_(&Tensor::f_stack(&[loss, hits], 0)?)?;
         self.images += images;
         Ok(())

@@ -107,15 +107,12 @@ impl Script {
             Some(path) => Spec::read(path)?,
             None => Spec::parse(SAMPLE, "the built-in sample")?,
         };
-        let genome = match &check.genome {
-            Some(path) => {
-                let text = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-                serde_json::from_slice(&text).with_context(|| format!("`{}` is no JSON", path.display()))?
-            }
-            None => {
-                let job = search::first_jobs(&spec)?.into_iter().next();
-                job.context("the search has no first job: give one of its networks by --genome")?.genome
-            }
+        let genome = if let Some(path) = &check.genome {
+            let text = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+            serde_json::from_slice(&text).with_context(|| format!("`{}` is no JSON", path.display()))?
+        } else {
+            let job = search::first_jobs(&spec)?.into_iter().next();
+            job.context("the search has no first job: give one of its networks by --genome")?.genome
         };
         let dir = tempfile::tempdir().context("cannot make a directory for the check")?;
         let exec = Exec {
@@ -245,15 +242,14 @@ impl Script {
         }
         session.program.close();
         let grace = self.exec.recipe.stop_grace;
-        match session.program.wait(grace) {
-            Some(_) => self.find(CHECK, Verdict::Ok, "ends when its stdin ends"),
-            None => {
-                let text = format!(
-                    "still ran {} s after its stdin had ended: it would outlive a dead worker",
-                    grace.as_secs_f64()
-                );
-                self.find(CHECK, Verdict::Failed, text);
-            }
+        if let Some(_) = session.program.wait(grace) {
+            self.find(CHECK, Verdict::Ok, "ends when its stdin ends")
+        } else {
+            let text = format!(
+                "still ran {} s after its stdin had ended: it would outlive a dead worker",
+                grace.as_secs_f64()
+            );
+            self.find(CHECK, Verdict::Failed, text);
         }
     }
 

@@ -48,7 +48,7 @@ impl Session {
             let Some(answer) = self.program.receive(self.recipe.timeout, || interrupt.is_set())? else {
                 return Ok(Advance::Interrupted);
             };
-            let observation = self.observation(answer)?;
+            let observation = Self::observation(answer)?;
             self.training = false;
             self.steps += 1;
             let seconds = observation.seconds.unwrap_or_else(|| start.elapsed().as_secs_f64());
@@ -79,7 +79,7 @@ impl Session {
         Ok(true)
     }
 
-    fn observation(&self, answer: Answer) -> Result<Observation, Failure> {
+    fn observation(answer: Answer) -> Result<Observation, Failure> {
         match answer {
             Answer::Observation(observation) => Ok(*observation),
             other => Err(told(other).unwrap_or_else(|line| Failure::OutOfTurn { line })),
@@ -165,11 +165,11 @@ impl Trainer for Session {
         match self.program.leave(reason, grace) {
             Leave::Itself(status) if status.success() => {}
             Leave::Itself(status) => {
-                warn!(job.id = job, "job {job}: told to stop, the program ended with {status}")
+                warn!(job.id = job, "job {job}: told to stop, the program ended with {status}");
             }
             Leave::Terminated if self.training => {}
             Leave::Terminated => {
-                warn!(job.id = job, "job {job}: the program ignored `stop` and was terminated")
+                warn!(job.id = job, "job {job}: the program ignored `stop` and was terminated");
             }
             Leave::Killed => warn!(job.id = job, "job {job}: the program ignored SIGTERM and was killed"),
         }

@@ -114,11 +114,7 @@ impl Layers {
             };
             if !good {
                 let allowed = format!("{} after {state}", state.followers());
-                return Err(GenomeError::gene(
-                    format!("net, layer {}", i + 1),
-                    &layer,
-                    allowed,
-                ));
+                return Err(GenomeError::gene(format!("net, layer {}", i + 1), &layer, allowed));
             }
             if !matches!(layer, MetaqnnLayer::Dropout { .. }) {
                 state = layer;
@@ -126,21 +122,13 @@ impl Layers {
         }
         match self.0.last() {
             Some(MetaqnnLayer::Softmax { .. }) => Ok(()),
-            _ => Err(GenomeError::gene(
-                "net",
-                &self,
-                "a list that ends with SM(classes)",
-            )),
+            _ => Err(GenomeError::gene("net", &self, "a list that ends with SM(classes)")),
         }
     }
 
     /// These layers without dropouts.
     pub fn bare(&self) -> Vec<MetaqnnLayer> {
-        self.0
-            .iter()
-            .copied()
-            .filter(|layer| !matches!(layer, MetaqnnLayer::Dropout { .. }))
-            .collect()
+        self.0.iter().copied().filter(|layer| !matches!(layer, MetaqnnLayer::Dropout { .. })).collect()
     }
 
     /// `bare` layers with dropouts where the published networks have them: after every second convolution or pool and
@@ -175,11 +163,7 @@ impl Layers {
 impl fmt::Display for MetaqnnLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Conv {
-                filters,
-                kernel,
-                stride,
-            } => write!(f, "C({filters},{kernel},{stride})"),
+            Self::Conv { filters, kernel, stride } => write!(f, "C({filters},{kernel},{stride})"),
             Self::Pool { kernel, stride } => write!(f, "P({kernel},{stride})"),
             Self::Dropout { index, of } => write!(f, "D({index},{of})"),
             Self::Full { units } => write!(f, "FC({units})"),
@@ -199,16 +183,10 @@ impl fmt::Display for Layers {
 /// A layer such as `C(64,3,1)`, or `None`.
 fn layer(text: &str) -> Option<MetaqnnLayer> {
     let (name, numbers) = text.strip_suffix(')')?.split_once('(')?;
-    let numbers: Option<Vec<u32>> = numbers
-        .split(',')
-        .map(|n| n.trim().parse().ok().filter(|&n| n > 0))
-        .collect();
+    let numbers: Option<Vec<u32>> =
+        numbers.split(',').map(|n| n.trim().parse().ok().filter(|&n| n > 0)).collect();
     match (name.trim(), numbers?.as_slice()) {
-        ("C", &[filters, kernel, stride]) => Some(MetaqnnLayer::Conv {
-            filters,
-            kernel,
-            stride,
-        }),
+        ("C", &[filters, kernel, stride]) => Some(MetaqnnLayer::Conv { filters, kernel, stride }),
         ("P", &[kernel, stride]) => Some(MetaqnnLayer::Pool { kernel, stride }),
         ("D", &[index, of]) => Some(MetaqnnLayer::Dropout { index, of }),
         ("FC", &[units]) => Some(MetaqnnLayer::Full { units }),
@@ -222,19 +200,13 @@ impl FromStr for Layers {
     type Err = LayersError;
 
     fn from_str(text: &str) -> Result<Self, LayersError> {
-        let list = text
-            .trim()
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
+        let list = text.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let list = list.ok_or_else(|| LayersError::List(text.to_owned()))?;
         let (mut layers, mut rest) = (vec![], list.trim());
         while !rest.is_empty() {
             let end = rest.find(')').map_or(rest.len(), |end| end + 1);
             let found = rest[..end].trim();
-            let error = || LayersError::Layer {
-                place: layers.len() + 1,
-                found: found.to_owned(),
-            };
+            let error = || LayersError::Layer { place: layers.len() + 1, found: found.to_owned() };
             layers.push(layer(found).ok_or_else(error)?);
             rest = rest[end..].trim();
             rest = rest.strip_prefix(',').unwrap_or(rest).trim();

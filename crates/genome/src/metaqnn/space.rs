@@ -55,38 +55,13 @@ impl MetaqnnSpace {
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         let [low, high] = self.layers;
         let allowed = "[fewest, most] with 1 <= fewest <= most <= 100";
-        SettingError::unless(
-            1 <= low && low <= high && high <= 100,
-            "space.layers",
-            &self.layers,
-            allowed,
-        )?;
+        SettingError::unless(1 <= low && low <= high && high <= 100, "space.layers", &self.layers, allowed)?;
         let list = |key, values: &[u32], good: &dyn Fn(&u32) -> bool, allowed| {
-            SettingError::unless(
-                !values.is_empty() && values.iter().all(good),
-                key,
-                &values,
-                allowed,
-            )
+            SettingError::unless(!values.is_empty() && values.iter().all(good), key, &values, allowed)
         };
-        list(
-            "space.filters",
-            &self.filters,
-            &|n| (1..=65_536).contains(n),
-            "numbers from 1 to 65536",
-        )?;
-        list(
-            "space.kernels",
-            &self.kernels,
-            &|n| n % 2 == 1 && *n < 1024,
-            "odd numbers below 1024",
-        )?;
-        list(
-            "space.units",
-            &self.units,
-            &|n| (1..=65_536).contains(n),
-            "numbers from 1 to 65536",
-        )?;
+        list("space.filters", &self.filters, &|n| (1..=65_536).contains(n), "numbers from 1 to 65536")?;
+        list("space.kernels", &self.kernels, &|n| n % 2 == 1 && *n < 1024, "odd numbers below 1024")?;
+        list("space.units", &self.units, &|n| (1..=65_536).contains(n), "numbers from 1 to 65536")?;
         let pools = self.pools.iter().flatten().all(|n| (1..1024).contains(n));
         SettingError::unless(
             pools,
@@ -95,12 +70,7 @@ impl MetaqnnSpace {
             "pairs [side, step] of numbers from 1 to 1023",
         )?;
         let rates = self.learning_rate.iter().all(|r| r.is_finite() && *r > 0.0);
-        SettingError::unless(
-            rates,
-            "space.learning_rate",
-            &self.learning_rate,
-            "numbers above 0",
-        )
+        SettingError::unless(rates, "space.learning_rate", &self.learning_rate, "numbers above 0")
     }
 
     /// Ok if `genome` is a network for `input` within all limits.
@@ -111,9 +81,7 @@ impl MetaqnnSpace {
             self.contains_layer(layer, i.checked_sub(1).map(|before| layers[before]))?;
         }
         self.contains_numbers(&layers, &plan)?;
-        let rate = genome
-            .learning_rate
-            .filter(|rate| !self.learning_rate.contains(rate));
+        let rate = genome.learning_rate.filter(|rate| !self.learning_rate.contains(rate));
         if let Some(rate) = rate {
             return Err(GenomeError::gene(
                 "learning_rate",
@@ -121,11 +89,7 @@ impl MetaqnnSpace {
                 format!("one of {:?}", self.learning_rate),
             ));
         }
-        Limits {
-            parameters: self.max_parameters,
-            flops: self.max_flops,
-        }
-        .check(plan.cost())
+        Limits { parameters: self.max_parameters, flops: self.max_flops }.check(plan.cost())
     }
 
     /// Ok if there are neither too few nor too many layers, and no `FC` on too large a map.
@@ -133,21 +97,11 @@ impl MetaqnnSpace {
         let counted = (layers.len() - 1 - usize::from(averages(layers))) as u32;
         let [low, high] = self.layers;
         if counted < low || counted > high {
-            return Err(GenomeError::gene(
-                "number of layers",
-                &counted,
-                format!("{low} to {high}"),
-            ));
+            return Err(GenomeError::gene("number of layers", &counted, format!("{low} to {high}")));
         }
-        let full = layers
-            .iter()
-            .filter(|layer| matches!(layer, MetaqnnLayer::Full { .. }))
-            .count();
+        let full = layers.iter().filter(|layer| matches!(layer, MetaqnnLayer::Full { .. })).count();
         if full > self.full as usize || side_of_full(plan) > self.full_side {
-            let allowed = format!(
-                "at most {}, on maps of a side of {} or less",
-                self.full, self.full_side
-            );
+            let allowed = format!("at most {}, on maps of a side of {} or less", self.full, self.full_side);
             return Err(GenomeError::gene("number of FC", &full, allowed));
         }
         Ok(())
@@ -155,16 +109,9 @@ impl MetaqnnSpace {
 
     fn contains_layer(&self, layer: MetaqnnLayer, before: Option<MetaqnnLayer>) -> Result<(), GenomeError> {
         let (good, allowed) = match layer {
-            MetaqnnLayer::Conv {
-                filters,
-                kernel,
-                stride,
-            } => (
+            MetaqnnLayer::Conv { filters, kernel, stride } => (
                 self.filters.contains(&filters) && self.kernels.contains(&kernel) && stride == 1,
-                format!(
-                    "filters of {:?}, kernels of {:?}, stride 1",
-                    self.filters, self.kernels
-                ),
+                format!("filters of {:?}, kernels of {:?}, stride 1", self.filters, self.kernels),
             ),
             MetaqnnLayer::Pool { kernel, stride } => (
                 self.pools.contains(&[kernel, stride]) && !matches!(before, Some(MetaqnnLayer::Pool { .. })),
@@ -173,21 +120,14 @@ impl MetaqnnSpace {
             MetaqnnLayer::Full { units } => (self.units.contains(&units), format!("one of {:?}", self.units)),
             _ => (true, String::new()),
         };
-        if good {
-            Ok(())
-        } else {
-            Err(GenomeError::gene("net", &layer, allowed))
-        }
+        if good { Ok(()) } else { Err(GenomeError::gene("net", &layer, allowed)) }
     }
 
     /// The narrowest network of convolutions alone, as short as the space allows.
     pub(crate) fn smallest(&self, input: Input) -> Result<Metaqnn, GenomeError> {
         let least = |choices: &[u32]| choices.iter().copied().min().unwrap_or(1);
-        let conv = MetaqnnLayer::Conv {
-            filters: least(&self.filters),
-            kernel: least(&self.kernels),
-            stride: 1,
-        };
+        let conv =
+            MetaqnnLayer::Conv { filters: least(&self.filters), kernel: least(&self.kernels), stride: 1 };
         let trunk = vec![conv; self.layers[0] as usize];
         let smallest = self.close(trunk, true, self.learning_rate.first().copied(), input);
         self.contains(&smallest, input).map(|()| smallest)
@@ -204,30 +144,20 @@ impl MetaqnnSpace {
         if average {
             trunk.push(MetaqnnLayer::Average { maps: input.classes });
         }
-        trunk.push(MetaqnnLayer::Softmax {
-            classes: input.classes,
-        });
-        let net = if self.dropout {
-            Layers::with_dropouts(&trunk)
-        } else {
-            Layers(trunk)
-        };
+        trunk.push(MetaqnnLayer::Softmax { classes: input.classes });
+        let net = if self.dropout { Layers::with_dropouts(&trunk) } else { Layers(trunk) };
         Metaqnn { net, learning_rate }
     }
 }
 
 pub(super) fn averages(layers: &[MetaqnnLayer]) -> bool {
-    layers
-        .iter()
-        .any(|layer| matches!(layer, MetaqnnLayer::Average { .. }))
+    layers.iter().any(|layer| matches!(layer, MetaqnnLayer::Average { .. }))
 }
 
 /// Side of the map that the first fully connected layer takes; 0 without one.
 fn side_of_full(plan: &Plan) -> u32 {
-    let flatten = plan
-        .nodes
-        .iter()
-        .find(|node| node.layer == Layer::Flatten && node.name != "output.flatten");
+    let flatten =
+        plan.nodes.iter().find(|node| node.layer == Layer::Flatten && node.name != "output.flatten");
     match flatten.map(|node| plan.nodes[node.inputs[0]].output) {
         Some(Shape::Map { height, width, .. }) => height.max(width),
         _ => 0,

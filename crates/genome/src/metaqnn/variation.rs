@@ -34,9 +34,7 @@ impl MetaqnnSpace {
             }
             trunk.push(layer);
         }
-        trunk.extend((0..full).map(|_| MetaqnnLayer::Full {
-            units: choose(&self.units, rng),
-        }));
+        trunk.extend((0..full).map(|_| MetaqnnLayer::Full { units: choose(&self.units, rng) }));
         let average = full == 0 && rng.random_bool(0.5);
         self.close(trunk, average, self.rate(rng), input)
     }
@@ -77,9 +75,7 @@ impl MetaqnnSpace {
         let mut rate = genome.learning_rate;
         let place = rng.random_range(0..=trunk.len() as u32) as usize;
         let new = if rng.random_range(0..8) == 0 {
-            MetaqnnLayer::Full {
-                units: choose(&self.units, rng),
-            }
+            MetaqnnLayer::Full { units: choose(&self.units, rng) }
         } else {
             self.layer(input.height.min(input.width), trunk.first().copied(), rng)
         };
@@ -101,21 +97,13 @@ impl MetaqnnSpace {
         for _ in 0..TRIES {
             let cut = rng.random_range(0..=head.len() as u32) as usize;
             let resume = rng.random_range(0..=tail.len() as u32) as usize;
-            let rate = if rng.random_bool(0.5) {
-                a.learning_rate
-            } else {
-                b.learning_rate
-            };
+            let rate = if rng.random_bool(0.5) { a.learning_rate } else { b.learning_rate };
             let child = self.close([&head[..cut], &tail[resume..]].concat(), average, rate, input);
             if self.contains(&child, input).is_ok() {
                 return child;
             }
         }
-        if self.contains(a, input).is_ok() {
-            a.clone()
-        } else {
-            self.sample(input, rng)
-        }
+        if self.contains(a, input).is_ok() { a.clone() } else { self.sample(input, rng) }
     }
 }
 

@@ -22,18 +22,12 @@ impl Graph {
             nodes.ok_or_else(|| format!("0 or 1, n·(n - 1)/2 + 1 times for 2 to {MOST_NODES} nodes"))?;
         let from = |to: usize| (1..to).filter(move |j| bits[(to - 1) * (to - 2) / 2 + j - 1] == 1);
         let taken = |node: usize| (node + 1..=nodes).any(|to| from(to).any(|j| j == node));
-        let active: Vec<usize> = (1..=nodes)
-            .filter(|&i| from(i).next().is_some() || taken(i))
-            .collect();
+        let active: Vec<usize> = (1..=nodes).filter(|&i| from(i).next().is_some() || taken(i)).collect();
         if active.is_empty() {
             return Ok(None);
         }
-        let place = |node: usize| {
-            1 + active
-                .iter()
-                .position(|&a| a == node)
-                .expect("connected nodes are active")
-        };
+        let place =
+            |node: usize| 1 + active.iter().position(|&a| a == node).expect("connected nodes are active");
         let mut inputs = vec![vec![]];
         for &node in &active {
             let before: Vec<usize> = from(node).map(place).collect();
@@ -67,28 +61,13 @@ impl Graph {
     /// Adds the phase behind the newest node of `plan`, which has the phase's `channels` already.
     pub(super) fn plan(&self, name: &str, channels: u32, plan: &mut Plan) -> Result<(), GenomeError> {
         let (in_channels, out_channels) = (channels, channels);
-        let conv = Layer::Conv {
-            in_channels,
-            out_channels,
-            kernel: 3,
-            stride: 1,
-            padding: 1,
-            bias: false,
-        };
+        let conv = Layer::Conv { in_channels, out_channels, kernel: 3, stride: 1, padding: 1, bias: false };
         let mut outputs = vec![plan.last()];
         for (i, inputs) in self.inputs.iter().enumerate().skip(1) {
             let end = i > self.nodes();
-            let node = if end {
-                name.to_owned()
-            } else {
-                format!("{name}.node{i}")
-            };
+            let node = if end { name.to_owned() } else { format!("{name}.node{i}") };
             let joined = join(&node, inputs, &outputs, channels, plan)?;
-            let input = if end {
-                joined
-            } else {
-                plan.join(format!("{node}.conv"), conv, vec![joined])?
-            };
+            let input = if end { joined } else { plan.join(format!("{node}.conv"), conv, vec![joined])? };
             plan.join(format!("{node}.norm"), Layer::BatchNorm { channels }, vec![input])?;
             outputs.push(plan.push(format!("{node}.relu"), Layer::Relu)?);
         }
@@ -154,26 +133,10 @@ mod tests {
     #[test]
     fn bits_become_a_repaired_graph() {
         let table = [
-            (
-                [1, 0, 1, 0, 0, 1, 0],
-                "[[], [0], [1], [2], [3], [4]]",
-                "a chain of four",
-            ),
-            (
-                [0, 1, 0, 0, 0, 0, 1],
-                "[[], [0], [1], [0, 2]]",
-                "nodes 2 and 4 are left out",
-            ),
-            (
-                [1, 1, 0, 1, 0, 0, 0],
-                "[[], [0], [1], [1], [1], [2, 3, 4]]",
-                "one node to three",
-            ),
-            (
-                [0, 0, 0, 1, 1, 1, 0],
-                "[[], [0], [0], [0], [1, 2, 3], [4]]",
-                "three nodes to one",
-            ),
+            ([1, 0, 1, 0, 0, 1, 0], "[[], [0], [1], [2], [3], [4]]", "a chain of four"),
+            ([0, 1, 0, 0, 0, 0, 1], "[[], [0], [1], [0, 2]]", "nodes 2 and 4 are left out"),
+            ([1, 1, 0, 1, 0, 0, 0], "[[], [0], [1], [1], [1], [2, 3, 4]]", "one node to three"),
+            ([0, 0, 0, 1, 1, 1, 0], "[[], [0], [0], [0], [1, 2, 3], [4]]", "three nodes to one"),
         ];
         for (bits, expected, why) in table {
             assert_eq!(format!("{:?}", inputs(&bits)), expected, "{why}");
@@ -197,20 +160,11 @@ mod tests {
     fn the_order_of_nodes_does_not_matter() {
         let canonical = |bits: &[u8]| Graph::decode(bits).unwrap().unwrap().canonical();
         // Node 1 to 2, node 1 to 3, node 2 to 4, against node 1 to 2, node 1 to 3, node 3 to 4.
-        assert_eq!(
-            canonical(&[1, 1, 0, 0, 1, 0, 0]),
-            canonical(&[1, 1, 0, 0, 0, 1, 0])
-        );
+        assert_eq!(canonical(&[1, 1, 0, 0, 1, 0, 0]), canonical(&[1, 1, 0, 0, 0, 1, 0]));
         // Two nodes in a chain, wherever they stand, and in a phase of three nodes, too.
-        assert_eq!(
-            canonical(&[1, 0, 0, 0, 0, 0, 0]),
-            canonical(&[0, 0, 0, 0, 0, 1, 0])
-        );
+        assert_eq!(canonical(&[1, 0, 0, 0, 0, 0, 0]), canonical(&[0, 0, 0, 0, 0, 1, 0]));
         assert_eq!(canonical(&[1, 0, 0, 0, 0, 0, 0]), canonical(&[0, 0, 1, 0]));
-        assert_ne!(
-            canonical(&[1, 0, 0, 0, 0, 0, 0]),
-            canonical(&[1, 0, 0, 0, 0, 0, 1])
-        );
+        assert_ne!(canonical(&[1, 0, 0, 0, 0, 0, 0]), canonical(&[1, 0, 0, 0, 0, 0, 1]));
         // A fork is not the same as a join.
         assert_ne!(canonical(&[1, 1, 0, 0]), canonical(&[0, 1, 1, 0]));
     }

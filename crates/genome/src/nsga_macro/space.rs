@@ -25,25 +25,14 @@ pub struct NsgaMacroSpace {
 /// Three phases of four nodes, with the 24 filters that A4NN's recorded FLOPs imply.
 impl Default for NsgaMacroSpace {
     fn default() -> Self {
-        Self {
-            phases: 3,
-            nodes: 4,
-            channels: 24,
-            max_parameters: None,
-            max_flops: None,
-        }
+        Self { phases: 3, nodes: 4, channels: 24, max_parameters: None, max_flops: None }
     }
 }
 
 impl NsgaMacroSpace {
     pub(crate) fn check(&self) -> Result<(), SettingError> {
         let phases = (1..=MOST_PHASES).contains(&self.phases);
-        SettingError::unless(
-            phases,
-            "space.phases",
-            &self.phases,
-            &format!("1 to {MOST_PHASES}"),
-        )?;
+        SettingError::unless(phases, "space.phases", &self.phases, &format!("1 to {MOST_PHASES}"))?;
         let nodes = (2..=MOST_NODES).contains(&self.nodes);
         SettingError::unless(nodes, "space.nodes", &self.nodes, &format!("2 to {MOST_NODES}"))?;
         let channels = (1..=4096).contains(&self.channels);
@@ -59,28 +48,16 @@ impl NsgaMacroSpace {
     pub(crate) fn contains(&self, genome: &NsgaMacro, input: Input) -> Result<(), GenomeError> {
         let cost = genome.plan(input)?.cost();
         if genome.phases.len() != self.phases {
-            return Err(GenomeError::gene(
-                "number of phases",
-                &genome.phases.len(),
-                self.phases.to_string(),
-            ));
+            return Err(GenomeError::gene("number of phases", &genome.phases.len(), self.phases.to_string()));
         }
         if let Some(bits) = genome.phases.iter().find(|bits| bits.len() != self.bits()) {
             let allowed = format!("{} for {} nodes", self.bits(), self.nodes);
             return Err(GenomeError::gene("number of bits", &bits.len(), allowed));
         }
         if genome.channels != self.channels {
-            return Err(GenomeError::gene(
-                "channels",
-                &genome.channels,
-                self.channels.to_string(),
-            ));
+            return Err(GenomeError::gene("channels", &genome.channels, self.channels.to_string()));
         }
-        Limits {
-            parameters: self.max_parameters,
-            flops: self.max_flops,
-        }
-        .check(cost)
+        Limits { parameters: self.max_parameters, flops: self.max_flops }.check(cost)
     }
 
     /// A network of a single phase of two nodes, and Ok only if all phases together would fit `input`, too.
@@ -96,21 +73,14 @@ impl NsgaMacroSpace {
 
     /// No connection at all.
     fn blank(&self) -> NsgaMacro {
-        NsgaMacro {
-            phases: vec![vec![0; self.bits()]; self.phases],
-            channels: self.channels,
-        }
+        NsgaMacro { phases: vec![vec![0; self.bits()]; self.phases], channels: self.channels }
     }
 
     /// Random bits; the smallest network if the limits leave too few to be found by chance.
     pub(crate) fn sample(&self, input: Input, rng: &mut impl Rng) -> NsgaMacro {
         for _ in 0..TRIES {
             let mut genome = self.blank();
-            genome
-                .phases
-                .iter_mut()
-                .flatten()
-                .for_each(|bit| *bit = u8::from(rng.random_bool(0.5)));
+            genome.phases.iter_mut().flatten().for_each(|bit| *bit = u8::from(rng.random_bool(0.5)));
             if self.accepts(&genome, input) {
                 return genome;
             }
@@ -150,24 +120,14 @@ impl NsgaMacroSpace {
     ) -> NsgaMacro {
         let bits = (self.phases * self.bits()) as u32;
         for _ in 0..TRIES {
-            let (one, two) = (
-                rng.random_range(0..bits) as usize,
-                rng.random_range(0..bits) as usize,
-            );
+            let (one, two) = (rng.random_range(0..bits) as usize, rng.random_range(0..bits) as usize);
             let mut child = a.clone();
             let pairs = child.phases.iter_mut().flatten().zip(b.phases.iter().flatten());
-            pairs
-                .skip(one.min(two))
-                .take(one.abs_diff(two) + 1)
-                .for_each(|(bit, other)| *bit = *other);
+            pairs.skip(one.min(two)).take(one.abs_diff(two) + 1).for_each(|(bit, other)| *bit = *other);
             if self.accepts(&child, input) {
                 return child;
             }
         }
-        if self.contains(a, input).is_ok() {
-            a.clone()
-        } else {
-            self.sample(input, rng)
-        }
+        if self.contains(a, input).is_ok() { a.clone() } else { self.sample(input, rng) }
     }
 }

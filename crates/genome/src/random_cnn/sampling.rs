@@ -11,11 +11,8 @@ impl RandomCnnSpace {
     /// A network that fits `input` if any does: the narrowest blocks, with the largest steps, with and without a pool,
     /// as few as the limits on its size allow. The error is that of the smallest one.
     pub(crate) fn smallest(&self, input: Input) -> Result<RandomCnn, GenomeError> {
-        let pool = self.pools.first().map(|&kernel| Pool {
-            kind: PoolKind::Max,
-            kernel,
-            stride: POOL_STRIDE,
-        });
+        let pool =
+            self.pools.first().map(|&kernel| Pool { kind: PoolKind::Max, kernel, stride: POOL_STRIDE });
         let mut last = None;
         for blocks in self.blocks[0]..=self.blocks[1] {
             for pool in [None, pool] {
@@ -23,9 +20,7 @@ impl RandomCnnSpace {
                 match self.contains(&genome, input) {
                     Ok(()) => return Ok(genome),
                     Err(error) => {
-                        last = last
-                            .filter(|e| matches!(e, GenomeError::Limit { .. }))
-                            .or(Some(error));
+                        last = last.filter(|e| matches!(e, GenomeError::Limit { .. })).or(Some(error));
                     }
                 }
             }
@@ -45,10 +40,7 @@ impl RandomCnnSpace {
             batch_norm: self.batch_norm[0],
             pool,
         };
-        let dense = Dense {
-            units: least(&self.units),
-            dropout: self.dropout[0],
-        };
+        let dense = Dense { units: least(&self.units), dropout: self.dropout[0] };
         RandomCnn {
             blocks: vec![block; blocks],
             dense: vec![dense; self.dense[0] as usize],
@@ -67,17 +59,14 @@ impl RandomCnnSpace {
                 return genome;
             }
         }
-        self.smallest(input)
-            .unwrap_or_else(|_| self.narrow(self.blocks[0] as usize, None))
+        self.smallest(input).unwrap_or_else(|_| self.narrow(self.blocks[0] as usize, None))
     }
 
     fn draw(&self, input: Input, rng: &mut impl Rng) -> RandomCnn {
         let mut side = input.height.min(input.width);
         let blocks = between(self.blocks, rng);
         let blocks = (0..blocks).map(|_| self.block(&mut side, rng)).collect();
-        let dense = (0..between(self.dense, rng))
-            .map(|_| self.dense_layer(rng))
-            .collect();
+        let dense = (0..between(self.dense, rng)).map(|_| self.dense_layer(rng)).collect();
         RandomCnn {
             blocks,
             dense,
@@ -91,20 +80,8 @@ impl RandomCnnSpace {
     /// A block for a map of `side`, which becomes the side of what the block puts out. Kernels and pools that do not
     /// fit are not drawn.
     pub(super) fn block(&self, side: &mut u32, rng: &mut impl Rng) -> Block {
-        let fitting: Vec<u32> = self
-            .kernels
-            .iter()
-            .copied()
-            .filter(|k| k / 2 * 2 + *side >= *k)
-            .collect();
-        let kernel = choose(
-            if fitting.is_empty() {
-                &self.kernels
-            } else {
-                &fitting
-            },
-            rng,
-        );
+        let fitting: Vec<u32> = self.kernels.iter().copied().filter(|k| k / 2 * 2 + *side >= *k).collect();
+        let kernel = choose(if fitting.is_empty() { &self.kernels } else { &fitting }, rng);
         let least = kernel.saturating_sub(*side).div_ceil(2).min(kernel / 2);
         let padding = between([least, kernel / 2], rng);
         let stride = choose(&self.strides, rng);
@@ -114,14 +91,7 @@ impl RandomCnnSpace {
             *side = (*side - pool.kernel) / pool.stride + 1;
         }
         let batch_norm = choose(&self.batch_norm, rng);
-        Block {
-            filters: choose(&self.filters, rng),
-            kernel,
-            stride,
-            padding,
-            batch_norm,
-            pool,
-        }
+        Block { filters: choose(&self.filters, rng), kernel, stride, padding, batch_norm, pool }
     }
 
     /// No pool half of the time, else one that fits a map of `side`.
@@ -132,17 +102,10 @@ impl RandomCnnSpace {
         }
         let kind = choose(&[PoolKind::Max, PoolKind::Average], rng);
         let kernel = choose(&fitting, rng);
-        Some(Pool {
-            kind,
-            kernel,
-            stride: POOL_STRIDE,
-        })
+        Some(Pool { kind, kernel, stride: POOL_STRIDE })
     }
 
     pub(super) fn dense_layer(&self, rng: &mut impl Rng) -> Dense {
-        Dense {
-            units: choose(&self.units, rng),
-            dropout: uniform(self.dropout, rng),
-        }
+        Dense { units: choose(&self.units, rng), dropout: uniform(self.dropout, rng) }
     }
 }

@@ -80,12 +80,7 @@ impl RandomCnnSpace {
         let pools = self.pools.iter().all(|n| (1..=1024).contains(n));
         SettingError::unless(pools, "space.pools", &self.pools, "numbers from 1 to 1024")?;
         let norm = &self.batch_norm;
-        SettingError::unless(
-            !norm.is_empty(),
-            "space.batch_norm",
-            norm,
-            "[true], [false] or both",
-        )?;
+        SettingError::unless(!norm.is_empty(), "space.batch_norm", norm, "[true], [false] or both")?;
         check_count("space.dense", self.dense, 0)?;
         check_list("space.units", &self.units, 1 << 20)?;
         check_list("space.batch_size", &self.batch_size, 1 << 20)?;
@@ -103,21 +98,13 @@ impl RandomCnnSpace {
     pub(crate) fn contains(&self, genome: &RandomCnn, input: Input) -> Result<(), GenomeError> {
         let cost = genome.plan(input)?.cost();
         self.genes_contain(genome)?;
-        Limits {
-            parameters: Some(self.max_parameters),
-            flops: Some(self.max_flops),
-        }
-        .check(cost)
+        Limits { parameters: Some(self.max_parameters), flops: Some(self.max_flops) }.check(cost)
     }
 
     /// Ok if each gene is one that the space may draw.
     fn genes_contain(&self, genome: &RandomCnn) -> Result<(), GenomeError> {
         let count = |gene: &str, n: usize, [low, high]: [u32; 2]| {
-            within(
-                format!("number of {gene}"),
-                n as f64,
-                [f64::from(low), f64::from(high)],
-            )
+            within(format!("number of {gene}"), n as f64, [f64::from(low), f64::from(high)])
         };
         count("blocks", genome.blocks.len(), self.blocks)?;
         count("dense", genome.dense.len(), self.dense)?;
@@ -138,11 +125,7 @@ impl RandomCnnSpace {
         one_of(format!("blocks[{i}].filters"), block.filters, &self.filters)?;
         one_of(format!("blocks[{i}].kernel"), block.kernel, &self.kernels)?;
         one_of(format!("blocks[{i}].stride"), block.stride, &self.strides)?;
-        one_of(
-            format!("blocks[{i}].batch_norm"),
-            block.batch_norm,
-            &self.batch_norm,
-        )?;
+        one_of(format!("blocks[{i}].batch_norm"), block.batch_norm, &self.batch_norm)?;
         if let Some(Pool { kernel, stride, .. }) = block.pool {
             one_of(format!("blocks[{i}].pool.kernel"), kernel, &self.pools)?;
             one_of(format!("blocks[{i}].pool.stride"), stride, &[POOL_STRIDE])?;
@@ -159,12 +142,7 @@ fn check_count(key: &str, count: [u32; 2], least: u32) -> Result<(), SettingErro
 
 fn check_list(key: &str, values: &[u32], most: u32) -> Result<(), SettingError> {
     let good = !values.is_empty() && values.iter().all(|n| (1..=most).contains(n));
-    SettingError::unless(
-        good,
-        key,
-        &values,
-        &format!("at least one number from 1 to {most}"),
-    )
+    SettingError::unless(good, key, &values, &format!("at least one number from 1 to {most}"))
 }
 
 fn check_share(key: &str, range: [f64; 2]) -> Result<(), SettingError> {

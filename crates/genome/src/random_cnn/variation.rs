@@ -56,9 +56,7 @@ impl RandomCnnSpace {
         let layers = child.dense.len() as u32;
         let add = rng.random_range(0..3) == 0;
         if add || layers == 0 {
-            child
-                .dense
-                .insert(between([0, layers], rng) as usize, self.dense_layer(rng));
+            child.dense.insert(between([0, layers], rng) as usize, self.dense_layer(rng));
             return;
         }
         let index = rng.random_range(0..layers) as usize;
@@ -103,10 +101,6 @@ impl RandomCnnSpace {
                 return child;
             }
         }
-        if self.contains(a, input).is_ok() {
-            a.clone()
-        } else {
-            self.sample(input, rng)
-        }
+        if self.contains(a, input).is_ok() { a.clone() } else { self.sample(input, rng) }
     }
 }

@@ -13,12 +13,7 @@ pub fn architectures<const N: usize>(name: &str, columns: [&str; N]) -> Option<V
     }
     let mut reader = csv::Reader::from_path(&file).expect("the file can be read");
     let headers = reader.headers().expect("the file has headers").clone();
-    let places = columns.map(|c| {
-        headers
-            .iter()
-            .position(|h| h == c)
-            .expect("the file has the column")
-    });
+    let places = columns.map(|c| headers.iter().position(|h| h == c).expect("the file has the column"));
     let rows = reader.records().map(|row| {
         let row = row.expect("the file is CSV");
         places.map(|place| row[place].to_owned())

@@ -1,22 +1,22 @@
 //! What a curve looks like after m observations.
 
+use super::scale;
 use crate::Observation;
 
-use super::scale;
-
 /// Most features a curve has.
-pub(super) const MOST: usize = 6;
-/// Features that need the validation accuracy alone.
-pub(super) const PLAIN: usize = 3;
+pub(super) const MOST: usize = 7;
+/// The first of them need the validation accuracy alone.
+pub(super) const PLAIN: usize = 4;
 
 /// Features of a curve, on the scale u.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Features {
     /// u of the best validation accuracy so far: the level that the growth to the end is added to.
     pub level: f64,
-    /// The `PLAIN` ones first; those of the training accuracy after them.
+    /// Level, growth since half of the points, how far the median of the last three lies below the level, slope
+    /// of the last five; then training accuracy, its growth since half, and itself in units of 20 points.
     pub values: [f64; MOST],
-    /// Whether the curve has training accuracies at every point.
+    /// Whether the curve has a training accuracy at every point.
     pub trained: bool,
 }
 
@@ -24,21 +24,23 @@ impl Features {
     /// From a curve of at least one point.
     pub(super) fn of(curve: &[Observation]) -> Self {
         let half = &curve[..(curve.len() / 2).max(1)];
-        let best = |points: &[Observation]| points.iter().map(|o| o.val_acc).fold(f64::NEG_INFINITY, f64::max);
         let level = scale::to(best(curve));
         let growth = level - scale::to(best(half));
         let lag = level - scale::to(middle(&curve[curve.len().saturating_sub(3)..]));
-        let mut values = [level, growth, lag, 0.0, 0.0, 0.0];
+        let mut values = [level, growth, lag, slope(curve), 0.0, 0.0, 0.0];
         let trained = curve.iter().all(|o| o.train_acc.is_some());
-        if trained {
-            let at = |o: &Observation| scale::to(o.train_acc.unwrap_or(0.0));
-            let now = at(&curve[curve.len() - 1]);
-            values[3] = now;
-            values[4] = now - at(&half[half.len() - 1]);
-            values[5] = curve.iter().map(at).sum::<f64>() / curve.len() as f64;
+        if let (Some(now), Some(then)) = (curve[curve.len() - 1].train_acc, half[half.len() - 1].train_acc) {
+            values[4] = scale::to(now);
+            values[5] = values[4] - scale::to(then);
+            values[6] = now / 20.0;
         }
         Self { level, values, trained }
     }
+}
+
+/// The best validation accuracy.
+pub(super) fn best(points: &[Observation]) -> f64 {
+    points.iter().map(|o| o.val_acc).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// Median of the validation accuracies of one to three points.
@@ -47,4 +49,61 @@ fn middle(points: &[Observation]) -> f64 {
     values.sort_by(f64::total_cmp);
     let half = values.len() / 2;
     if values.len() % 2 == 1 { values[half] } else { f64::midpoint(values[half - 1], values[half]) }
+}
+
+/// Least-squares slope of the last five points, in tenths of u per point; 0 for one point.
+fn slope(curve: &[Observation]) -> f64 {
+    let recent = &curve[curve.len().saturating_sub(5)..];
+    let middle = (recent.len() as f64 - 1.0) / 2.0;
+    let (mut up, mut down) = (0.0, 0.0);
+    for (i, o) in recent.iter().enumerate() {
+        let t = i as f64 - middle;
+        up += t * scale::to(o.val_acc);
+        down += t * t;
+    }
+    if down > 0.0 { 10.0 * up / down } else { 0.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_of_small_curves() {
+        let u = scale::to;
+        let table: [(&[f64], [f64; PLAIN], &str); 4] = [
+            (&[50.0], [u(50.0), 0.0, 0.0, 0.0], "one point has only a level"),
+            (
+                &[50.0, 75.0],
+                [u(75.0), u(75.0) - u(50.0), u(75.0) - u(62.5), 10.0 * (u(75.0) - u(50.0))],
+                "rising",
+            ),
+            (
+                &[75.0, 50.0],
+                [u(75.0), 0.0, u(75.0) - u(62.5), 10.0 * (u(50.0) - u(75.0))],
+                "the level does not fall",
+            ),
+            (&[60.0, 60.0, 60.0, 60.0], [u(60.0), 0.0, 0.0, 0.0], "flat"),
+        ];
+        for (accuracies, expected, why) in table {
+            let curve: Vec<_> =
+                accuracies.iter().enumerate().map(|(i, &a)| Observation::new(i as f64 + 1.0, a)).collect();
+            let features = Features::of(&curve);
+            assert!(!features.trained, "{why}");
+            for (found, expected) in features.values.iter().zip(expected) {
+                assert!(
+                    (found - expected).abs() < 1e-9,
+                    "{why}: {:?}, expected {expected:?}",
+                    features.values
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn training_accuracy_counts_only_where_every_point_has_it() {
+        let point = |epoch, train_acc| Observation { train_acc, ..Observation::new(epoch, 50.0) };
+        assert!(Features::of(&[point(1.0, Some(60.0)), point(2.0, Some(80.0))]).trained);
+        assert!(!Features::of(&[point(1.0, None), point(2.0, Some(80.0))]).trained);
+    }
 }

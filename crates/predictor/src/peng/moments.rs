@@ -5,22 +5,22 @@ use serde::{Deserialize, Serialize};
 
 use super::features::MOST;
 
-/// Features and the growth that is regressed on them.
+/// The features and the growth that is regressed on them.
 const WIDTH: usize = MOST + 1;
 
-/// Weighted mean and scatter matrix of (features, growth), updated in place (Welford; West, CACM 22, 1979).
+/// Weighted mean and scatter matrix of (features, growth), updated in place (West, CACM 22, 1979).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Moments {
     /// Sum of the weights.
     pub n: f64,
     mean: [f64; WIDTH],
     /// Lower triangle by rows.
-    scatter: [f64; WIDTH * (WIDTH + 1) / 2],
+    scatter: Vec<f64>,
 }
 
 impl Default for Moments {
     fn default() -> Self {
-        Self { n: 0.0, mean: [0.0; WIDTH], scatter: [0.0; WIDTH * (WIDTH + 1) / 2] }
+        Self { n: 0.0, mean: [0.0; WIDTH], scatter: vec![0.0; WIDTH * (WIDTH + 1) / 2] }
     }
 }
 
@@ -49,5 +49,26 @@ impl Moments {
     pub(super) fn scatter(&self, i: usize, j: usize) -> f64 {
         let (i, j) = (i.max(j), i.min(j));
         self.scatter[i * (i + 1) / 2 + j]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn means_and_scatter_are_those_of_two_passes() {
+        let rows = [(1.0, 4.0, 1.0), (2.0, -1.0, 1.0), (5.0, 3.0, 0.25)];
+        let mut moments = Moments::default();
+        for (feature, growth, weight) in rows {
+            moments.add(&[feature; MOST], growth, weight);
+        }
+        let total = 2.25;
+        let mean = |f: &dyn Fn(&(f64, f64, f64)) -> f64| rows.iter().map(|r| r.2 * f(r)).sum::<f64>() / total;
+        let (a, b) = (mean(&|r| r.0), mean(&|r| r.1));
+        let scatter = total * mean(&|r| (r.0 - a) * (r.1 - b));
+        assert!((moments.mean(0) - a).abs() < 1e-12 && (moments.mean(MOST) - b).abs() < 1e-12);
+        assert!((moments.scatter(3, MOST) - scatter).abs() < 1e-12);
+        assert!((moments.n - total).abs() < 1e-12);
     }
 }

@@ -1,4 +1,8 @@
 //! Reads the recorded curves of `../shared/curves`, where that folder exists.
+#![cfg_attr(
+    not(rust_analyzer),
+    allow(dead_code, clippy::allow_attributes, reason = "each test and example uses a part of it")
+)]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -67,15 +71,8 @@ fn costs(name: &str) -> Vec<f64> {
     let Ok(mut reader) = csv::Reader::from_path(folder.join(format!("{name}.archs.csv"))) else {
         return vec![];
     };
-    let Some(at) = reader
-        .headers()
-        .ok()
-        .and_then(|h| h.iter().position(|h| h == "mflops"))
-    else {
+    let Some(at) = reader.headers().ok().and_then(|h| h.iter().position(|h| h == "mflops")) else {
         return vec![];
     };
-    reader
-        .records()
-        .filter_map(|r| r.ok()?.get(at)?.parse().ok())
-        .collect()
+    reader.records().filter_map(|r| r.ok()?.get(at)?.parse().ok()).collect()
 }

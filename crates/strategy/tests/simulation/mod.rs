@@ -6,12 +6,7 @@ use genome::{Genome, GenomeHash, Input, Space};
 use strategy::{Evaluated, Evaluation, Proposal, Search, Strategy};
 
 /// Colour images, small.
-pub const INPUT: Input = Input {
-    channels: 3,
-    height: 32,
-    width: 32,
-    classes: 10,
-};
+pub const INPUT: Input = Input { channels: 3, height: 32, width: 32, classes: 10 };
 
 /// A strategy from the text of a `[strategy]` table.
 pub fn strategy(text: &str) -> Strategy {
@@ -37,17 +32,8 @@ pub struct Simulation<'a> {
 
 impl<'a> Simulation<'a> {
     pub fn new(strategy: &'a Strategy, space: &'a Space, budget: usize) -> Self {
-        let search = Search {
-            space,
-            input: INPUT,
-            budget,
-        };
-        Self {
-            strategy,
-            search,
-            population: vec![],
-            known: HashSet::new(),
-        }
+        let search = Search { space, input: INPUT, budget };
+        Self { strategy, search, population: vec![], known: HashSet::new() }
     }
 
     /// What the strategy would add now.

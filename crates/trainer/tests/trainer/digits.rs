@@ -44,8 +44,5 @@ pub fn curve(session: &mut Session) -> Vec<Measurement> {
 
 /// All but the time that it took.
 pub fn plain(measured: Measurement) -> Measurement {
-    Measurement {
-        seconds: 0.0,
-        ..measured
-    }
+    Measurement { seconds: 0.0, ..measured }
 }

@@ -10,18 +10,8 @@ use trainer::{Advance, Device, DeviceData, Job, Session};
 
 /// A few images, so that a network can be trained for one batch.
 fn data(input: Input) -> DeviceData {
-    let Input {
-        channels,
-        height,
-        width,
-        classes,
-    } = input;
-    let shape = Shape {
-        channels,
-        height,
-        width,
-        classes,
-    };
+    let Input { channels, height, width, classes } = input;
+    let shape = Shape { channels, height, width, classes };
     let part = || Part {
         pixels: (0..8 * shape.image_len()).map(|i| (i * 37 % 251) as u8).collect(),
         labels: (0..8).map(|i| i % classes as u16).collect(),
@@ -46,10 +36,7 @@ fn compare(count: usize) {
         width: side,
         classes,
     });
-    let recipe = Recipe {
-        drop_path: 0.2,
-        ..Recipe::default()
-    };
+    let recipe = Recipe { drop_path: 0.2, ..Recipe::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let mut kinds = 0;
     for kind in Space::KINDS {
@@ -61,13 +48,7 @@ fn compare(count: usize) {
         for index in 0..count {
             let input = inputs[index % 2];
             let genome = space.sample(input, &mut rng);
-            let job = Job {
-                genome: &genome,
-                recipe: &recipe,
-                seed: 1,
-                max_epochs: 1.0,
-                interval: 1.0,
-            };
+            let job = Job { genome: &genome, recipe: &recipe, seed: 1, max_epochs: 1.0, interval: 1.0 };
             let mut session = Session::start(&job, data(input)).unwrap();
             let promised = genome.cost(input).unwrap().parameters;
             assert_eq!(session.parameters(), promised, "{genome}");
@@ -88,7 +69,7 @@ fn parameters_are_what_genomes_promise() {
     compare(12);
 }
 
-/// A minute in release: `cargo nextest run --release -p peng-trainer --run-ignored only`.
+/// Five minutes in release: `cargo nextest run --release -p peng-trainer --run-ignored only`.
 #[test]
 #[ignore = "long"]
 fn parameters_of_a_thousand_genomes_of_each_space() {

@@ -1,0 +1,73 @@
+//! Whether networks that end well are predicted better or worse than those that end badly.
+//!
+//! The regressions of a step know one variance for all. Each completed curve was predicted before it was learned
+//! from, and how its squared errors went with the predicted level is remembered over all steps: in some searches
+//! the good ones are surer, in others the bad ones are.
+
+use serde::{Deserialize, Serialize};
+
+/// Evidence of this many squared deviations speaks for even variance.
+const PRIOR: f64 = 20.0;
+/// What the errors of one curve count together; they are far from independent.
+const PER_CURVE: f64 = 4.0;
+
+/// Mean and scatter of the final accuracies (in u), and the regression of squared errors on the level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Variance {
+    n: f64,
+    mean: f64,
+    scatter: f64,
+    levels: f64,
+    products: f64,
+}
+
+impl Variance {
+    /// Takes in a completed curve's end.
+    pub(super) fn add_end(&mut self, end: f64, weight: f64) {
+        self.n += weight;
+        let off = end - self.mean;
+        self.mean += weight / self.n * off;
+        self.scatter += weight * off * (end - self.mean);
+    }
+
+    /// Takes in one of the `of` errors of a completed curve, in units of what was expected.
+    pub(super) fn add_error(&mut self, predicted: f64, squared: f64, of: usize, weight: f64) {
+        let share = PER_CURVE * weight / of as f64;
+        let level = self.level(predicted);
+        // One wild error would say more about a slope than all others.
+        self.levels += share * level * level;
+        self.products += share * level * (squared.min(6.0) - 1.0);
+    }
+
+    /// Factor of the scale for a network predicted to end at this u.
+    pub(super) fn factor(&self, predicted: f64) -> f64 {
+        let slope = self.products / (self.levels + PRIOR);
+        (slope * self.level(predicted) / 2.0).clamp(-0.75, 0.75).exp()
+    }
+
+    /// In standard deviations of the ends, from -2 to 2.
+    fn level(&self, predicted: f64) -> f64 {
+        let sd = if self.n > 0.0 { (self.scatter / self.n).sqrt() } else { 0.0 };
+        ((predicted - self.mean) / (sd + 0.05)).clamp(-2.0, 2.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_factor_follows_where_errors_were_large() {
+        let mut variance = Variance::default();
+        for i in 0..40 {
+            variance.add_end(f64::from(i % 5), 1.0);
+        }
+        assert!((variance.factor(4.0) - 1.0).abs() < 1e-12, "nothing is known yet");
+        for _ in 0..40 {
+            variance.add_error(0.0, 3.0, 1, 1.0);
+            variance.add_error(4.0, 0.2, 1, 1.0);
+        }
+        assert!(variance.factor(0.0) > 1.3 && variance.factor(4.0) < 0.8, "{variance:?}");
+        assert!((0.4..2.2).contains(&variance.factor(-1e9)), "bounded");
+    }
+}
