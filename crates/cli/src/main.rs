@@ -4,6 +4,7 @@ mod curve;
 mod db;
 mod job;
 mod output;
+mod predict;
 mod report;
 mod search;
 mod watch;
@@ -45,6 +46,8 @@ enum Noun {
     /// Learning curves: import, replay engines on them, export
     #[command(subcommand)]
     Curve(curve::Command),
+    /// Predictions and decisions for curves from a file or a pipe, without a database
+    Predict(predict::Predict),
 }
 
 /// How a command ended, as its exit code.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Noun::Worker(command) => worker::run(command, format),
         Noun::Report(command) => report::run(command, format),
         Noun::Curve(command) => curve::run(command, format),
+        Noun::Predict(args) => predict::run(&args, format),
     };
     match done {
         Ok(exit) => ExitCode::from(exit as u8),

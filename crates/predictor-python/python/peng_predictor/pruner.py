@@ -8,6 +8,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ._native import Assessment, Engine
 
+#: A pruned trial is not resumed, and does not win.
+FINAL = {"thaw": False, "tolerance": 0.0}
+
 
 class PengPruner(optuna.pruners.BasePruner):
     """Prunes a trial when its final accuracy is known well enough.
@@ -18,9 +21,13 @@ class PengPruner(optuna.pruners.BasePruner):
     0 for ``for epoch in range(25): trial.report(accuracy, epoch)``. ``unit``: of the reported accuracies, "percent" or
     "fraction". Further arguments are settings of the engine: ``keep``, ``risk``, ``startup``, ``warm_up``, ...
 
-    The default engine learns from the trials that ended before, the first of which it lets train to the end (``startup``). A
-    trial that reports NaN is pruned. With several processes each learns from the storage that they share, in the order in
-    which it sees trials end. Trials that were pruned count with the accuracy that was predicted for them.
+    The default engine learns from the trials that ended before, the first of which it lets train to the end
+    (``startup``). Two of its settings have another default here, for Optuna resumes no trial and a pruned one is never
+    the best of its study: ``thaw`` is False, so that no stop counts on being taken back, and ``tolerance`` is 0, so that
+    no trial is pruned because it is known to be good. The penguin-* engines do prune good trials once they are known.
+
+    A trial that reports NaN is pruned. With several processes each learns from the storage that they share, in the order
+    in which it sees trials end. Trials that were pruned count with the accuracy that was predicted for them.
     """
 
     def __init__(
@@ -36,7 +43,7 @@ class PengPruner(optuna.pruners.BasePruner):
         if unit not in ("percent", "fraction"):
             raise ValueError(f'unit is {unit!r}: expected "percent" or "fraction"')
         self._arguments = (engine, float(epochs), float(interval))
-        self._settings = settings
+        self._settings = {**FINAL, **settings}
         self._scale = 100.0 if unit == "fraction" else 1.0
         self._first_step = first_step
         self._engines: Dict[str, Tuple[Engine, set]] = {}
