@@ -242,8 +242,8 @@ impl Script {
         }
         session.program.close();
         let grace = self.exec.recipe.stop_grace;
-        if let Some(_) = session.program.wait(grace) {
-            self.find(CHECK, Verdict::Ok, "ends when its stdin ends")
+        if session.program.wait(grace).is_some() {
+            self.find(CHECK, Verdict::Ok, "ends when its stdin ends");
         } else {
             let text = format!(
                 "still ran {} s after its stdin had ended: it would outlive a dead worker",

@@ -20,6 +20,7 @@ pub enum Order {
 
 /// What to train.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the protocol")]
 pub struct Job {
     pub protocol: u32,
     pub job: i64,

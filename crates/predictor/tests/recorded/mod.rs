@@ -1,8 +1,5 @@
 //! Reads the recorded curves of `../shared/curves`, where that folder exists.
-#![cfg_attr(
-    not(rust_analyzer),
-    allow(dead_code, clippy::allow_attributes, reason = "each test and example uses a part of it")
-)]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test and example uses a part of it")]
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
