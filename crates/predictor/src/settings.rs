@@ -141,7 +141,7 @@ impl Default for Settings {
             audit: 0.05,
             keep: 0.10,
             risk: 0.01,
-            tolerance: 0.5,
+            tolerance: 0.0,
             warm_start: None,
             thaw: true,
             startup: None,

@@ -8,7 +8,6 @@
 use super::features::MOST;
 use super::moments::Moments;
 
-type Matrix = [[f64; MOST]; MOST];
 type Vector = [f64; MOST];
 
 const PENALTIES: [f64; 7] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
@@ -27,6 +26,7 @@ pub(super) struct Spread {
 }
 
 /// What one ridge regression says of the curve in question.
+#[derive(Clone, Copy)]
 struct Model {
     /// Generalised cross-validation error, a variance.
     error: f64,
@@ -37,106 +37,151 @@ struct Model {
 /// Predicts the growth of a curve from its first `count` features. The moments must hold at least 4 curves.
 pub(super) fn predict(moments: &Moments, features: &Vector, count: usize) -> Spread {
     let n = moments.n;
-    let sd: Vector = std::array::from_fn(|i| (moments.scatter(i, i) / n).sqrt() + SLACK);
-    let x: Vector = std::array::from_fn(|i| (features[i] - moments.mean(i)) / sd[i]);
-    let largest = ((n - 3.0) / 2.0).floor().max(1.0) as u32;
-    let mut models: Vec<(f64, Model)> = Vec::with_capacity(1 << count);
-    for subset in (0u32..1 << count).filter(|s| s.count_ones() <= largest) {
-        let model = ridge(moments, &x, &sd, subset);
-        models.push((-n / 2.0 * model.error.ln() - f64::from(subset.count_ones()), model));
+    let largest = ((n - 3.0) / 2.0).floor().max(1.0) as usize;
+    let problem = Problem::new(moments, features, count, largest);
+    let mut models = vec![Model { error: f64::INFINITY, mean: 0.0, variance: 0.0 }; 1 << count];
+    for penalty in PENALTIES {
+        problem.extend(&Subset::empty(penalty), &mut models);
     }
-    let top = models.iter().map(|m| m.0).fold(f64::NEG_INFINITY, f64::max);
-    let (mut total, mut mean) = (0.0, 0.0);
-    for (weight, model) in &mut models {
-        *weight = (*weight - top).exp();
-        total += *weight;
-        mean += *weight * model.mean;
-    }
-    mean /= total;
+    let sizes = (0u32..).map(u32::count_ones);
+    let admissible = models.iter().zip(sizes).filter(|(model, _)| model.error.is_finite());
+    let log = |(model, size): (&Model, u32)| -n / 2.0 * model.error.ln() - f64::from(size);
+    let weights: Vec<(f64, Model)> = admissible.map(|m| (log(m), *m.0)).collect();
+    let top = weights.iter().map(|m| m.0).fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<(f64, Model)> =
+        weights.into_iter().map(|(log, model)| ((log - top).exp(), model)).collect();
+    let total: f64 = weights.iter().map(|m| m.0).sum();
+    let mean = weights.iter().map(|(w, m)| w * m.mean).sum::<f64>() / total;
     let variance =
-        models.iter().map(|(w, m)| w * (m.variance + (m.mean - mean).powi(2))).sum::<f64>() / total;
+        weights.iter().map(|(w, m)| w * (m.variance + (m.mean - mean).powi(2))).sum::<f64>() / total;
     Spread { mean, scale: variance.sqrt().max(LEAST), freedom: (n - 2.0).max(3.0) }
 }
 
-/// The ridge regression on a subset of the standardised features, with the best penalty.
-fn ridge(moments: &Moments, x: &Vector, sd: &Vector, subset: u32) -> Model {
-    let mut chosen = [0; MOST];
-    let mut k = 0;
-    for i in (0..MOST).filter(|i| subset >> i & 1 == 1) {
-        chosen[k] = i;
-        k += 1;
-    }
-    let (mut gram, mut cross, mut point) = ([[0.0; MOST]; MOST], [0.0; MOST], [0.0; MOST]);
-    for a in 0..k {
-        let i = chosen[a];
-        point[a] = x[i];
-        cross[a] = moments.scatter(i, MOST) / sd[i];
-        for b in 0..=a {
-            gram[a][b] = moments.scatter(i, chosen[b]) / (sd[i] * sd[chosen[b]]);
+/// The regression of the growth on the standardised features, G = X'X and g = X'z.
+struct Problem {
+    n: f64,
+    count: usize,
+    largest: usize,
+    gram: [Vector; MOST],
+    cross: Vector,
+    /// The curve in question.
+    point: Vector,
+    growth: f64,
+    /// z'z.
+    squares: f64,
+}
+
+/// A subset of the features with the factor of G + penalty·I on it, L·L'. Every subset is reached by adding one
+/// feature to a smaller one, which adds one row to the inverse of L and one term to all that is wanted.
+#[derive(Clone, Copy)]
+struct Subset {
+    penalty: f64,
+    bits: usize,
+    size: usize,
+    chosen: [usize; MOST],
+    /// Rows of the inverse of L.
+    inverse: [Vector; MOST],
+    beta: Vector,
+    /// Trace of the inverse of G + penalty·I.
+    trace: f64,
+    /// g'beta, and what the prediction and the leverage of the point come to.
+    explained: f64,
+    predicted: f64,
+    leverage: f64,
+}
+
+impl Subset {
+    fn empty(penalty: f64) -> Self {
+        Self {
+            penalty,
+            bits: 0,
+            size: 0,
+            chosen: [0; MOST],
+            inverse: [[0.0; MOST]; MOST],
+            beta: [0.0; MOST],
+            trace: 0.0,
+            explained: 0.0,
+            predicted: 0.0,
+            leverage: 0.0,
         }
     }
-    let penalties = if k == 0 { &PENALTIES[..1] } else { &PENALTIES[..] };
-    let each = penalties.iter().map(|&penalty| solve(moments, &gram, &cross, &point, k, penalty));
-    let first = Model { error: f64::INFINITY, mean: moments.mean(MOST), variance: LEAST };
-    each.fold(first, |best, model| if model.error < best.error { model } else { best })
 }
 
-/// (G + penalty·I)·beta = g, and what follows from it.
-fn solve(moments: &Moments, gram: &Matrix, cross: &Vector, point: &Vector, k: usize, penalty: f64) -> Model {
-    let n = moments.n;
-    let l = cholesky(gram, penalty, k);
-    let (w, v) = (forward(&l, cross, 0, k), forward(&l, point, 0, k));
-    let beta = backward(&l, &w, k);
-    let mut inverse_trace = 0.0;
-    for j in 0..k {
-        let mut unit = [0.0; MOST];
-        unit[j] = 1.0;
-        inverse_trace += dot(&forward(&l, &unit, j, k), &forward(&l, &unit, j, k), k);
-    }
-    // |z - X·beta|² = z'z - g'beta - penalty·beta'beta.
-    let residual = moments.scatter(MOST, MOST) - dot(&w, &w, k) - penalty * dot(&beta, &beta, k);
-    let freedom = 1.0 + k as f64 - penalty * inverse_trace;
-    let error = (residual.max(0.0) / n / (1.0 - freedom / n).max(0.1).powi(2)).max(LEAST * LEAST);
-    Model {
-        error,
-        mean: moments.mean(MOST) + dot(&beta, point, k),
-        variance: error * (1.0 + 1.0 / n + dot(&v, &v, k)),
-    }
-}
-
-fn dot(a: &Vector, b: &Vector, k: usize) -> f64 {
-    a[..k].iter().zip(&b[..k]).map(|(a, b)| a * b).sum()
-}
-
-/// L of L·L' = G + penalty·I, whose diagonal is at least the root of the penalty.
-fn cholesky(gram: &Matrix, penalty: f64, k: usize) -> Matrix {
-    let mut l = [[0.0; MOST]; MOST];
-    for i in 0..k {
-        for j in 0..=i {
-            let sum = gram[i][j] - dot(&l[i], &l[j], j);
-            l[i][j] = if i == j { (sum + penalty).max(penalty).sqrt() } else { sum / l[j][j] };
+impl Problem {
+    fn new(moments: &Moments, features: &Vector, count: usize, largest: usize) -> Self {
+        let sd: Vector = std::array::from_fn(|i| (moments.scatter(i, i) / moments.n).sqrt() + SLACK);
+        let scatter = |i: usize, j: usize| moments.scatter(i, j) / (sd[i] * sd[j]);
+        Self {
+            n: moments.n,
+            count,
+            largest,
+            gram: std::array::from_fn(|i| std::array::from_fn(|j| scatter(i, j))),
+            cross: std::array::from_fn(|i| moments.scatter(i, MOST) / sd[i]),
+            point: std::array::from_fn(|i| (features[i] - moments.mean(i)) / sd[i]),
+            growth: moments.mean(MOST),
+            squares: moments.scatter(MOST, MOST),
         }
     }
-    l
-}
 
-/// L·w = g, where g is 0 before `from`.
-fn forward(l: &Matrix, g: &Vector, from: usize, k: usize) -> Vector {
-    let mut w = [0.0; MOST];
-    for i in from..k {
-        w[i] = (g[i] - dot(&l[i], &w, i)) / l[i][i];
+    /// Enters the model of a subset where it is better than with another penalty, then those of all larger
+    /// subsets whose further features come after its last.
+    fn extend(&self, subset: &Subset, models: &mut [Model]) {
+        let model = self.model(subset);
+        if model.error < models[subset.bits].error {
+            models[subset.bits] = model;
+        }
+        if subset.size < self.largest {
+            let from = if subset.size == 0 { 0 } else { subset.chosen[subset.size - 1] + 1 };
+            for feature in from..self.count {
+                self.extend(&self.with(subset, feature), models);
+            }
+        }
     }
-    w
-}
 
-/// L'·b = w.
-fn backward(l: &Matrix, w: &Vector, k: usize) -> Vector {
-    let mut b = [0.0; MOST];
-    for i in (0..k).rev() {
-        let done: f64 = (i + 1..k).map(|j| l[j][i] * b[j]).sum();
-        b[i] = (w[i] - done) / l[i][i];
+    fn with(&self, subset: &Subset, feature: usize) -> Subset {
+        let mut s = *subset;
+        let k = s.size;
+        // New row of L: l = inverse·a, and what is left of the diagonal.
+        let mut row = [0.0; MOST];
+        let mut rest = self.gram[feature][feature] + s.penalty;
+        for j in 0..k {
+            let l: f64 = (0..=j).map(|m| s.inverse[j][m] * self.gram[feature][s.chosen[m]]).sum();
+            rest -= l * l;
+            for m in 0..=j {
+                row[m] -= l * s.inverse[j][m];
+            }
+        }
+        let diagonal = rest.max(s.penalty).sqrt();
+        row[k] = 1.0;
+        s.chosen[k] = feature;
+        let (mut w, mut v) = (0.0, 0.0);
+        for m in 0..=k {
+            row[m] /= diagonal;
+            w += row[m] * self.cross[s.chosen[m]];
+            v += row[m] * self.point[s.chosen[m]];
+            s.trace += row[m] * row[m];
+        }
+        for m in 0..=k {
+            s.beta[m] += w * row[m];
+        }
+        s.inverse[k] = row;
+        s.explained += w * w;
+        s.predicted += w * v;
+        s.leverage += v * v;
+        s.bits |= 1 << feature;
+        s.size = k + 1;
+        s
     }
-    b
+
+    fn model(&self, s: &Subset) -> Model {
+        let norm: f64 = s.beta[..s.size].iter().map(|b| b * b).sum();
+        // |z - X·beta|² = z'z - g'beta - penalty·beta'beta.
+        let residual = (self.squares - s.explained - s.penalty * norm).max(0.0);
+        let freedom = 1.0 + s.size as f64 - s.penalty * s.trace;
+        let error = residual / self.n / (1.0 - freedom / self.n).max(0.1).powi(2);
+        let error = error.max(LEAST * LEAST);
+        Model { error, mean: self.growth + s.predicted, variance: error * (1.0 + 1.0 / self.n + s.leverage) }
+    }
 }
 
 #[cfg(test)]
