@@ -16,9 +16,23 @@ if ! cargo nextest --version >/dev/null 2>&1; then
   cargo install --locked cargo-nextest
 fi
 
+# The Python packages, in an environment of their own; PyTorch's example is skipped where that is not installed.
+python_tests() {
+  local environment=$root/target/python
+  [ -x "$environment/bin/python" ] || python3 -m venv "$environment"
+  "$environment/bin/pip" install -q --disable-pip-version-check \
+    pytest jsonschema numpy scipy scikit-learn optuna maturin ./workers/exec/python
+  rm -rf target/wheels
+  "$environment/bin/maturin" build -q --locked -m crates/predictor-python/Cargo.toml -o target/wheels
+  "$environment/bin/pip" install -q --disable-pip-version-check --force-reinstall --no-deps target/wheels/*.whl
+  (cd workers/exec/python && "$environment/bin/python" -m pytest -q -p no:cacheprovider -rs)
+  (cd crates/predictor-python && "$environment/bin/python" -m pytest -q -p no:cacheprovider -rs)
+}
+
 cargo build --workspace --locked
 # The server of the tests, see crates/store/src/testing.rs.
 export PENG_TEST_HOME=${PENG_TEST_HOME:-${TMPDIR:-/tmp}/peng-test-$(id -u)}
 trap 'PENG_HOME=$PENG_TEST_HOME target/debug/peng db down >&2' EXIT
 cargo test --workspace --locked --doc --quiet
+python_tests
 cargo nextest run --workspace --locked
