@@ -45,7 +45,14 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
 
 /// Connects to a database whose schema fits.
 pub fn connect() -> anyhow::Result<PgConnection> {
-    let mut conn = Database::from_env()?.connect()?;
+    let mut conn = Database::from_env()?.connect().map_err(|error| {
+        match Server::at(server::default_home()).status() {
+            Ok(server::Status::Down) if std::env::var_os("DATABASE_URL").is_none() => {
+                anyhow::anyhow!("the private Postgres does not run: start it with `peng db up`")
+            }
+            _ => error.into(),
+        }
+    })?;
     migration::check(&mut conn)?;
     Ok(conn)
 }
