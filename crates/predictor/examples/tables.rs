@@ -1,80 +1,148 @@
-//! Tables of engines over recorded curves: `cargo run --release --example tables -- SET[:DRAW] ENGINES`.
-#![expect(clippy::unwrap_used, reason = "a failure ends it")]
+//! Prints what engines do on recorded curves, as means over random orders of 100 jobs.
+//!
+//! ```text
+//! cargo run --release -p peng-predictor --example tables -- icpp23-1e14-full,metaqnn-cifar10 [SETTINGS…]
+//! ```
+//!
+//! SETTINGS are `[predictor]` tables on one line, such as `'engine="peng";risk=0.05'`; left out: every engine at its
+//! defaults. `--tradeoff` takes eight values of each engine's most telling setting instead. `--cost` gives FLOPs to the
+//! engines, where the set has them, and adds the hypervolume lost. `--orders N` (12), `--earlier SET` (warm start).
 
 #[path = "../tests/recorded/mod.rs"]
 mod recorded;
 
-use predictor::replay::{Play, Recorded, measure, orders};
-use predictor::{Engine, Measures, Settings, Target};
+use predictor::replay::{Play, Recorded, orders, play};
+use predictor::{Engine, EngineName, Measures, Settings, Target};
+
+struct Request {
+    sets: String,
+    settings: Vec<String>,
+    orders: usize,
+    cost: bool,
+    earlier: Vec<Recorded>,
+}
 
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    for set in args[1].split(',') {
-        let jobs = recorded::jobs(set).expect("curves");
-        let epochs = jobs
-            .iter()
-            .map(|j| j.curve.last().unwrap().epoch)
-            .fold(0.0, f64::max)
-            .min(if set.starts_with("lemur") { 50.0 } else { 1e9 });
-        let jobs: Vec<Recorded> =
-            jobs.into_iter().filter(|j| j.curve.last().unwrap().epoch >= epochs).collect();
-        println!("\n{set}: {} curves of {epochs} epochs", jobs.len());
+    let request = request();
+    for set in request.sets.split(',') {
+        let Some(all) = recorded::jobs(set) else { continue };
+        let epochs = common_end(&all);
+        let keep_cost = |j: Recorded| Recorded { cost: j.cost.filter(|_| request.cost), ..j };
+        let full = |j: &Recorded| j.curve.last().is_some_and(|o| o.epoch >= epochs);
+        let jobs: Vec<Recorded> = all.into_iter().filter(full).map(keep_cost).collect();
         println!(
-            "{:40} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>6} {:>5} {:>5} {:>5} {:>5}",
-            "settings",
-            "saved",
-            "term",
-            "mae",
-            "bias",
-            "rho",
-            "ov5",
-            "ov10",
-            "ov20",
-            "min10",
-            "reg1",
-            "reg5",
-            "c80",
-            "c90"
+            "\n{set}: draws of 100 of {} curves, {epochs} epochs, {} orders",
+            jobs.len(),
+            request.orders
         );
-        let cost = std::env::var("COST").is_ok();
-        let jobs: Vec<Recorded> =
-            jobs.into_iter().map(|j| Recorded { cost: j.cost.filter(|_| cost), ..j }).collect();
-        let orders = orders(jobs.len(), 100, std::env::var("ORDERS").map_or(12, |o| o.parse().unwrap()), 1);
-        for text in &args[2..] {
-            let settings: Settings = toml::from_str(&text.replace(';', "\n")).expect("settings");
-            let engine = Engine::new(&settings, Target { epochs, interval: 1.0 }).expect("engine");
-            let earlier: Vec<Recorded> = match std::env::var("EARLIER") {
-                Ok(name) if name == "self" => jobs.iter().take(300).cloned().collect(),
-                Ok(name) => recorded::jobs(&name).unwrap(),
-                _ => vec![],
-            };
-            let thaw = std::env::var("THAW").ok().and_then(|v| v.parse().ok());
-            let play = Play {
-                earlier: &earlier,
-                workers: std::env::var("WORKERS").ok().and_then(|v| v.parse().ok()).unwrap_or(1),
-                thaw,
-            };
-            let each = measure(&engine, &jobs, &orders, &play).expect("curves");
-            let worst = each.iter().filter_map(|m| m.overlap_10).fold(1.0, f64::min);
-            let m = Measures::mean(&each);
-            let f = |x: Option<f64>| x.unwrap_or(f64::NAN);
-            println!(
-                "{:40} {:6.1} {:6.1} {:6.2} {:6.2} {:6.3} {:6.3} {:6.3} {:6.3} {:6.2} {:5.2} {:5.2} {:5.2} {:5.2}",
-                text,
-                f(m.epochs_saved_percent),
-                f(m.terminated_percent),
-                f(m.mae),
-                f(m.bias),
-                f(m.spearman),
-                f(m.overlap_5),
-                f(m.overlap_10),
-                f(m.overlap_20),
-                worst,
-                f(m.regret_1),
-                f(m.regret_5),
-                f(m.coverage_80),
-                f(m.coverage_90)
-            );
+        print!("{:36} {:>5} {:>5} {:>5} {:>5} {:>5}", "settings", "saved", "ended", "mae", "bias", "rho");
+        print!(" {:>5} {:>5} {:>5} {:>5}", "top5", "top10", "worst", "top20");
+        println!(" {:>5} {:>5} {:>5} {:>5} {:>6} {:>6}", "reg1", "reg5", "c80", "c90", "width", "hyper");
+        for text in &request.settings {
+            row(text, &jobs, epochs, &request);
         }
     }
+}
+
+fn request() -> Request {
+    let mut args = std::env::args().skip(1);
+    let mut request =
+        Request { sets: String::new(), settings: Vec::new(), orders: 12, cost: false, earlier: Vec::new() };
+    let mut tradeoff = false;
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--tradeoff" => tradeoff = true,
+            "--cost" => request.cost = true,
+            "--orders" => request.orders = args.next().and_then(|n| n.parse().ok()).expect("--orders N"),
+            "--earlier" => {
+                request.earlier = recorded::jobs(&args.next().expect("--earlier SET")).expect("curves");
+            }
+            _ if request.sets.is_empty() => request.sets = arg,
+            _ => request.settings.push(arg),
+        }
+    }
+    if request.settings.is_empty() {
+        request.settings = if tradeoff { varied() } else { defaults() };
+    }
+    request
+}
+
+fn defaults() -> Vec<String> {
+    let replayable = EngineName::ALL.into_iter().filter(|e| *e != EngineName::Menndl);
+    replayable.map(|e| format!("engine=\"{e}\"")).chain(["thaw=false".to_owned()]).collect()
+}
+
+fn varied() -> Vec<String> {
+    let of = |engine: &str, key: &str, values: [f64; 8]| {
+        values.map(|value| format!("engine=\"{engine}\";{key}={value:?}")).to_vec()
+    };
+    [
+        of("peng", "risk", [0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4]),
+        of("penguin-v4", "threshold", [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]),
+        of("median", "warm_up", [1.0, 2.0, 3.0, 5.0, 7.0, 9.0, 12.0, 15.0]),
+        of("asha", "eta", [1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0]),
+        of("last", "stop_at", [1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 13.0, 16.0]),
+    ]
+    .concat()
+}
+
+/// The last epoch of most curves.
+fn common_end(jobs: &[Recorded]) -> f64 {
+    let mut ends: Vec<f64> = jobs.iter().filter_map(|j| j.curve.last()).map(|o| o.epoch).collect();
+    ends.sort_by(f64::total_cmp);
+    ends[ends.len() / 2]
+}
+
+fn row(text: &str, jobs: &[Recorded], epochs: f64, request: &Request) {
+    let settings: Settings = toml::from_str(&text.replace(';', "\n")).expect("settings");
+    let engine = Engine::new(&settings, Target { epochs, interval: 1.0 }).expect("an engine");
+    let how = Play { earlier: &request.earlier, ..Play::default() };
+    let mut lost = Vec::new();
+    let mut each = Vec::new();
+    for order in orders(jobs.len(), 100, request.orders, 1) {
+        let drawn: Vec<&Recorded> = order.iter().map(|&i| &jobs[i]).collect();
+        let played = play(&engine, &drawn, &how).expect("curves");
+        let outcomes: Vec<_> = played.iter().map(|p| p.outcome).collect();
+        each.push(Measures::of(&outcomes));
+        let point = |(o, j): (&predictor::Outcome, &&Recorded)| Some((j.cost?, o.fitness, o.truth));
+        lost.extend(hypervolume_lost(&outcomes.iter().zip(&drawn).filter_map(point).collect::<Vec<_>>()));
+    }
+    let worst = each.iter().filter_map(|m| m.overlap_10).fold(1.0, f64::min);
+    let m = Measures::mean(&each);
+    let f = |x: Option<f64>| x.unwrap_or(f64::NAN);
+    let (saved, ended) = (f(m.epochs_saved_percent), f(m.terminated_percent));
+    print!("{text:36} {saved:5.1} {ended:5.1} {:5.2} {:5.2} {:5.3}", f(m.mae), f(m.bias), f(m.spearman));
+    print!(" {:5.3} {:5.3} {worst:5.2} {:5.3}", f(m.overlap_5), f(m.overlap_10), f(m.overlap_20));
+    let hyper = 100.0 * lost.iter().sum::<f64>() / lost.len() as f64;
+    print!(" {:5.2} {:5.2} {:5.2} {:5.2}", f(m.regret_1), f(m.regret_5), f(m.coverage_80), f(m.coverage_90));
+    println!(" {:6.2} {hyper:6.3}", f(m.width_80));
+}
+
+/// Share of the true front's hypervolume (cost up to the dearest, fitness from the least) that the networks on
+/// the front by expected fitness do not reach, by their true fitness; none without costs.
+fn hypervolume_lost(jobs: &[(f64, f64, f64)]) -> Option<f64> {
+    let dearest = jobs.iter().map(|j| j.0).fold(f64::NEG_INFINITY, f64::max);
+    let least = jobs.iter().map(|j| j.2).fold(f64::INFINITY, f64::min);
+    let front = |value: &dyn Fn(&(f64, f64, f64)) -> f64| {
+        let mut sorted = jobs.to_vec();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(value(b).total_cmp(&value(a))));
+        let mut best = f64::NEG_INFINITY;
+        sorted.retain(|j| {
+            value(j) > best && {
+                best = value(j);
+                true
+            }
+        });
+        sorted
+    };
+    let volume = |chosen: Vec<(f64, f64, f64)>| {
+        let (mut total, mut best) = (0.0, least);
+        for j in chosen {
+            total += (j.2 - best).max(0.0) * (dearest - j.0);
+            best = best.max(j.2);
+        }
+        total
+    };
+    let truth = volume(front(&|j| j.2));
+    (truth > 0.0).then(|| 1.0 - volume(front(&|j| j.1)) / truth)
 }
