@@ -22,6 +22,8 @@ use crate::{
 const LONGEST: u64 = 1 << 20;
 /// Between SIGTERM and SIGKILL.
 const TERM: Duration = Duration::from_secs(2);
+/// How long what an ended program wrote last may take to arrive. A process that left its group may hold the pipe open.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(20);
 /// What a program must not see: it has no business with the database.
 const SECRETS: [&str; 4] = ["DATABASE_URL", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE"];
@@ -43,6 +45,8 @@ pub struct Program {
     orders: Option<Sender<Order>>,
     lines: Receiver<Result<String, Failure>>,
     record: Record,
+    /// Closes when its stderr has been read to the end.
+    logged: Receiver<()>,
     status: Option<ExitStatus>,
 }
 
@@ -80,8 +84,14 @@ impl Program {
         stdin.map(|stdin| thread::spawn(move || write(stdin, &outbox)));
         stdout.map(|stdout| thread::spawn(move || read(stdout, &inbox)));
         let log = record.clone();
-        stderr.map(|stderr| thread::spawn(move || log.copy(stderr)));
-        Ok(Self { child, orders: Some(orders), lines, record, status: None })
+        let (reading, logged) = bounded(0);
+        stderr.map(|stderr| {
+            thread::spawn(move || {
+                let _reading: Sender<()> = reading;
+                log.copy(stderr);
+            })
+        });
+        Ok(Self { child, orders: Some(orders), lines, record, logged, status: None })
     }
 
     /// Sends a line. A program that no longer reads is found when its answer is awaited.
@@ -195,6 +205,8 @@ impl Program {
         if self.status.is_none() {
             self.signal(Signal::KILL);
             self.status = self.child.wait().ok();
+            // Nothing is ever sent: this returns when the reader has ended, or gives up.
+            let _ended = self.logged.recv_timeout(LAST_WORDS);
             self.record.close();
         }
     }
