@@ -36,6 +36,11 @@ impl Features {
         }
         Self { level, values, trained }
     }
+
+    /// How far the median of the last three accuracies lies below the level, in u.
+    pub(super) fn lag(&self) -> f64 {
+        self.values[2]
+    }
 }
 
 /// The best validation accuracy.

@@ -24,11 +24,19 @@ pub(crate) struct Knowledge {
     pub(super) warm: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Step {
     plain: Moments,
     /// Of the curves with training accuracies.
     trained: Moments,
+    /// The least growth from here to the end that a curve showed, in u.
+    least: f64,
+}
+
+impl Default for Step {
+    fn default() -> Self {
+        Self { plain: Moments::default(), trained: Moments::default(), least: f64::INFINITY }
+    }
 }
 
 impl Knowledge {
@@ -52,6 +60,7 @@ impl Knowledge {
             }
             let features = Features::of(&curve[..m]);
             let at = &mut self.steps[step - 1];
+            at.least = at.least.min(end - features.level);
             at.plain.add(&features.values, end - features.level, weight);
             if features.trained {
                 at.trained.add(&features.values, end - features.level, weight);
@@ -76,6 +85,8 @@ impl Knowledge {
             return None;
         }
         let growth = regression::predict(moments, &features.values, count);
-        Some(Spread { mean: features.level + growth.mean, ..growth })
+        // A network that never learns lies far from those that finished; extrapolated, it would fall.
+        let mean = growth.mean.max(at.least.min(-features.lag()));
+        Some(Spread { mean: features.level + mean, ..growth })
     }
 }

@@ -1,0 +1,237 @@
+//! Engine `peng` on generated searches: what it saves, and how it degrades.
+
+use predictor::replay::{Play, Played, Recorded, measure, orders, play};
+use predictor::{
+    Calibration, Decision, End, Ended, Engine, EngineName, Measures, Observation, Outcome, Settings, Target,
+};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+const TARGET: Target = Target { epochs: 20.0, interval: 1.0 };
+
+fn engine(settings: Settings) -> Engine {
+    Engine::new(&settings, TARGET).unwrap()
+}
+
+fn job(job: usize, accuracies: impl Iterator<Item = f64>) -> Recorded {
+    let point = |(i, a): (usize, f64)| Observation::new(i as f64 + 1.0, a);
+    Recorded { job: job as i64, curve: accuracies.enumerate().map(point).collect(), cost: None }
+}
+
+fn uniform(rng: &mut ChaCha8Rng) -> f64 {
+    (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// Networks whose end is told by how they begin: a - 40·exp(-x/4), with a from 60 to 95 and noise of 0.4.
+fn orderly(count: usize, seed: u64) -> Vec<Recorded> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut one = |i: usize| {
+        let a = 60.0 + 35.0 * uniform(&mut rng);
+        let noise: Vec<f64> = (0..20).map(|_| 0.8 * uniform(&mut rng) - 0.4).collect();
+        job(
+            i,
+            noise.into_iter().enumerate().map(move |(x, e)| a - 40.0 * (-(x as f64 + 1.0) / 4.0).exp() + e),
+        )
+    };
+    (0..count).map(&mut one).collect()
+}
+
+fn outcomes(played: &[Played]) -> Vec<Outcome> {
+    played.iter().map(|p| p.outcome).collect()
+}
+
+fn run(engine: &Engine, jobs: &[Recorded]) -> Vec<Played> {
+    play(engine, &jobs.iter().collect::<Vec<_>>(), &Play::default()).unwrap()
+}
+
+#[test]
+fn an_orderly_search_is_cut_short_and_keeps_its_best() {
+    let jobs = orderly(100, 1);
+    let each =
+        measure(&engine(Settings::default()), &jobs, &orders(100, 100, 4, 1), &Play::default()).unwrap();
+    let mean = Measures::mean(&each);
+    assert!(mean.epochs_saved_percent > Some(60.0), "{mean:?}");
+    assert!(mean.overlap_10 > Some(0.85) && mean.regret_5 < Some(0.3), "{mean:?}");
+    assert!(mean.mae < Some(2.0), "{mean:?}");
+}
+
+#[test]
+fn with_nothing_finished_it_says_what_the_running_maximum_says() {
+    let engine = engine(Settings::default());
+    let curve = [Observation::new(1.0, 30.0), Observation::new(2.0, 45.0), Observation::new(3.0, 41.0)];
+    let assessment = engine.assess(&curve, &Calibration::default()).unwrap();
+    assert_eq!(assessment.decision, Decision::Continue);
+    assert!((assessment.prediction.unwrap().fitness - 45.0).abs() < 1e-12);
+}
+
+#[test]
+fn pure_noise_stops_nothing_that_would_have_won() {
+    for seed in 0..6 {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let jobs: Vec<_> = (0..60)
+            .map(|i| job(i, (0..20).map(|_| 40.0 + 20.0 * uniform(&mut rng)).collect::<Vec<_>>().into_iter()))
+            .collect();
+        let played = run(&engine(Settings::default()), &jobs);
+        let best = played.iter().max_by(|a, b| a.outcome.truth.total_cmp(&b.outcome.truth)).unwrap();
+        assert!(!best.outcome.terminated, "seed {seed}: the best was stopped at {}", best.outcome.epochs);
+        let m = Measures::of(&outcomes(&played));
+        assert!(m.overlap_10 > Some(0.8), "seed {seed}: {m:?}");
+    }
+}
+
+#[test]
+fn late_bloomers_of_a_searcher_that_improves_are_not_stopped() {
+    // Six generations of ten; each is two points better than the one before, and from the third on networks begin
+    // slower than all before them and end higher.
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let jobs: Vec<_> = (0..60)
+        .map(|i| {
+            let generation = (i / 10) as f64;
+            let (a, rate) =
+                (70.0 + 4.0 * generation + 6.0 * uniform(&mut rng), 0.5 / (1.0 + 0.25 * generation));
+            job(i, (1..=20).map(move |x| a - 45.0 * (-rate * f64::from(x)).exp()))
+        })
+        .collect();
+    let played = run(&engine(Settings::default()), &jobs);
+    let m = Measures::of(&outcomes(&played));
+    assert!(m.overlap_10 >= Some(0.8) && m.regret_5 < Some(0.5), "{m:?}");
+}
+
+#[test]
+fn networks_that_never_learn_are_not_over_predicted() {
+    let mut jobs = orderly(100, 4);
+    for i in (3..100).step_by(5) {
+        jobs[i] = job(i, (0..20).map(|x| 10.0 + 0.05 * f64::from(x % 3)));
+    }
+    let played = run(&engine(Settings::default()), &jobs);
+    let dead: Vec<_> = played.iter().filter(|p| p.outcome.truth < 11.0 && p.outcome.terminated).collect();
+    assert!(dead.len() >= 15, "only {} of 20 were stopped", dead.len());
+    let error = dead.iter().map(|p| p.outcome.fitness - p.outcome.truth).sum::<f64>() / dead.len() as f64;
+    assert!(error.abs() < 5.0, "over-predicted by {error:.2} points");
+}
+
+#[test]
+fn a_bar_of_100_percent_cannot_be_beaten() {
+    let engine = engine(Settings::default());
+    let mut calibration = Calibration::default();
+    for recorded in orderly(20, 5) {
+        let mut curve = recorded.curve;
+        curve[19].val_acc = 100.0;
+        engine
+            .learn(
+                &mut calibration,
+                &Ended { job: recorded.job, curve: &curve, end: End::Completed, cost: None },
+            )
+            .unwrap();
+    }
+    let curve: Vec<_> = orderly(1, 6)[0].curve[..3].to_vec();
+    let assessment = engine.assess(&curve, &calibration).unwrap();
+    assert_eq!((assessment.decision, assessment.prediction.unwrap().chance), (Decision::Stop, Some(0.0)));
+}
+
+#[test]
+fn reasons_are_for_people() {
+    let engine = engine(Settings { thaw: false, ..Settings::default() });
+    let jobs = orderly(40, 7);
+    let mut calibration = Calibration::default();
+    for recorded in &jobs {
+        let ended = Ended { job: recorded.job, curve: &recorded.curve, end: End::Completed, cost: None };
+        engine.learn(&mut calibration, &ended).unwrap();
+    }
+    let worst = jobs.iter().min_by(|a, b| a.curve[19].val_acc.total_cmp(&b.curve[19].val_acc)).unwrap();
+    let assessment = engine.assess(&worst.curve[..6], &calibration).unwrap();
+    assert_eq!(assessment.decision, Decision::Stop);
+    let reason = assessment.reason;
+    assert!(
+        reason.starts_with("final 59.0 ± ")
+            && reason.contains(" ± ")
+            && reason.contains("to enter the best 10 %: chance 0.0 %"),
+        "{reason}"
+    );
+    let early = engine.assess(&worst.curve[..1], &calibration).unwrap().reason;
+    assert!(early.ends_with("no stop before epoch 2"), "{early}");
+}
+
+#[test]
+fn a_warm_start_stops_sooner() {
+    let settings = Settings::default();
+    let (earlier, jobs) = (orderly(60, 8), orderly(40, 9));
+    let drawn: Vec<_> = jobs.iter().collect();
+    let saved = |how: &Play<'_>| {
+        Measures::of(&outcomes(&play(&engine(settings.clone()), &drawn, how).unwrap())).epochs_saved_percent
+    };
+    let (cold, warm) = (saved(&Play::default()), saved(&Play { earlier: &earlier, ..Play::default() }));
+    assert!(warm > cold.map(|c| c + 3.0), "cold {cold:?}, warm {warm:?}");
+}
+
+#[test]
+fn with_two_objectives_a_cheap_network_is_judged_by_those_as_cheap() {
+    let engine = engine(Settings::default());
+    let mut calibration = Calibration::default();
+    for recorded in orderly(30, 10) {
+        // Accuracy has its price: 60 % costs 60, 95 % costs 95.
+        let cost = Some(recorded.curve[19].val_acc);
+        let ended = Ended { job: recorded.job, curve: &recorded.curve, end: End::Completed, cost };
+        engine.learn(&mut calibration, &ended).unwrap();
+    }
+    let curve: Vec<_> =
+        (1..=6).map(|x| Observation::new(f64::from(x), 75.0 - 40.0 * (-f64::from(x) / 4.0).exp())).collect();
+    let chance = |cost| {
+        engine.assess_with_cost(&curve, cost, &calibration).unwrap().prediction.unwrap().chance.unwrap()
+    };
+    assert!(chance(Some(68.0)) > 0.9, "on the front: {}", chance(Some(68.0)));
+    assert!(chance(Some(90.0)) < 0.01, "dominated: {}", chance(Some(90.0)));
+    assert!(chance(None) < 0.01, "by fitness alone: {}", chance(None));
+}
+
+#[test]
+fn a_replay_in_the_same_order_repeats_every_assessment_bit_for_bit() {
+    let jobs = orderly(40, 11);
+    let engine = engine(Settings::default());
+    for workers in [1, 4] {
+        let how = Play { workers, ..Play::default() };
+        let drawn: Vec<_> = jobs.iter().collect();
+        let (one, other) = (play(&engine, &drawn, &how).unwrap(), play(&engine, &drawn, &how).unwrap());
+        assert_eq!(one, other, "{workers} workers");
+    }
+    // A calibration restored from bytes goes on as the one it was taken from.
+    let mut calibration = Calibration::default();
+    for recorded in &jobs[..20] {
+        let ended = Ended { job: recorded.job, curve: &recorded.curve, end: End::Completed, cost: None };
+        engine.learn(&mut calibration, &ended).unwrap();
+    }
+    let restored = Calibration::from_bytes(&calibration.to_bytes().unwrap()).unwrap();
+    let ask = |c: &Calibration| engine.assess(&jobs[30].curve[..5], c).unwrap();
+    assert_eq!(ask(&calibration), ask(&restored));
+}
+
+#[test]
+fn jobs_without_thaw_stay_stopped_and_with_it_all_above_the_risk_are_resumed() {
+    let jobs = orderly(60, 12);
+    let final_stops = run(&engine(Settings { thaw: false, ..Settings::default() }), &jobs);
+    let thawed = run(&engine(Settings::default()), &jobs);
+    let completed = |played: &[Played]| played.iter().filter(|p| !p.outcome.terminated).count();
+    assert!(completed(&final_stops) >= 7 && completed(&thawed) >= 7);
+    let never = engine(Settings { thaw: false, ..Settings::default() });
+    assert_eq!((never.thaw_above(), engine(Settings::default()).thaw_above()), (None, Some(0.01)));
+    let risky = engine(Settings { risk: 0.2, ..Settings::default() });
+    assert_eq!(risky.thaw_above(), Some(0.2));
+}
+
+#[test]
+fn every_engine_plays_a_search_with_half_epoch_steps_and_shorter_curves() {
+    let target = Target { epochs: 5.0, interval: 0.5 };
+    let halves = |(i, recorded): (usize, Recorded)| {
+        let keep = if i % 7 == 3 { 6 } else { 10 };
+        let point = |(m, o): (usize, &Observation)| Observation::new((m as f64 + 1.0) / 2.0, o.val_acc);
+        Recorded { curve: recorded.curve[..keep].iter().enumerate().map(point).collect(), ..recorded }
+    };
+    let jobs: Vec<_> = orderly(40, 13).into_iter().enumerate().map(halves).collect();
+    for name in EngineName::ALL {
+        let engine = Engine::new(&Settings { engine: name, ..Settings::default() }, target).unwrap();
+        let played = run(&engine, &jobs);
+        let m = Measures::of(&outcomes(&played));
+        assert!(m.epochs_saved_percent >= Some(0.0) && m.overlap_25 > Some(0.3), "{name}: {m:?}");
+        assert!(played.iter().all(|p| !p.assessments.is_empty()), "{name}");
+    }
+}
