@@ -127,9 +127,11 @@ impl Spec {
         Input { channels: shape.channels, height: shape.height, width: shape.width, classes: shape.classes }
     }
 
-    /// The predictor of the search.
+    /// The predictor of the search. Stops are final: no worker resumes stopped jobs when the queue runs dry yet, so the
+    /// engine must not count on that (`thaw`).
     pub fn engine(&self) -> Engine {
-        Engine::new(&self.predictor, self.target()).expect("a checked specification has an engine")
+        let settings = Settings { thaw: false, ..self.predictor.clone() };
+        Engine::new(&settings, self.target()).expect("a checked specification has an engine")
     }
 
     /// What is predicted.
