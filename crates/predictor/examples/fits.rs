@@ -23,7 +23,10 @@ fn main() {
                 saturation::fit(&xs, &ys[..points], Bounds { lowest: 0.5, highest: 200.0 }).expect("finite");
             let (target, recorded) = (ys.len() as f64, curve[points - 1].recorded.map_or(f64::NAN, |r| r.0));
             print!("{},{arch},{points},{:e},{},{target},{recorded}", args[0], fit.squares, fit.at(target));
-            println!("{}", ys[..points].iter().map(|y| format!(",{y}")).collect::<String>());
+            for y in &ys[..points] {
+                print!(",{y}");
+            }
+            println!();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Engine `asha`: at epochs r, r·eta, r·eta² … a job goes on only if it is in the best 1/eta of those that were
 //! there before.
 //!
-//! The stopping variant of asynchronous successive halving (Li et al., MLSys 2020, arXiv 1810.05934; "ASHA
+//! The stopping variant of asynchronous successive halving (Li et al., 2020, arXiv 1810.05934; "ASHA
 //! stopping" as in Ray Tune's `AsyncHyperBand`): no job is paused, the first to reach a rung always passes.
 //! r = `warm_up` (3 epochs). Compared are the accuracies at the rung of all ended jobs, stopped ones included,
 //! and the job itself; ties pass. Its prediction is the last observed accuracy. NaN is refused before it is asked.

@@ -62,6 +62,7 @@ fn inversions(values: &mut [f64]) -> f64 {
 }
 
 /// Average ranks, from 1.
+#[expect(clippy::float_cmp, reason = "a tie is equality")]
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&i, &j| values[i].total_cmp(&values[j]));
@@ -93,8 +94,9 @@ mod tests {
 
     #[test]
     fn correlations_with_ties() {
+        type Row = (&'static [f64], &'static [f64], Option<f64>, Option<f64>);
         // Expected values from scipy.stats 1.17: spearmanr, kendalltau.
-        let table: [(&[f64], &[f64], Option<f64>, Option<f64>); 6] = [
+        let table: [Row; 6] = [
             (&[1.0, 2.0, 3.0, 4.0], &[10.0, 20.0, 30.0, 40.0], Some(1.0), Some(1.0)),
             (&[1.0, 2.0, 3.0, 4.0], &[4.0, 3.0, 2.0, 1.0], Some(-1.0), Some(-1.0)),
             (

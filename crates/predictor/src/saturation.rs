@@ -100,7 +100,7 @@ impl Fit {
     }
 }
 
-/// Fits F to the points (x_i, y_i): the global minimum of the sum of squares.
+/// Fits F to the points: the global minimum of the sum of squares.
 ///
 /// Two points are fitted by a step or a line in the limit, three usually exactly: such fits say nothing. A
 /// constant or falling curve gives rate 0 and the mean.

@@ -9,8 +9,8 @@ use rand_chacha::ChaCha8Rng;
 
 const TARGET: Target = Target { epochs: 20.0, interval: 1.0 };
 
-fn engine(settings: Settings) -> Engine {
-    Engine::new(&settings, TARGET).unwrap()
+fn engine(settings: &Settings) -> Engine {
+    Engine::new(settings, TARGET).expect("sound settings")
 }
 
 fn job(job: usize, accuracies: impl Iterator<Item = f64>) -> Recorded {
@@ -41,14 +41,14 @@ fn outcomes(played: &[Played]) -> Vec<Outcome> {
 }
 
 fn run(engine: &Engine, jobs: &[Recorded]) -> Vec<Played> {
-    play(engine, &jobs.iter().collect::<Vec<_>>(), &Play::default()).unwrap()
+    play(engine, &jobs.iter().collect::<Vec<_>>(), &Play::default()).expect("sound curves")
 }
 
 #[test]
 fn an_orderly_search_is_cut_short_and_keeps_its_best() {
     let jobs = orderly(100, 1);
     let each =
-        measure(&engine(Settings::default()), &jobs, &orders(100, 100, 4, 1), &Play::default()).unwrap();
+        measure(&engine(&Settings::default()), &jobs, &orders(100, 100, 4, 1), &Play::default()).unwrap();
     let mean = Measures::mean(&each);
     assert!(mean.epochs_saved_percent > Some(60.0), "{mean:?}");
     assert!(mean.overlap_10 > Some(0.85) && mean.regret_5 < Some(0.3), "{mean:?}");
@@ -57,7 +57,7 @@ fn an_orderly_search_is_cut_short_and_keeps_its_best() {
 
 #[test]
 fn with_nothing_finished_it_says_what_the_running_maximum_says() {
-    let engine = engine(Settings::default());
+    let engine = engine(&Settings::default());
     let curve = [Observation::new(1.0, 30.0), Observation::new(2.0, 45.0), Observation::new(3.0, 41.0)];
     let assessment = engine.assess(&curve, &Calibration::default()).unwrap();
     assert_eq!(assessment.decision, Decision::Continue);
@@ -71,7 +71,7 @@ fn pure_noise_stops_nothing_that_would_have_won() {
         let jobs: Vec<_> = (0..60)
             .map(|i| job(i, (0..20).map(|_| 40.0 + 20.0 * uniform(&mut rng)).collect::<Vec<_>>().into_iter()))
             .collect();
-        let played = run(&engine(Settings::default()), &jobs);
+        let played = run(&engine(&Settings::default()), &jobs);
         let best = played.iter().max_by(|a, b| a.outcome.truth.total_cmp(&b.outcome.truth)).unwrap();
         assert!(!best.outcome.terminated, "seed {seed}: the best was stopped at {}", best.outcome.epochs);
         let m = Measures::of(&outcomes(&played));
@@ -92,7 +92,7 @@ fn late_bloomers_of_a_searcher_that_improves_are_not_stopped() {
             job(i, (1..=20).map(move |x| a - 45.0 * (-rate * f64::from(x)).exp()))
         })
         .collect();
-    let played = run(&engine(Settings::default()), &jobs);
+    let played = run(&engine(&Settings::default()), &jobs);
     let m = Measures::of(&outcomes(&played));
     assert!(m.overlap_10 >= Some(0.8) && m.regret_5 < Some(0.5), "{m:?}");
 }
@@ -103,7 +103,7 @@ fn networks_that_never_learn_are_not_over_predicted() {
     for i in (3..100).step_by(5) {
         jobs[i] = job(i, (0..20).map(|x| 10.0 + 0.05 * f64::from(x % 3)));
     }
-    let played = run(&engine(Settings::default()), &jobs);
+    let played = run(&engine(&Settings::default()), &jobs);
     let dead: Vec<_> = played.iter().filter(|p| p.outcome.truth < 11.0 && p.outcome.terminated).collect();
     assert!(dead.len() >= 15, "only {} of 20 were stopped", dead.len());
     let error = dead.iter().map(|p| p.outcome.fitness - p.outcome.truth).sum::<f64>() / dead.len() as f64;
@@ -112,7 +112,7 @@ fn networks_that_never_learn_are_not_over_predicted() {
 
 #[test]
 fn a_bar_of_100_percent_cannot_be_beaten() {
-    let engine = engine(Settings::default());
+    let engine = engine(&Settings::default());
     let mut calibration = Calibration::default();
     for recorded in orderly(20, 5) {
         let mut curve = recorded.curve;
@@ -131,7 +131,7 @@ fn a_bar_of_100_percent_cannot_be_beaten() {
 
 #[test]
 fn reasons_are_for_people() {
-    let engine = engine(Settings { thaw: false, ..Settings::default() });
+    let engine = engine(&Settings { thaw: false, ..Settings::default() });
     let jobs = orderly(40, 7);
     let mut calibration = Calibration::default();
     for recorded in &jobs {
@@ -158,7 +158,7 @@ fn a_warm_start_stops_sooner() {
     let (earlier, jobs) = (orderly(60, 8), orderly(40, 9));
     let drawn: Vec<_> = jobs.iter().collect();
     let saved = |how: &Play<'_>| {
-        Measures::of(&outcomes(&play(&engine(settings.clone()), &drawn, how).unwrap())).epochs_saved_percent
+        Measures::of(&outcomes(&play(&engine(&settings), &drawn, how).unwrap())).epochs_saved_percent
     };
     let (cold, warm) = (saved(&Play::default()), saved(&Play { earlier: &earlier, ..Play::default() }));
     assert!(warm > cold.map(|c| c + 3.0), "cold {cold:?}, warm {warm:?}");
@@ -166,7 +166,7 @@ fn a_warm_start_stops_sooner() {
 
 #[test]
 fn with_two_objectives_a_cheap_network_is_judged_by_those_as_cheap() {
-    let engine = engine(Settings::default());
+    let engine = engine(&Settings::default());
     let mut calibration = Calibration::default();
     for recorded in orderly(30, 10) {
         // Accuracy has its price: 60 % costs 60, 95 % costs 95.
@@ -187,7 +187,7 @@ fn with_two_objectives_a_cheap_network_is_judged_by_those_as_cheap() {
 #[test]
 fn a_replay_in_the_same_order_repeats_every_assessment_bit_for_bit() {
     let jobs = orderly(40, 11);
-    let engine = engine(Settings::default());
+    let engine = engine(&Settings::default());
     for workers in [1, 4] {
         let how = Play { workers, ..Play::default() };
         let drawn: Vec<_> = jobs.iter().collect();
@@ -208,13 +208,13 @@ fn a_replay_in_the_same_order_repeats_every_assessment_bit_for_bit() {
 #[test]
 fn jobs_without_thaw_stay_stopped_and_with_it_all_above_the_risk_are_resumed() {
     let jobs = orderly(60, 12);
-    let final_stops = run(&engine(Settings { thaw: false, ..Settings::default() }), &jobs);
-    let thawed = run(&engine(Settings::default()), &jobs);
+    let final_stops = run(&engine(&Settings { thaw: false, ..Settings::default() }), &jobs);
+    let thawed = run(&engine(&Settings::default()), &jobs);
     let completed = |played: &[Played]| played.iter().filter(|p| !p.outcome.terminated).count();
     assert!(completed(&final_stops) >= 7 && completed(&thawed) >= 7);
-    let never = engine(Settings { thaw: false, ..Settings::default() });
-    assert_eq!((never.thaw_above(), engine(Settings::default()).thaw_above()), (None, Some(0.01)));
-    let risky = engine(Settings { risk: 0.2, ..Settings::default() });
+    let never = engine(&Settings { thaw: false, ..Settings::default() });
+    assert_eq!((never.thaw_above(), engine(&Settings::default()).thaw_above()), (None, Some(0.01)));
+    let risky = engine(&Settings { risk: 0.2, ..Settings::default() });
     assert_eq!(risky.thaw_above(), Some(0.2));
 }
 
@@ -223,7 +223,7 @@ fn every_engine_plays_a_search_with_half_epoch_steps_and_shorter_curves() {
     let target = Target { epochs: 5.0, interval: 0.5 };
     let halves = |(i, recorded): (usize, Recorded)| {
         let keep = if i % 7 == 3 { 6 } else { 10 };
-        let point = |(m, o): (usize, &Observation)| Observation::new((m as f64 + 1.0) / 2.0, o.val_acc);
+        let point = |(m, o): (usize, &Observation)| Observation::new(f64::midpoint(m as f64, 1.0), o.val_acc);
         Recorded { curve: recorded.curve[..keep].iter().enumerate().map(point).collect(), ..recorded }
     };
     let jobs: Vec<_> = orderly(40, 13).into_iter().enumerate().map(halves).collect();

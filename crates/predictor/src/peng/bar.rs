@@ -51,8 +51,8 @@ impl Bar {
 mod tests {
     use super::*;
 
-    fn board(jobs: &[(f64, Option<f64>)]) -> Vec<Estimate> {
-        let estimate = |(job, &(fitness, cost)): (usize, &(f64, Option<f64>))| Estimate {
+    fn board(jobs: &[Job]) -> Vec<Estimate> {
+        let estimate = |(job, &(fitness, cost)): (usize, &Job)| Estimate {
             job: job as i64,
             fitness,
             cost,
@@ -61,12 +61,17 @@ mod tests {
         jobs.iter().enumerate().map(estimate).collect()
     }
 
+    /// Fitness and cost of a job.
+    type Job = (f64, Option<f64>);
+    /// Jobs, cost of the one in question, bar, why.
+    type Row<'a> = (&'a [Job], Option<f64>, Option<f64>, &'a str);
+
     #[test]
     fn bars_of_small_boards() {
         let many: Vec<_> = (0..20).map(|i| (90.0 - f64::from(i), None)).collect();
         let front = [(90.0, Some(900.0)), (80.0, Some(500.0)), (70.0, Some(600.0)), (60.0, Some(100.0))];
         let mixed = [(90.0, Some(900.0)), (80.0, None)];
-        let table: [(&[(f64, Option<f64>)], Option<f64>, Option<f64>, &str); 8] = [
+        let table: [Row<'_>; 8] = [
             (&[], None, None, "nothing ended"),
             (&many[..1], None, Some(90.0), "one job: the best"),
             (&many[..10], None, Some(90.0), "a tenth of ten"),

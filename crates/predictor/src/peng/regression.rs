@@ -147,22 +147,22 @@ impl Problem {
         for j in 0..k {
             let l: f64 = (0..=j).map(|m| s.inverse[j][m] * self.gram[feature][s.chosen[m]]).sum();
             rest -= l * l;
-            for m in 0..=j {
-                row[m] -= l * s.inverse[j][m];
+            for (new, old) in row.iter_mut().zip(&s.inverse[j]).take(j + 1) {
+                *new -= l * old;
             }
         }
         let diagonal = rest.max(s.penalty).sqrt();
         row[k] = 1.0;
         s.chosen[k] = feature;
         let (mut w, mut v) = (0.0, 0.0);
-        for m in 0..=k {
-            row[m] /= diagonal;
-            w += row[m] * self.cross[s.chosen[m]];
-            v += row[m] * self.point[s.chosen[m]];
-            s.trace += row[m] * row[m];
+        for (new, &of) in row.iter_mut().zip(&s.chosen).take(k + 1) {
+            *new /= diagonal;
+            w += *new * self.cross[of];
+            v += *new * self.point[of];
+            s.trace += *new * *new;
         }
-        for m in 0..=k {
-            s.beta[m] += w * row[m];
+        for (beta, new) in s.beta.iter_mut().zip(row) {
+            *beta += w * new;
         }
         s.inverse[k] = row;
         s.explained += w * w;
