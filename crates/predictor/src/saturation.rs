@@ -34,7 +34,7 @@ pub struct Fit {
     pub start: f64,
     /// The smallest step of x.
     pub step: f64,
-    /// Sum of squared residuals.
+    /// Sum of squared residuals; infinite where they overflow.
     pub squares: f64,
 }
 
@@ -117,7 +117,9 @@ pub fn fit(xs: &[f64], ys: &[f64], bounds: Bounds) -> Result<Fit, FitError> {
     let scaled: Vec<f64> = ys.iter().map(|y| y / largest).collect();
     let fit = Problem::new(xs, &scaled, bounds, largest).minimum();
     let asymptote = (fit.asymptote * largest).clamp(bounds.lowest, bounds.highest);
-    Ok(Fit { asymptote, amplitude: fit.amplitude * largest, squares: fit.squares * largest * largest, ..fit })
+    // The amplitude of numbers near the largest that f64 holds may lie beyond it.
+    let amplitude = (fit.amplitude * largest).min(f64::MAX);
+    Ok(Fit { asymptote, amplitude, squares: fit.squares * largest * largest, ..fit })
 }
 
 fn check(xs: &[f64], ys: &[f64]) -> Result<(), FitError> {

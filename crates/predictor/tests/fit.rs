@@ -148,6 +148,14 @@ fn edge_cases() {
 }
 
 #[test]
+fn the_largest_numbers_do_not_overflow() {
+    // Found by the fuzz target: the amplitude of such a curve lies beyond f64.
+    let ys = [-1.737e308, -1.737e308, -1.7e72, -2.6e303, -2.2e226, 2.7e-260];
+    let fit = saturation::fit(&[2.0, 2.5, 4.0, 6.5, 10.0, 14.5], &ys, WIDE).unwrap();
+    assert!(fit.amplitude.is_finite() && fit.at(2.0).is_finite() && !fit.squares.is_nan(), "{fit:?}");
+}
+
+#[test]
 fn what_cannot_be_fitted_is_named() {
     let fit = |xs: &[f64], ys: &[f64]| saturation::fit(xs, ys, WIDE).unwrap_err();
     assert_eq!(fit(&[0.0], &[1.0]), FitError::TooFew(1));
