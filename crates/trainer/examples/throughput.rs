@@ -1,6 +1,6 @@
 //! Images per second in training and in evaluation, against the same network in PyTorch in the same run.
 //!
-//!     cargo run --release -p peng-trainer --example throughput -- [--threads 1] [--rounds 5] [--pytorch .venv/bin/python]
+//!     cargo run --release -p peng-trainer --example throughput -- [--threads 1] [--rounds 5] [--only small] [--pytorch .venv/bin/python]
 //!
 //! Rounds of the two alternate, so that a busy machine is as busy for both; the best round counts, per second of the
 //! clock and per second of the processors. `.venv` needs PyTorch of libtorch's version: `pip install torch==2.13.0`.
@@ -71,10 +71,12 @@ struct Options {
     threads: u16,
     rounds: u32,
     pytorch: Option<String>,
+    /// Beginning of the name of the networks to run.
+    only: String,
 }
 
 fn options() -> Result<Options, Box<dyn Error>> {
-    let mut options = Options { threads: 1, rounds: 5, pytorch: None };
+    let mut options = Options { threads: 1, rounds: 5, pytorch: None, only: String::new() };
     let mut arguments = std::env::args().skip(1);
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(format!("{name} needs a value"))?;
@@ -82,6 +84,7 @@ fn options() -> Result<Options, Box<dyn Error>> {
             "--threads" => options.threads = value.parse()?,
             "--rounds" => options.rounds = value.parse()?,
             "--pytorch" => options.pytorch = Some(value),
+            "--only" => options.only = value,
             _ => return Err(format!("unknown option {name}").into()),
         }
     }
@@ -95,7 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         "{} threads, best of {} rounds, images per second (per processor second)",
         options.threads, options.rounds
     );
-    for (name, shape, genome) in NETWORKS {
+    for (name, shape, genome) in NETWORKS.into_iter().filter(|(name, ..)| name.starts_with(&options.only)) {
         let genome: Genome = serde_json::from_str(genome)?;
         let (mut ours, mut theirs) = (Rate::default(), Rate::default());
         for _ in 0..options.rounds {
