@@ -51,7 +51,8 @@ impl Lab {
         command
     }
 
-    fn binary(name: &str) -> PathBuf {
+    /// Where a binary of this build lies.
+    pub fn binary(name: &str) -> PathBuf {
         // target/debug/deps/test-hash -> target/debug/name
         let path = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join(name);
         assert!(path.exists(), "`{}` is not built: cargo build --workspace", path.display());
@@ -86,11 +87,17 @@ impl Lab {
 
     /// Starts a worker whose log goes to a file of the laboratory.
     pub fn worker(&self, binary: &str, arguments: &[&str]) -> Worker {
+        self.worker_at(&self.database.url(), binary, arguments)
+    }
+
+    /// Starts a worker of another database.
+    pub fn worker_at(&self, url: &str, binary: &str, arguments: &[&str]) -> Worker {
         let log =
             self.dir.path().join(format!("worker-{}.log", fs::read_dir(self.dir.path()).unwrap().count()));
         let file = fs::File::create(&log).unwrap();
         let mut command = self.command(binary);
         command
+            .env("DATABASE_URL", url)
             .args(["--lease-ttl", "3", "--poll", "0.1"])
             .args(arguments)
             .stdout(Stdio::null())

@@ -5,7 +5,7 @@ use diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 use rustix::process::Signal;
 use search::{Judge, Spec};
 use store::{curve, search as searches};
-use tests::{Lab, stderr};
+use tests::{Lab, stderr, wait};
 
 fn spec(name: &str, strategy: &str, jobs: u32, predictor: &str) -> String {
     format!(
@@ -183,4 +183,17 @@ fn bad_input_is_one_clear_error_and_loses_nothing() {
     assert_eq!(nowhere.status.code(), Some(1));
     assert!(stderr(&nowhere).contains("/dev/null/x"), "{}", stderr(&nowhere));
     assert_eq!((lab.count("search"), lab.count("job WHERE state = 'ready'")), (1, 2));
+}
+
+#[test]
+fn a_worker_that_cannot_reach_the_database_leaves_when_asked_to() {
+    let lab = Lab::new();
+    let nowhere = format!("postgresql:///peng?host={}", lab.dir.path().display());
+    let mut worker = lab.worker_at(&nowhere, "peng-replay-worker", &["--requeue-exit-code", "7"]);
+    wait("the worker to say that it waits", || match worker.log() {
+        log if log.contains("trying again") => Ok(()),
+        log => Err(log),
+    });
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.join(), Some(7), "{}", worker.log());
 }

@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types};
-use tests::Lab;
+use tests::{Lab, stderr};
 
 fn spec(name: &str, jobs: u32, set: &str, predictor: &str) -> String {
     format!(
@@ -83,4 +83,27 @@ fn missing_data_fails_at_once_and_says_how_to_get_them() {
         worker.log()
     );
     assert_eq!(lab.count("attempt"), 1, "it is not tried again");
+}
+
+#[test]
+fn a_missing_libtorch_is_named_with_what_to_do() {
+    let lab = Lab::new();
+    let launcher = lab.dir.path().join("peng-worker");
+    std::fs::copy(Lab::binary("peng-worker"), &launcher).unwrap();
+    let alone = std::process::Command::new(&launcher).output().unwrap();
+    assert_eq!(alone.status.code(), Some(1));
+    assert!(stderr(&alone).contains("peng-worker-torch` is missing"), "{}", stderr(&alone));
+
+    // The same program, but it asks for a library that no machine has.
+    let mut trainer = std::fs::read(Lab::binary("peng-worker-torch")).unwrap();
+    let name = b"\0libtorch_cpu.so\0";
+    let at = trainer.windows(name.len()).position(|bytes| bytes == name).unwrap();
+    trainer[at + 4..at + 9].copy_from_slice(b"nowhr");
+    let path = lab.dir.path().join("peng-worker-torch");
+    std::fs::write(&path, trainer).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let without = std::process::Command::new(&launcher).output().unwrap();
+    assert_eq!(without.status.code(), Some(1));
+    let said = stderr(&without);
+    assert!(said.contains("libnowhr_cpu.so not found") && said.contains("ops/setup.sh"), "{said}");
 }

@@ -38,6 +38,8 @@ pub struct Shared {
     pub deadline: Option<Instant>,
     /// Claim nothing more; release what runs after its interval.
     pub leaving: AtomicBool,
+    /// The grace period is nearly over: nothing is waited for any more.
+    pub abandoning: AtomicBool,
     /// Claim nothing more; finish what runs.
     pub draining: AtomicBool,
     /// Jobs claimed so far, over all slots.
@@ -295,9 +297,10 @@ pub fn persist<T>(
             Err(error) if is_alive(conn) => return Err(error.into()),
             Err(error) => {
                 warn!("the database went away ({error}); reconnecting");
+                let patience = shared.options.db_patience;
                 *conn = shared
                     .database
-                    .connect_patiently(shared.options.db_patience, |error| warn!("{error}"))?;
+                    .connect_patiently(patience, &shared.abandoning, |error| warn!("{error}"))?;
             }
         }
     }

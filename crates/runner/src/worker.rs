@@ -25,6 +25,8 @@ use crate::{
     slot::{Shared, Slot},
 };
 
+/// Exit code of a worker that ran `--once` and saw jobs fail.
+const SOME_JOBS_FAILED: u8 = 3;
 /// Exit code of a worker that ended itself because a training hung: `EX_SOFTWARE` of sysexits.h.
 const HUNG: i32 = 70;
 /// How often the main thread looks at signals and at how long the database has been silent.
@@ -47,9 +49,16 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
     let signals = Signals::catch(options.preempt_signal)?;
     let deadline = time_limit(&options).map(|limit| Instant::now() + limit);
     let database = Database::from_env()?;
-    let mut conn = database
-        .connect_patiently(options.db_patience, |error| warn!("{error}; trying again"))
-        .context("cannot start the worker")?;
+    let patience = options.db_patience;
+    let mut conn =
+        match database.connect_patiently(patience, &signals.caught, |error| warn!("{error}; trying again")) {
+            Ok(conn) => conn,
+            Err(_) if signals.caught.load(Ordering::Relaxed) => {
+                info!("asked to leave before the database could be reached");
+                return Ok(Left { failed: 0, code: options.requeue_exit_code });
+            }
+            Err(error) => return Err(error).context("cannot start the worker"),
+        };
     migration::check(&mut conn)?;
     let checkpoints = open_checkpoints(&options)?;
     let scratch = scratch(&options)?;
@@ -75,6 +84,7 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
         bell: Bell::default(),
         deadline,
         leaving: AtomicBool::new(false),
+        abandoning: AtomicBool::new(false),
         draining: AtomicBool::new(false),
         claimed: AtomicU64::new(0),
         failed: AtomicU64::new(0),
@@ -85,10 +95,22 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
     if let Err(error) = store::worker::stop(&mut conn, worker_id) {
         warn!("cannot note that the worker has left: {error}");
     }
-    done?;
+    match done {
+        Err(error) if signals.caught.load(Ordering::Relaxed) && error.is::<store::ConnectError>() => {
+            warn!(
+                "left without the database; what it holds of this worker's jobs is resumed elsewhere: {error:#}"
+            );
+        }
+        done => done?,
+    }
     info!("worker {worker_id}: left after {} jobs", shared.claimed.load(Ordering::Relaxed));
-    let code = if signals.caught.load(Ordering::Relaxed) { shared.options.requeue_exit_code } else { 0 };
-    Ok(Left { failed: shared.failed.load(Ordering::Relaxed), code })
+    let failed = shared.failed.load(Ordering::Relaxed);
+    let code = match signals.caught.load(Ordering::Relaxed) {
+        true => shared.options.requeue_exit_code,
+        false if shared.options.once && failed > 0 => SOME_JOBS_FAILED,
+        false => 0,
+    };
+    Ok(Left { failed, code })
 }
 
 /// `--time-limit`, else the time that Slurm leaves this job.
@@ -154,6 +176,7 @@ fn watch_signals(shared: &Shared, signals: &Signals, leaving_since: &mut Option<
     });
     // A fifth of the grace period is kept for writing the release.
     if since.elapsed() >= grace.mul_f64(0.8) {
+        shared.abandoning.store(true, Ordering::Relaxed);
         shared.holds.all().iter().for_each(|(_, hold)| hold.interrupt.set(Reason::Grace));
     }
 }

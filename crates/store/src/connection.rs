@@ -1,6 +1,10 @@
 //! Connections: where the database is, and errors that never show a password.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use diesel::{Connection as _, PgConnection};
 
@@ -71,13 +75,15 @@ impl Database {
     }
 
     /// Opens a connection, trying again while the server is not reachable, with a pause that doubles from 0.1 s to
-    /// 10 s, for at most `patience`. `report` is called at the first failure and then once a minute.
+    /// 10 s, for at most `patience` or until `leave` is set. `report` is called at the first failure and then once a
+    /// minute.
     ///
     /// # Errors
     /// The last error, at once if it is not retryable.
     pub fn connect_patiently(
         &self,
         patience: Duration,
+        leave: &AtomicBool,
         mut report: impl FnMut(&ConnectError),
     ) -> Result<PgConnection, ConnectError> {
         let start = std::time::Instant::now();
@@ -91,7 +97,9 @@ impl Database {
                         report(&error);
                         reported = Some(std::time::Instant::now());
                     }
-                    std::thread::sleep(pause.mul_f64(rand::random_range(0.5..1.0)));
+                    if !sleep(pause.mul_f64(rand::random_range(0.5..1.0)), leave) {
+                        return Err(error);
+                    }
                     pause = (pause * 2).min(Duration::from_secs(10));
                 }
                 Err(error) => return Err(error),
@@ -100,7 +108,7 @@ impl Database {
     }
 
     fn classify(&self, message: &str) -> ConnectError {
-        let message = self.redact(message).trim().replace('\n', " ");
+        let message = self.redact(message).split_whitespace().collect::<Vec<_>>().join(" ");
         let refused =
             ["password", "authentication", "does not exist", "no pg_hba.conf", "invalid", "missing"];
         if refused.iter().any(|word| message.contains(word)) && !message.contains("No such file") {
@@ -118,6 +126,18 @@ impl Database {
             _ => message,
         }
     }
+}
+
+/// Sleeps for `pause`, unless `leave` is set: then it returns `false`, within a tenth of a second.
+fn sleep(pause: Duration, leave: &AtomicBool) -> bool {
+    let end = std::time::Instant::now() + pause;
+    while !leave.load(Ordering::Relaxed) {
+        match end.checked_duration_since(std::time::Instant::now()) {
+            Some(left) => std::thread::sleep(left.min(Duration::from_millis(100))),
+            None => return true,
+        }
+    }
+    false
 }
 
 impl fmt::Debug for Database {

@@ -1,4 +1,4 @@
-//! `peng-worker`: claims jobs and trains them with libtorch.
+//! `peng-worker-torch`: claims jobs and trains them with libtorch. People start it as `peng-worker`.
 
 mod backend;
 
