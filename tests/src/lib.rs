@@ -2,6 +2,8 @@
 //! say what they last saw.
 #![expect(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod postgres;
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -11,15 +13,18 @@ use std::{
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 use rustix::process::{Pid, Signal, kill_process};
-use store::testing::TestDatabase;
+use store::{Database, testing::TestDatabase};
+
+pub use postgres::Postgres;
 
 /// How long a test waits for what should come.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A database, a checkpoint store and a place for files, all gone with this value; and the binaries of this build.
 pub struct Lab {
-    /// The database.
-    pub database: TestDatabase,
+    url: String,
+    /// Dropped with the laboratory, where it is not on a server of its own.
+    _database: Option<TestDatabase>,
     /// Files of the test.
     pub dir: tempfile::TempDir,
 }
@@ -28,23 +33,32 @@ impl Lab {
     /// An empty laboratory.
     #[expect(clippy::new_without_default, reason = "it starts processes")]
     pub fn new() -> Self {
-        Self { database: TestDatabase::new(), dir: tempfile::tempdir().unwrap() }
+        let database = TestDatabase::new();
+        let lab = Self::on(database.url());
+        Self { _database: Some(database), ..lab }
+    }
+
+    /// A laboratory whose database is elsewhere.
+    pub fn on(url: String) -> Self {
+        Self { url, _database: None, dir: tempfile::tempdir().unwrap() }
     }
 
     /// A session of the database.
     pub fn connect(&self) -> PgConnection {
-        self.database.connect()
+        Database::new(&self.url).connect().unwrap()
     }
 
     /// A command of this build, in this laboratory. Nothing of the caller's environment names another database.
     pub fn command(&self, binary: &str) -> Command {
         let mut command = Command::new(Self::binary(binary));
         command
-            .env("DATABASE_URL", self.database.url())
+            .env("DATABASE_URL", &self.url)
             .env("PENG_CHECKPOINTS", format!("file://{}/checkpoints", self.dir.path().display()))
             .env("PENG_HOME", self.dir.path())
             .env("PENG_DATA_DIR", self.dir.path())
             .env("PENG_LOG", "info")
+            .env("PENG_LEASE_TTL", "3")
+            .env("PENG_POLL", "0.1")
             .env("NO_COLOR", "1")
             .current_dir(self.dir.path())
             .stdin(Stdio::null());
@@ -87,21 +101,22 @@ impl Lab {
 
     /// Starts a worker whose log goes to a file of the laboratory.
     pub fn worker(&self, binary: &str, arguments: &[&str]) -> Worker {
-        self.worker_at(&self.database.url(), binary, arguments)
+        self.worker_at(&self.url, binary, arguments)
     }
 
     /// Starts a worker of another database.
     pub fn worker_at(&self, url: &str, binary: &str, arguments: &[&str]) -> Worker {
+        let mut command = self.command(binary);
+        command.env("DATABASE_URL", url).args(arguments);
+        self.spawn(command)
+    }
+
+    /// Starts a command of this laboratory as a worker.
+    pub fn spawn(&self, mut command: Command) -> Worker {
         let log =
             self.dir.path().join(format!("worker-{}.log", fs::read_dir(self.dir.path()).unwrap().count()));
         let file = fs::File::create(&log).unwrap();
-        let mut command = self.command(binary);
-        command
-            .env("DATABASE_URL", url)
-            .args(["--lease-ttl", "3", "--poll", "0.1"])
-            .args(arguments)
-            .stdout(Stdio::null())
-            .stderr(file);
+        command.stdout(Stdio::null()).stderr(file);
         Worker { child: command.spawn().unwrap(), log }
     }
 
@@ -173,6 +188,11 @@ impl Worker {
             None => Err(tail(&self.log)),
         });
         code
+    }
+
+    /// Where its log is.
+    pub fn log_file(&self) -> &Path {
+        &self.log
     }
 
     /// Its log so far.

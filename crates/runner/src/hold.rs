@@ -51,6 +51,14 @@ impl Interrupt {
         self.set.store(true, Ordering::Relaxed);
     }
 
+    /// Waits until it is set, at most so long.
+    pub fn wait(&self, timeout: Duration) {
+        let until = Instant::now() + timeout;
+        while !self.is_set() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50).min(timeout));
+        }
+    }
+
     /// Why, if it is set.
     pub fn reason(&self) -> Option<Reason> {
         *lock(&self.reason)

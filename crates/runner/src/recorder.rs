@@ -66,6 +66,8 @@ impl Recorder<'_> {
             let ending = match self.record(&interval) {
                 Ok(ending) => ending,
                 Err(RecordError::Silent) => Some(Ending::Silent),
+                // The worker leaves, and the interval cannot be recorded: it is trained again elsewhere.
+                Err(_) if self.hold.interrupt.reason() == Some(Reason::Grace) => Some(Ending::Released),
                 Err(error) => Some(Ending::Retry(chain(&error))),
             };
             if let Some(ending) = ending {
@@ -80,8 +82,7 @@ impl Recorder<'_> {
 
     fn record(&mut self, interval: &Interval) -> Result<Option<Ending>, RecordError> {
         let step = interval.step;
-        let lease = self.claim.lease();
-        let checkpoint = self.terms.checkpoints.put(self.claim.search_id, lease, step, &interval.saved)?;
+        let checkpoint = self.make_durable(interval)?;
         let before = (step - 1) as usize;
         let stored = self.points.get(before).filter(|point| point.decision.is_some()).cloned();
         self.points.truncate(before);
@@ -100,6 +101,31 @@ impl Recorder<'_> {
             return Ok(Some(Ending::Finished(store::job::Outcome::Cancelled, None)));
         }
         Ok(verdict(&point, self.claim.mode, self.terms.steps))
+    }
+
+    /// Writes the checkpoint, trying again while the store refuses: a full disk is emptied by a person, and a training
+    /// that waits for that loses nothing. Gives up before the wait could be taken for a training that hangs.
+    fn make_durable(&self, interval: &Interval) -> Result<NewCheckpoint, CheckpointError> {
+        let (start, patience) = (Instant::now(), self.terms.options.hang_after / 2);
+        let mut pause = Duration::from_millis(500);
+        let mut said: Option<Instant> = None;
+        loop {
+            let (search, lease) = (self.claim.search_id, self.claim.lease());
+            let error = match self.terms.checkpoints.put(search, lease, interval.step, &interval.saved) {
+                Ok(checkpoint) => return Ok(checkpoint),
+                Err(error) => error,
+            };
+            if start.elapsed() + pause > patience || self.hold.interrupt.is_set() {
+                return Err(error);
+            }
+            if said.is_none_or(|at| at.elapsed() >= Duration::from_secs(60)) {
+                let job = self.claim.job_id;
+                warn!(job.id = job, "job {job}: {}; the training waits, trying again", chain(&error));
+                said = Some(Instant::now());
+            }
+            self.hold.interrupt.wait(pause);
+            pause = (pause * 2).min(Duration::from_secs(30));
+        }
     }
 
     fn judged(&mut self, step: i32, measured: &Measurement) -> Result<Observation, RecordError> {

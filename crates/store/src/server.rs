@@ -293,10 +293,15 @@ fn sql_file(sql: &str) -> io::Result<Stdio> {
     Ok(Stdio::from(reader))
 }
 
-/// After a reboot another program may have the number that `postmaster.pid` still names.
+/// After a reboot another program may have the number that `postmaster.pid` still names; and a process that was killed
+/// keeps its number until its parent looks, which in a container may be never.
 fn is_postgres(pid: Pid) -> bool {
-    let comm = fs::read_to_string(format!("/proc/{}/comm", pid.as_raw_nonzero()));
-    comm.map_or(true, |name| name.starts_with("postgres") || name.starts_with("postmaster"))
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()));
+    let is_alive = |status: String| {
+        let name = status.strip_prefix("Name:\t").unwrap_or_default();
+        (name.starts_with("postgres") || name.starts_with("postmaster")) && !status.contains("\nState:\tZ")
+    };
+    status.map_or(true, is_alive)
 }
 
 fn last_lines(text: &str, count: usize) -> String {
