@@ -69,7 +69,7 @@ impl Chaos {
         lab.connect().batch_execute(include_str!("chaos/witness.sql")).unwrap();
         lab.submit(&format!(
             "name = \"chaos\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n\
-             [budget]\njobs = {jobs}\nmax_epochs = {EPOCHS}\n[predictor]\nengine = \"none\"\n"
+             [budget]\njobs = {jobs}\nmax_epochs = {EPOCHS}\ninterval = 0.5\n[predictor]\nengine = \"none\"\n"
         ));
         let recorded =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/curves/icpp23-1e15-full.csv");
@@ -108,7 +108,7 @@ impl Chaos {
 
     /// One blow after a pause.
     fn strike(&mut self) {
-        std::thread::sleep(Duration::from_millis(self.draw.random_range(100..900)));
+        std::thread::sleep(Duration::from_millis(self.draw.random_range(50..500)));
         let victim = self.draw.random_range(0..WORKERS);
         match self.draw.random_range(0..10) {
             0 => {
@@ -118,9 +118,9 @@ impl Chaos {
                 std::thread::sleep(Duration::from_secs_f64(away));
                 self.postgres.restart();
             }
-            1..5 if self.stopped[victim].is_none() => {
+            1..7 if self.stopped[victim].is_none() => {
                 self.workers[victim].signal(Signal::STOP);
-                let pause = self.draw.random_range(TTL * 0.5..TTL * 2.5);
+                let pause = self.draw.random_range(TTL * 1.2..TTL * 3.0);
                 self.stopped[victim] = Some(Instant::now() + Duration::from_secs_f64(pause));
                 self.strikes[1] += 1;
             }
@@ -183,7 +183,7 @@ impl Chaos {
                 "curve with a hole or too short",
                 &format!(
                     "(SELECT job_id FROM observation JOIN job ON id = job_id GROUP BY job_id, state \
-                     HAVING count(*) <> max(step) OR (state = 'completed' AND max(step) <> {EPOCHS})) broken"
+                     HAVING count(*) <> max(step) OR (state = 'completed' AND max(step) <> 2 * {EPOCHS})) broken"
                 ),
             ),
         ];

@@ -29,6 +29,21 @@ pub enum Command {
         #[arg(value_name = "JOBS")]
         jobs: Selector,
     },
+    /// Show how the attempts at jobs ended, with the last lines of the log where it was by an error
+    Log {
+        /// Which
+        #[arg(value_name = "JOBS")]
+        jobs: Selector,
+    },
+    /// Let jobs be claimed earlier or later: higher is first, 0 is usual
+    Priority {
+        /// Which
+        #[arg(value_name = "JOBS")]
+        jobs: Selector,
+        /// From -32768 to 32767
+        #[arg(value_name = "N", allow_negative_numbers = true)]
+        priority: i16,
+    },
     /// Make failed, diverged or cancelled jobs ready again; they go on from their newest checkpoint
     Retry {
         /// Which
@@ -74,11 +89,31 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Show { jobs } => {
             let ids = resolve(&mut conn, &jobs)?;
             let shown = ids.iter().map(|id| job::show(&mut conn, *id)).collect::<Result<Vec<_>, _>>()?;
-            if format == Format::Table {
-                shown.iter().try_for_each(|job| output::value(format, &(), &text(job)))?;
-            } else {
-                output::rows(format, &shown, &[])?;
+            match format {
+                Format::Table => shown.iter().try_for_each(|job| output::value(format, &(), &text(job)))?,
+                Format::Csv => output::rows(format, &shown.iter().map(Line::from).collect::<Vec<_>>(), &[])?,
+                _ => output::rows(format, &shown, &[])?,
             }
+        }
+        Command::Log { jobs } => {
+            let mut attempts = Vec::new();
+            for id in resolve(&mut conn, &jobs)? {
+                attempts.extend(job::attempts(&mut conn, id)?);
+            }
+            if format == Format::Table {
+                attempts.iter().try_for_each(|attempt| output::value(format, &(), &log(attempt)))?;
+            } else {
+                output::rows(format, &attempts, &[])?;
+            }
+        }
+        Command::Priority { jobs, priority } => {
+            let ids = resolve(&mut conn, &jobs)?;
+            let count = job::set_priority(&mut conn, &ids, priority)?;
+            let text = match ids.len() - count {
+                0 => format!("{count} jobs have priority {priority}"),
+                ended => format!("{count} jobs have priority {priority}; {ended} have ended"),
+            };
+            output::value(format, &serde_json::json!({ "changed": count, "priority": priority }), &text)?;
         }
         Command::Retry { jobs } => {
             let ids = resolve(&mut conn, &jobs)?;
@@ -106,6 +141,52 @@ fn resolve(conn: &mut diesel::PgConnection, jobs: &Selector) -> anyhow::Result<V
         anyhow::bail!("there is no such job: `peng job list` shows those that there are");
     }
     Ok(ids)
+}
+
+/// A job in one line of CSV, which has no room for its curve (`peng curve export`) and attempts (`peng job log`).
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    job: i64,
+    search: &'a str,
+    state: JobState,
+    attempts: i16,
+    crashes: i16,
+    epoch: Option<f64>,
+    val_acc: Option<f64>,
+    prediction: Option<f64>,
+    host: Option<&'a str>,
+    next: &'a str,
+    error: Option<&'a str>,
+}
+
+impl<'a> From<&'a job::Shown> for Line<'a> {
+    fn from(shown: &'a job::Shown) -> Self {
+        let job = &shown.job;
+        Self {
+            job: job.id,
+            search: &job.search,
+            state: job.state,
+            attempts: job.attempts,
+            crashes: job.crashes,
+            epoch: job.epoch,
+            val_acc: job.val_acc,
+            prediction: job.prediction,
+            host: job.host.as_deref(),
+            next: &shown.next,
+            error: shown.error.as_deref(),
+        }
+    }
+}
+
+/// How an attempt ended, then the lines of its log, indented.
+fn log(attempt: &job::AttemptRow) -> String {
+    let end = attempt.end.as_deref().unwrap_or("runs");
+    let at = attempt.ended_at.map_or_else(String::new, |at| at.format(", %F %T UTC").to_string());
+    let error = attempt.error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
+    let head =
+        format!("job {}, fence {}, on {}: {end}{at}{error}", attempt.job_id, attempt.fence, attempt.worker);
+    let lines = attempt.log.iter().flat_map(|log| log.lines()).map(|line| format!("    {line}"));
+    std::iter::once(head).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
 fn text(shown: &job::Shown) -> String {

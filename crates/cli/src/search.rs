@@ -104,9 +104,14 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-/// The search of this name; the error names the nearest one.
+/// The search of this name, or the newest one for `last`; the error names the nearest one.
 pub fn find(conn: &mut PgConnection, name: &str) -> anyhow::Result<Search> {
     if let Some(search) = searches::find(conn, name)? {
+        return Ok(search);
+    }
+    if name == "last"
+        && let Some(search) = searches::newest(conn)?
+    {
         return Ok(search);
     }
     let names = searches::names(conn)?;
@@ -199,7 +204,7 @@ fn show(name: &str, format: Format) -> anyhow::Result<()> {
     let mut conn = db::connect()?;
     let search = find(&mut conn, name)?;
     if format == Format::Table {
-        output::rows(format, &searches::progress(&mut conn, Some(name))?, COLUMNS)?;
+        output::rows(format, &searches::progress(&mut conn, Some(&search.name))?, COLUMNS)?;
         let spec = Spec::from_json(&search.spec)?;
         let text = format!(
             "\nspec {}, by peng {}\n\n{}",

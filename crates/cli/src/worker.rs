@@ -1,7 +1,10 @@
 //! `peng worker`.
 
 use clap::Subcommand;
-use store::worker::{self, WorkerRow, WorkerState};
+use store::{
+    job::AttemptRow,
+    worker::{self, WorkerRow, WorkerState},
+};
 
 use crate::{
     Exit, db,
@@ -16,6 +19,15 @@ pub enum Command {
         /// Also those that have left
         #[arg(long)]
         all: bool,
+    },
+    /// Show workers: who they are, and their newest attempts
+    Show {
+        /// An id, as far as it is unique, or the beginning that several share
+        #[arg(value_name = "ID")]
+        id: String,
+        /// At most so many attempts
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        limit: i64,
     },
     /// Ask workers to finish their jobs and leave
     Drain {
@@ -54,6 +66,21 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     let mut conn = db::connect()?;
     match command {
         Command::List { all } => output::rows(format, &worker::list(&mut conn, all)?, COLUMNS)?,
+        Command::Show { id, limit } => {
+            let shown = worker::show(&mut conn, &id, limit)?;
+            anyhow::ensure!(
+                !shown.is_empty(),
+                "there is no worker whose id begins with `{id}`: `peng worker list --all` shows those that there are"
+            );
+            match format {
+                Format::Table => shown.iter().try_for_each(show)?,
+                Format::Csv => {
+                    let attempts: Vec<_> = shown.iter().flat_map(|shown| &shown.attempts).collect();
+                    output::rows(format, &attempts, &[])?;
+                }
+                _ => output::rows(format, &shown, &[])?,
+            }
+        }
         Command::Drain { ids, all: _ } => {
             let count = worker::drain(&mut conn, &ids)?;
             let text = format!("{count} workers finish their jobs and leave");
@@ -61,4 +88,22 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Ok)
+}
+
+fn show(shown: &worker::Shown) -> anyhow::Result<()> {
+    output::rows(Format::Table, &shown.worker, COLUMNS)?;
+    let id = shown.worker[0].id;
+    output::value(Format::Table, &(), &format!("\nworker {id}, newest attempts first\n"))?;
+    output::rows(
+        Format::Table,
+        &shown.attempts,
+        &[
+            ("job", |a: &AttemptRow| a.job_id.to_string()),
+            ("fence", |a| a.fence.to_string()),
+            ("started", |a| a.started_at.format("%F %T").to_string()),
+            ("ended", |a| a.ended_at.map_or_else(String::new, |at| at.format("%F %T").to_string())),
+            ("end", |a| a.end.clone().unwrap_or_else(|| "runs".to_owned())),
+            ("error", |a| a.error.clone().unwrap_or_default()),
+        ],
+    )
 }

@@ -13,14 +13,18 @@ use tracing::{info, warn};
 
 use crate::{Reason, slot::Shared};
 
+/// Renewals are never further apart, so that a cancelled job's worker hears of it soon.
+const LONGEST: Duration = Duration::from_secs(12);
+
 /// Works until the channel closes.
 pub fn keep(shared: &Shared, mut conn: PgConnection, stop: &Receiver<()>) {
     let ttl = shared.options.lease_ttl;
-    let tick = (ttl / 4).min(shared.options.poll);
+    let apart = (ttl / 4).min(LONGEST);
+    let tick = apart.min(shared.options.poll);
     let mut renewed = Instant::now();
     let closed = |pause| stop.recv_timeout(pause) == Err(crossbeam_channel::RecvTimeoutError::Disconnected);
     while !closed(tick.mul_f64(rand::random_range(0.8..1.0))) {
-        let due = renewed.elapsed() >= ttl / 4;
+        let due = renewed.elapsed() >= apart;
         let done = if due { renew(shared, &mut conn) } else { Ok(()) };
         match done.and_then(|()| maintain(&mut conn, ttl)) {
             Ok(()) if due => renewed = Instant::now(),

@@ -119,7 +119,7 @@ fn time_limit(options: &Options) -> Option<Duration> {
         let end: u64 = std::env::var("SLURM_JOB_END_TIME").ok()?.parse().ok()?;
         #[expect(clippy::disallowed_methods, reason = "Slurm tells the end of its job by the wall clock")]
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
-        Duration::from_secs(end).checked_sub(now)
+        Some(Duration::from_secs(end).saturating_sub(now))
     })
 }
 
@@ -133,7 +133,7 @@ fn run_threads<B: Backend + Send>(
     let keeper_conn = shared.database.connect()?;
     std::thread::scope(|scope| {
         let stop_listening = stop.clone();
-        scope.spawn(move || keeper::keep(shared, keeper_conn, &stop));
+        let keeper = scope.spawn(move || keeper::keep(shared, keeper_conn, &stop));
         scope.spawn(move || bell::listen(shared, &stop_listening));
         let slots: Vec<_> = backends
             .into_iter()
@@ -146,14 +146,17 @@ fn run_threads<B: Backend + Send>(
         while !slots.iter().all(std::thread::ScopedJoinHandle::is_finished) {
             watch_signals(shared, signals, &mut leaving_since);
             watch_silence(shared);
+            watch_keeper(shared, &keeper);
             watch_hangs(shared);
             std::thread::sleep(WATCH);
         }
         drop(alive);
-        let panicked = |_| Err(anyhow::anyhow!("a slot of the worker panicked"));
+        let panicked = |who| move |_| Err(anyhow::anyhow!("{who} of the worker panicked"));
+        let kept = keeper.join().map_or_else(panicked("the keeper"), Ok);
         slots
             .into_iter()
-            .map(|slot| slot.join().unwrap_or_else(panicked))
+            .map(|slot| slot.join().unwrap_or_else(panicked("a slot")))
+            .chain([kept])
             .collect::<anyhow::Result<Vec<()>>>()
     })?;
     Ok(())
@@ -181,7 +184,17 @@ fn watch_signals(shared: &Shared, signals: &Signals, leaving_since: &mut Option<
     }
 }
 
-/// Also notices a keeper that has died: then nothing renews.
+/// A keeper that has died renews nothing: its leases count as lost, whatever `--on-db-lost` says, and the worker leaves.
+fn watch_keeper(shared: &Shared, keeper: &std::thread::ScopedJoinHandle<'_, ()>) {
+    if keeper.is_finished() && !shared.leaving.swap(true, Ordering::Relaxed) {
+        error!("the thread that renews leases has died: dropping all jobs");
+        shared.bell.ring();
+    }
+    if keeper.is_finished() {
+        shared.holds.all().iter().for_each(|(_, hold)| hold.interrupt.set(Reason::Lost));
+    }
+}
+
 fn watch_silence(shared: &Shared) {
     if shared.options.on_db_lost == OnDbLost::FinishInterval {
         return;
@@ -254,5 +267,72 @@ impl Signals {
                 .with_context(|| format!("cannot catch signal {signal}"))?;
         }
         Ok(Self { caught })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use store::{Database, Lease};
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Cli {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn shared(arguments: &[&str], checkpoints: &std::path::Path) -> Shared {
+        Shared {
+            database: Database::new("postgres:///nowhere"),
+            options: Cli::parse_from([&["worker"], arguments].concat()).options,
+            checkpoints: CheckpointStore::open(&format!("file://{}", checkpoints.display())).unwrap(),
+            worker_id: Uuid::new_v4(),
+            holds: Holds::default(),
+            bell: Bell::default(),
+            deadline: None,
+            leaving: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            claimed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            longest_interval: AtomicU64::new(0),
+        }
+    }
+
+    #[test]
+    fn a_dead_keeper_counts_as_lost_leases_whatever_the_option_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let shared = shared(&["--on-db-lost", "finish-interval"], dir.path());
+        let hold = shared.holds.enter(Lease { job_id: 1, fence: 1 }, Instant::now());
+        let (stop, stopped) = crossbeam_channel::bounded::<()>(0);
+        std::thread::scope(|scope| {
+            let keeper = scope.spawn(move || _ = stopped.recv());
+            watch_keeper(&shared, &keeper);
+            assert_eq!(hold.interrupt.reason(), None, "it lives");
+            drop(stop);
+            while !keeper.is_finished() {
+                std::thread::yield_now();
+            }
+            watch_keeper(&shared, &keeper);
+        });
+        assert_eq!(hold.interrupt.reason(), Some(Reason::Lost));
+        assert!(shared.leaving.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn silence_of_three_quarters_of_a_lease_stops_a_training_unless_told_otherwise() {
+        let dir = tempfile::tempdir().unwrap();
+        let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+        for (arguments, silent, expected) in [
+            (&["--lease-ttl", "60"][..], 44, None),
+            (&["--lease-ttl", "60"], 46, Some(Reason::Silent)),
+            (&["--lease-ttl", "60", "--on-db-lost", "finish-interval"], 46, None),
+        ] {
+            let shared = shared(arguments, dir.path());
+            let hold = shared.holds.enter(Lease { job_id: 1, fence: 1 }, ago(silent));
+            watch_silence(&shared);
+            assert_eq!(hold.interrupt.reason(), expected, "{arguments:?} {silent}");
+        }
     }
 }

@@ -270,6 +270,25 @@ pub fn retry(conn: &mut PgConnection, ids: &[i64]) -> QueryResult<usize> {
         .execute(conn)
 }
 
+/// Gives jobs that have not ended another priority; returns how many. A running job has it when it is claimed again.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_priority(conn: &mut PgConnection, ids: &[i64], to: i16) -> QueryResult<usize> {
+    sql_query(include_str!("sql/job_priority.sql"))
+        .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
+        .bind::<sql_types::SmallInt, _>(to)
+        .execute(conn)
+}
+
+/// The attempts at a job, oldest first, each with the last lines of its log where it ended by an error.
+///
+/// # Errors
+/// Those of the database.
+pub fn attempts(conn: &mut PgConnection, id: i64) -> QueryResult<Vec<AttemptRow>> {
+    sql_query(include_str!("sql/job_attempts.sql")).bind::<sql_types::BigInt, _>(id).load(conn)
+}
+
 /// All that is known of one job, and why it is where it is.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shown {
@@ -288,6 +307,9 @@ pub struct Shown {
 /// One attempt at a job.
 #[derive(Debug, Clone, QueryableByName, Serialize)]
 pub struct AttemptRow {
+    /// The job.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub job_id: i64,
     /// Fence of the claim.
     #[diesel(sql_type = sql_types::BigInt)]
     pub fence: i64,
@@ -309,6 +331,9 @@ pub struct AttemptRow {
     /// The error that ended it.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     pub error: Option<String>,
+    /// The last lines of its log, kept with an error.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub log: Option<String>,
 }
 
 /// Everything about one job.
@@ -318,24 +343,38 @@ pub struct AttemptRow {
 pub fn show(conn: &mut PgConnection, id: i64) -> QueryResult<Shown> {
     let job = list(conn, None, &[], Some(&[id]), 1)?.pop().ok_or(diesel::result::Error::NotFound)?;
     let curve = crate::curve::load(conn, id, i32::MAX)?;
-    let attempts: Vec<AttemptRow> = sql_query(
-        "SELECT fence, host || ':' || pid AS worker, attempt.started_at, ended_at, first_step, \"end\"::text AS \"end\", error \
-         FROM attempt JOIN worker ON worker.id = worker_id WHERE job_id = $1 ORDER BY fence",
-    )
-    .bind::<sql_types::BigInt, _>(id)
-    .load(conn)?;
+    let attempts = attempts(conn, id)?;
     let error = {
         use crate::schema::result::dsl::{error, result};
         result.find(id).select(error).first::<Option<String>>(conn).optional()?.flatten()
     };
-    let next = next(&job);
+    let next = next(conn, &job)?;
     Ok(Shown { job, next, error, curve, attempts })
 }
 
-fn next(job: &JobRow) -> String {
-    match job.state {
-        JobState::Ready => "the next free worker of its class claims it".to_owned(),
-        JobState::Running => format!("trains on {}", job.host.as_deref().unwrap_or("a worker")),
+/// What a job that has not ended waits for.
+#[derive(QueryableByName)]
+struct Waits {
+    #[diesel(sql_type = sql_types::Text)]
+    class: String,
+    #[diesel(sql_type = sql_types::BigInt)]
+    workers: i64,
+    #[diesel(sql_type = sql_types::BigInt)]
+    before: i64,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    lease_seconds: Option<f64>,
+    #[diesel(sql_type = sql_types::Bool)]
+    cancel: bool,
+}
+
+fn next(conn: &mut PgConnection, job: &JobRow) -> QueryResult<String> {
+    Ok(match job.state {
+        JobState::Ready | JobState::Running => {
+            let waits: Waits = sql_query(include_str!("sql/job_waits.sql"))
+                .bind::<sql_types::BigInt, _>(job.id)
+                .get_result(conn)?;
+            if job.state == JobState::Ready { in_queue(&waits) } else { in_training(job, &waits) }
+        }
         JobState::Waiting => {
             let when = job.run_after.map_or_else(String::new, |at| at.format(" at %F %T UTC").to_string());
             format!("crash {} of {CRASH_LIMIT}; it is ready again{when}", job.crashes)
@@ -346,5 +385,29 @@ fn next(job: &JobRow) -> String {
         }
         JobState::Terminated => "nothing: the predictor ended it".to_owned(),
         JobState::Completed => "nothing: it is trained to the end".to_owned(),
+    })
+}
+
+fn in_queue(waits: &Waits) -> String {
+    let Waits { class, workers, before, .. } = waits;
+    if *workers == 0 {
+        return format!("no worker of class `{class}` lives: start one with --class {class}");
+    }
+    let before = match before {
+        0 => "it is next".to_owned(),
+        1 => "1 job stands before it".to_owned(),
+        count => format!("{count} jobs stand before it"),
+    };
+    format!("a free worker of class `{class}` claims it: {before}, {workers} workers live")
+}
+
+fn in_training(job: &JobRow, waits: &Waits) -> String {
+    let place = job.host.as_deref().unwrap_or("a worker");
+    match waits.lease_seconds {
+        Some(left) if left < 0.0 => {
+            format!("{place} has been silent for too long: any worker takes it back, as does `peng db reap`")
+        }
+        _ if waits.cancel => format!("it is cancelled as soon as {place} sees it"),
+        _ => format!("it trains on {place}"),
     }
 }

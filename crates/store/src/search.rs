@@ -244,6 +244,14 @@ pub fn find(conn: &mut PgConnection, name: &str) -> QueryResult<Option<Search>> 
         .optional()
 }
 
+/// The search that was submitted last.
+///
+/// # Errors
+/// Those of the database.
+pub fn newest(conn: &mut PgConnection) -> QueryResult<Option<Search>> {
+    schema::search::table.order(schema::search::id.desc()).select(Search::as_select()).first(conn).optional()
+}
+
 /// The search of this id.
 ///
 /// # Errors

@@ -138,3 +138,33 @@ pub struct WorkerRow {
 pub fn list(conn: &mut PgConnection, all: bool) -> QueryResult<Vec<WorkerRow>> {
     sql_query(include_str!("sql/worker_list.sql")).bind::<sql_types::Bool, _>(all).load(conn)
 }
+
+/// All that is known of one worker.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    /// Who it is, once for each job that it trains.
+    pub worker: Vec<WorkerRow>,
+    /// Its newest attempts, newest first.
+    pub attempts: Vec<crate::job::AttemptRow>,
+}
+
+/// The workers whose ids begin so, each with its newest `limit` attempts.
+///
+/// # Errors
+/// Those of the database.
+pub fn show(conn: &mut PgConnection, id: &str, limit: i64) -> QueryResult<Vec<Shown>> {
+    let mut found: Vec<Shown> = Vec::new();
+    for row in list(conn, true)?.into_iter().filter(|row| row.id.to_string().starts_with(id)) {
+        match found.iter_mut().find(|shown| shown.worker[0].id == row.id) {
+            Some(shown) => shown.worker.push(row),
+            None => found.push(Shown { worker: vec![row], attempts: Vec::new() }),
+        }
+    }
+    for shown in &mut found {
+        shown.attempts = sql_query(include_str!("sql/worker_attempts.sql"))
+            .bind::<sql_types::Uuid, _>(shown.worker[0].id)
+            .bind::<sql_types::BigInt, _>(limit)
+            .load(conn)?;
+    }
+    Ok(found)
+}

@@ -1,0 +1,11 @@
+-- What a ready or running job waits for. Workers that were not seen for two minutes do not count. $1 job.
+SELECT job.class,
+       (SELECT count(*) FROM worker
+        WHERE worker.class = job.class AND state = 'running' AND last_seen_at > now() - interval '2 minutes') AS workers,
+       (SELECT count(*) FROM job other
+        WHERE other.state = 'ready' AND other.class = job.class
+          AND (other.priority > job.priority OR other.priority = job.priority AND other.id < job.id)) AS before,
+       extract(epoch FROM lease.expires_at - now())::float8 AS lease_seconds,
+       coalesce(lease.cancel, false) AS cancel
+FROM job LEFT JOIN lease ON lease.job_id = job.id
+WHERE job.id = $1

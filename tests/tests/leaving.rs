@@ -1,0 +1,107 @@
+//! How a worker leaves: signals, limits, hangs.
+
+use rustix::process::Signal;
+use tests::{Lab, Worker};
+
+const REPLAY: &str = "peng-replay-worker";
+/// An epoch that no test waits for.
+const ENDLESS: [&str; 2] = ["--epoch-seconds", "3600"];
+
+fn lab(jobs: u32) -> Lab {
+    let lab = Lab::new();
+    lab.submit(&format!(
+        "name = \"s\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n\
+         [budget]\njobs = {jobs}\nmax_epochs = 12\n[predictor]\nengine = \"none\"\n"
+    ));
+    lab
+}
+
+/// A worker in the middle of a job.
+fn at_work(lab: &Lab, arguments: &[&str]) -> Worker {
+    let before = lab.count("attempt");
+    let worker = lab.worker(REPLAY, arguments);
+    lab.wait_for("attempt", before + 1);
+    worker
+}
+
+#[test]
+fn the_preemption_signal_finishes_the_interval_and_asks_to_be_requeued() {
+    let lab = lab(1);
+    let arguments = ["--epoch-seconds", "0.5", "--preempt-signal", "USR1", "--requeue-exit-code", "99"];
+    let mut worker = at_work(&lab, &arguments);
+    lab.wait_for("observation", 1);
+    worker.signal(Signal::USR1);
+    assert_eq!(worker.join(), Some(99), "{}", worker.log());
+    assert_eq!(lab.count("attempt WHERE \"end\" = 'released'"), 1);
+    assert_eq!(lab.count("job WHERE state = 'ready' AND crashes = 0"), 1);
+    let steps = lab.count("observation");
+    assert!(steps >= 2, "the running interval was finished: {}", worker.log());
+    assert_eq!(lab.count(&format!("checkpoint WHERE step = {steps}")), 1, "and saved");
+}
+
+#[test]
+fn an_interval_longer_than_the_grace_period_is_abandoned() {
+    let lab = lab(1);
+    let mut worker = at_work(&lab, &[&ENDLESS[..], &["--grace", "0.5"]].concat());
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(lab.count("job WHERE state = 'ready' AND crashes = 0"), 1);
+    assert_eq!((lab.count("lease"), lab.count("attempt WHERE \"end\" = 'released'")), (0, 1));
+}
+
+#[test]
+fn a_second_signal_leaves_at_once() {
+    let lab = lab(1);
+    let mut worker = at_work(&lab, &[&ENDLESS[..], &["--grace", "3600"]].concat());
+    worker.signal(Signal::TERM);
+    tests::wait("the worker to say that it leaves", || {
+        if worker.log().contains("asked to leave") { Ok(()) } else { Err(worker.log()) }
+    });
+    worker.signal(Signal::TERM);
+    assert_eq!(worker.join(), Some(130), "{}", worker.log());
+    assert_eq!(lab.count("attempt WHERE \"end\" = 'released'"), 0, "there was no time for it");
+}
+
+#[test]
+fn a_time_limit_releases_what_runs_and_claims_nothing_that_cannot_be_saved() {
+    let lab = lab(2);
+    let limited = ["--time-limit", "2", "--grace", "1"];
+    let mut worker = at_work(&lab, &[&ENDLESS[..], &limited].concat());
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert!(worker.log().contains("the time limit is near"), "{}", worker.log());
+    assert_eq!(lab.count("job WHERE state = 'ready' AND crashes = 0"), 2);
+
+    let mut late = lab.worker(REPLAY, &["--time-limit", "1", "--grace", "2"]);
+    assert_eq!(late.join(), Some(0), "{}", late.log());
+    let mut command = lab.command(REPLAY);
+    // Slurm tells when its job ends, by the wall clock: long ago.
+    command.arg("--once").env("SLURM_JOB_END_TIME", "1000000000");
+    let mut slurm = lab.spawn(command);
+    assert_eq!(slurm.join(), Some(0), "{}", slurm.log());
+    assert_eq!(lab.count("attempt"), 1, "neither claimed a job: {}", slurm.log());
+}
+
+#[test]
+fn a_worker_leaves_after_so_many_jobs_and_takes_only_its_class() {
+    let lab = lab(5);
+    let mut other = lab.worker(REPLAY, &["--once", "--class", "gpu"]);
+    assert_eq!(other.join(), Some(0), "{}", other.log());
+    let mut idle = lab.worker(REPLAY, &["--idle-timeout", "0.2", "--class", "gpu"]);
+    assert_eq!(idle.join(), Some(0), "{}", idle.log());
+    assert_eq!(lab.count("attempt"), 0);
+    let mut worker = lab.worker(REPLAY, &["--max-jobs", "3", "--slots", "2"]);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!((lab.count("attempt"), lab.count("result")), (3, 3));
+}
+
+#[test]
+fn a_training_that_hangs_ends_its_worker_and_counts_a_crash() {
+    let lab = lab(1);
+    let mut worker = at_work(&lab, &[&ENDLESS[..], &["--hang-after", "0.2"]].concat());
+    assert_eq!(worker.join(), Some(70), "{}", worker.log());
+    assert!(worker.log().contains("job 1: hangs"), "{}", worker.log());
+    let mut next = lab.worker(REPLAY, &["--once"]);
+    assert_eq!(next.join(), Some(0), "{}", next.log());
+    assert_eq!(lab.count("attempt WHERE \"end\" = 'lost'"), 1);
+    assert_eq!(lab.count("job WHERE crashes = 1 AND state = 'completed'"), 1);
+}
