@@ -293,6 +293,7 @@ mod tests {
             bell: Bell::default(),
             deadline: None,
             leaving: AtomicBool::new(false),
+            abandoning: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             claimed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
