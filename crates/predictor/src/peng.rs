@@ -37,6 +37,9 @@ const EARLIER: f64 = 0.25;
 /// How much sooner a job is stopped if it can be resumed, and the highest chance at which it is.
 const PROVISIONAL: f64 = 20.0;
 const HIGHEST: f64 = 0.3;
+/// What a standard normal variable exceeds once in ten and once in twenty times.
+const TENTH: f64 = 1.281_551_565_544_600_4;
+const TWENTIETH: f64 = 1.644_853_626_951_472_2;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Peng {
@@ -126,8 +129,8 @@ impl Peng {
 fn predict(spread: Spread, bar: Bar) -> Prediction {
     let t = StudentsT::new(0.0, 1.0, spread.freedom).expect("3 degrees of freedom or more");
     let at = |quantile: f64| scale::from(spread.mean + quantile * spread.scale);
-    let interval = |tail: f64| {
-        let quantile = t.inverse_cdf(1.0 - tail);
+    let interval = |z: f64| {
+        let quantile = spread.quantile(z);
         Some((at(-quantile), at(quantile)))
     };
     let beats = |fitness: f64| {
@@ -136,8 +139,8 @@ fn predict(spread: Spread, bar: Bar) -> Prediction {
     };
     Prediction {
         fitness: at(0.0),
-        interval_80: interval(0.1),
-        interval_90: interval(0.05),
+        interval_80: interval(TENTH),
+        interval_90: interval(TWENTIETH),
         chance: bar.fitness().map(beats),
     }
 }
