@@ -65,15 +65,15 @@ fn state(text: &str) -> Result<JobState, String> {
     serde_json::from_value(text.into()).map_err(|error: serde_json::Error| error.to_string())
 }
 
-const COLUMNS: &[Column<'static, JobRow>] = &[
-    ("job", |job| job.id.to_string()),
+const COLUMNS: &[Column<JobRow>] = &[
+    ("#job", |job| job.id.to_string()),
     ("search", |job| job.search.clone()),
     ("state", |job| job.state.as_str().to_owned()),
-    ("mode", |job| job.mode.as_str().to_owned()),
-    ("epoch", |job| job.epoch.map_or_else(String::new, |epoch| format!("{epoch:.1}"))),
-    ("val_acc", |job| percent(job.val_acc)),
-    ("predicted", |job| percent(job.prediction)),
-    ("crashes", |job| job.crashes.to_string()),
+    ("~mode", |job| job.mode.as_str().to_owned()),
+    ("#epoch", |job| job.epoch.map_or_else(String::new, |epoch| format!("{epoch:.1}"))),
+    ("#val_acc", |job| percent(job.val_acc)),
+    ("#predicted", |job| percent(job.prediction)),
+    ("~#crashes", |job| job.crashes.to_string()),
     ("where", |job| job.host.clone().unwrap_or_default()),
     ("architecture", |job| job.architecture.clone()),
 ];
@@ -214,10 +214,8 @@ fn text(shown: &job::Shown) -> String {
             p.reason.clone().unwrap_or_default(),
         ]
     });
-    let headings = ["epoch", "val_acc", "train_acc", "predicted", "80 %", "decision", "reason"];
-    let mut curve = output::table(&headings, points.collect());
-    output::align_right(&mut curve, &[0, 1, 2, 3]);
-    lines.push(format!("\n{curve}"));
+    let headings = ["#epoch", "#val_acc", "~#train_acc", "#predicted", "#80 %", "decision", "reason"];
+    lines.push(format!("\n{}\n", output::table(&headings, points.collect())));
     let attempts = shown.attempts.iter().map(|a| {
         vec![
             a.fence.to_string(),
@@ -228,7 +226,7 @@ fn text(shown: &job::Shown) -> String {
             a.error.clone().unwrap_or_default(),
         ]
     });
-    let headings = ["fence", "worker", "started", "first step", "end", "error"];
-    lines.push(format!("{}", output::table(&headings, attempts.collect())));
+    let headings = ["#fence", "worker", "started", "~#first step", "end", "error"];
+    lines.push(output::table(&headings, attempts.collect()));
     lines.join("\n")
 }

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use report::{Style, cell::Cell, document::Table};
 use serde::Serialize;
 
 /// How results are printed.
@@ -20,11 +20,12 @@ pub enum Format {
     Html,
 }
 
-/// One column of a table: its heading, and what stands in it for a row.
-pub type Column<'a, T> = (&'a str, fn(&T) -> String);
+/// One column of a table: its heading, and what stands in it for a row. A heading that begins with `#` is one of numbers,
+/// one that begins with `~` is left out first where the terminal is narrow.
+pub type Column<T> = (&'static str, fn(&T) -> String);
 
 /// Prints rows: as a table of the columns, or all their fields as JSON or CSV.
-pub fn rows<T: Serialize>(format: Format, rows: &[T], columns: &[Column<'_, T>]) -> anyhow::Result<()> {
+pub fn rows<T: Serialize>(format: Format, rows: &[T], columns: &[Column<T>]) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match format {
         Format::Html => anyhow::bail!("only `peng report` and `peng curve` write html"),
@@ -52,30 +53,14 @@ pub fn value<T: Serialize>(format: Format, value: &T, text: &str) -> anyhow::Res
     Ok(())
 }
 
-/// A table without lines but one under the headings; numbers stand right.
-pub fn table(headings: &[&str], lines: Vec<Vec<String>>) -> Table {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    if !io::stdout().is_terminal() {
-        table.set_content_arrangement(ContentArrangement::Disabled);
-    }
-    table.set_header(headings);
+/// A table as wide as the terminal, or as wide as it is where there is none.
+pub fn table(headings: &[&'static str], lines: Vec<Vec<String>>) -> String {
+    let columns: Vec<_> = headings.iter().map(|&heading| (heading, heading)).collect();
+    let mut table = Table::new("", "", &columns);
     for line in lines {
-        table.add_row(line);
+        table.push(line.into_iter().map(Cell::Text).collect());
     }
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
-    }
-    table
-}
-
-/// Sets the columns of these numbers to the right.
-pub fn align_right(table: &mut Table, columns: &[usize]) {
-    for index in columns {
-        if let Some(column) = table.column_mut(*index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
+    report::grid(&table, Style::of_stdout())
 }
 
 /// Prints an error on stderr, with all its causes.

@@ -95,7 +95,7 @@ struct Answer {
     reason: String,
 }
 
-const COLUMNS: &[Column<'static, Answer>] = &[
+const COLUMNS: &[Column<Answer>] = &[
     ("arch", |a| a.arch.clone()),
     ("epoch", |a| a.epoch.to_string()),
     ("val_acc", |a| percent(Some(a.val_acc))),

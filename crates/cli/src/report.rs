@@ -1,7 +1,7 @@
 //! `peng report`.
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -121,13 +121,8 @@ pub fn write(report: &impl Report, format: Format, to: Option<PathBuf>) -> anyho
         out.flush().with_context(|| format!("cannot write `{}`", path.display()))?;
         return Ok(());
     }
-    let terminal = io::stdout().is_terminal();
-    let style = Style {
-        width: comfy_table::Table::new().width().unwrap_or(Style::default().width).clamp(60, 160),
-        styled: terminal && std::env::var_os("NO_COLOR").is_none(),
-    };
     let mut out = BufWriter::new(io::stdout().lock());
-    report.write(output, style, &mut out)?;
+    report.write(output, Style::of_stdout(), &mut out)?;
     out.flush()?;
     Ok(())
 }

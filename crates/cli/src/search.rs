@@ -174,24 +174,24 @@ impl From<&searches::NewJob> for Planned {
     }
 }
 
-const PLANNED: &[Column<'static, Planned>] = &[
+const PLANNED: &[Column<Planned>] = &[
     ("hash", |job| job.hash.clone()),
     ("mode", |job| job.mode.to_owned()),
-    ("parameters", |job| job.parameters.to_string()),
-    ("mflops", |job| format!("{:.1}", job.flops as f64 / 1e6)),
+    ("#parameters", |job| job.parameters.to_string()),
+    ("#mflops", |job| format!("{:.1}", job.flops as f64 / 1e6)),
     ("architecture", |job| job.architecture.clone()),
 ];
 
-const COLUMNS: &[Column<'static, Progress>] = &[
+const COLUMNS: &[Column<Progress>] = &[
     ("search", |s| s.name.clone()),
     ("state", |s| format!("{:?}", s.state).to_lowercase()),
     ("engine", |s| s.engine.clone()),
-    ("jobs", |s| format!("{}/{}", s.terminated + s.completed + s.other, s.jobs)),
-    ("running", |s| s.running.to_string()),
-    ("failed", |s| s.failed.to_string()),
-    ("saved", |s| percent(saved_percent(s)) + " %"),
-    ("best", |s| percent(s.best)),
-    ("time", |s| duration(s.seconds)),
+    ("#jobs", |s| format!("{}/{}", s.terminated + s.completed + s.other, s.jobs)),
+    ("#running", |s| s.running.to_string()),
+    ("~#failed", |s| s.failed.to_string()),
+    ("#saved", |s| percent(saved_percent(s)) + " %"),
+    ("#best", |s| percent(s.best)),
+    ("~#time", |s| duration(s.seconds)),
 ];
 
 /// Share of the epochs that the ended jobs did not need to train.

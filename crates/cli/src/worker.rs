@@ -40,16 +40,16 @@ pub enum Command {
     },
 }
 
-const COLUMNS: &[Column<'static, WorkerRow>] = &[
+const COLUMNS: &[Column<WorkerRow>] = &[
     ("worker", |w| w.id.to_string()[..8].to_owned()),
     ("host", |w| format!("{}:{}", w.host, w.pid)),
-    ("class", |w| w.class.clone()),
+    ("~class", |w| w.class.clone()),
     ("device", |w| w.device.clone()),
     ("state", |w| state(w).to_owned()),
-    ("seen", |w| format!("{} ago", duration(w.silent_seconds))),
-    ("job", |w| w.job_id.map_or_else(String::new, |id| id.to_string())),
-    ("attempts", |w| w.attempts.to_string()),
-    ("crashes", |w| w.crashes.to_string()),
+    ("#seen", |w| format!("{} ago", duration(w.silent_seconds))),
+    ("#job", |w| w.job_id.map_or_else(String::new, |id| id.to_string())),
+    ("~#attempts", |w| w.attempts.to_string()),
+    ("~#crashes", |w| w.crashes.to_string()),
 ];
 
 /// A worker that is silent for two minutes and has not said goodbye has been killed or cut off.

@@ -117,13 +117,13 @@ impl Calibration {
             ("jobs", "#jobs"),
             ("bias", "#bias"),
             ("mean_absolute_error", "#mean error"),
-            ("root_mean_square_error", "#root mean square"),
-            ("gained_after_stop", "#gained after it"),
+            ("root_mean_square_error", "~#root mean square"),
+            ("gained_after_stop", "~#gained after it"),
             ("coverage_80", "#80 % interval holds, %"),
-            ("coverage_80_interval", "#95 % interval"),
+            ("coverage_80_interval", "~#95 % interval"),
             ("width_80", "#width"),
             ("coverage_90", "#90 % interval holds, %"),
-            ("coverage_90_interval", "#95 % interval"),
+            ("coverage_90_interval", "~#95 % interval"),
             ("width_90", "#width"),
         ];
         let mut table =

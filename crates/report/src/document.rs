@@ -64,6 +64,8 @@ pub struct Column {
     pub heading: &'static str,
     /// Whether the cells are numbers.
     pub numeric: bool,
+    /// Whether a narrow terminal does without it first.
+    pub minor: bool,
 }
 
 /// One figure of a report.
@@ -169,16 +171,21 @@ impl Section {
 }
 
 impl Table {
-    /// A table with columns and no rows. A heading that begins with `#` marks a column of numbers.
+    /// A table with columns and no rows. A heading that begins with `~` marks a column that a narrow terminal does
+    /// without first, one that then begins with `#` a column of numbers.
     pub fn new(
         key: &'static str,
         caption: impl Into<String>,
         columns: &[(&'static str, &'static str)],
     ) -> Self {
-        let column = |&(key, heading): &(&'static str, &'static str)| Column {
-            key,
-            heading: heading.trim_start_matches('#'),
-            numeric: heading.starts_with('#'),
+        let column = |&(key, heading): &(&'static str, &'static str)| {
+            let name = heading.trim_start_matches('~');
+            Column {
+                key,
+                heading: name.trim_start_matches('#'),
+                numeric: name.starts_with('#'),
+                minor: heading.starts_with('~'),
+            }
         };
         Self { key, caption: caption.into(), columns: columns.iter().map(column).collect(), rows: Vec::new() }
     }

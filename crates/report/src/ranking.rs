@@ -143,7 +143,7 @@ impl Comparison {
             ("predicted", "#predicted"),
             ("predicted_interval", "#95 % interval"),
             ("last_observed", "#last observed"),
-            ("last_observed_interval", "#95 % interval"),
+            ("last_observed_interval", "~#95 % interval"),
             ("trained_to_end", "#all to the end"),
             ("jobs", "#over jobs"),
         ];

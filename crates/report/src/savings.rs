@@ -268,7 +268,7 @@ impl Savings {
     }
 
     fn histogram(&self) -> Table {
-        let columns = [("stop_epoch", "#epoch"), ("jobs", "#jobs"), ("share", "share of all")];
+        let columns = [("stop_epoch", "#epoch"), ("jobs", "#jobs"), ("share", "~share of all")];
         let mut table = Table::new("stops", "Jobs by epoch of the first decision to stop", &columns);
         for stops in &self.stops_by_epoch {
             let share = stops.jobs as f64 / self.epochs.jobs.max(1) as f64;

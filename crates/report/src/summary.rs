@@ -211,7 +211,7 @@ impl Summary {
             ("state", "state"),
             ("jobs", "#jobs"),
             ("share", ""),
-            ("bar", "share"),
+            ("bar", "~share"),
             ("epochs", "#epochs"),
             ("seconds", "#device time"),
         ];

@@ -2,13 +2,11 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{
-    Attribute, Cell as Field, CellAlignment, ContentArrangement, LineStyle, Row, Table as Grid, TableStyle,
-};
-
-use crate::cell::Cell;
 use crate::document::{Block, Document, Table};
-use crate::{Citation, cell};
+use crate::{Citation, cell, grid::grid};
+
+/// Longer lines of text are hard to read.
+const LINE: u16 = 110;
 
 /// How a terminal, or what stands in for one, wants its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,13 +17,41 @@ pub struct Style {
     pub styled: bool,
 }
 
+/// Text for a file or a pipe: tables are as wide as they are.
 impl Default for Style {
     fn default() -> Self {
-        Self { width: 110, styled: false }
+        Self { width: u16::MAX, styled: false }
     }
 }
 
 impl Style {
+    /// As wide as the terminal on standard output, and styled unless `NO_COLOR` is set; for a file or a pipe if there is
+    /// none.
+    pub fn of_stdout() -> Self {
+        let terminal = comfy_table::Table::new();
+        terminal.width().map_or_else(Self::default, |width| Self {
+            width: width.max(40),
+            styled: std::env::var_os("NO_COLOR").is_none(),
+        })
+    }
+
+    /// Dim lines of a sentence, indented.
+    pub(crate) fn wrapped(self, text: &str, indent: usize) -> Vec<String> {
+        let width = usize::from(self.width.min(LINE));
+        let mut lines = vec![String::new()];
+        for word in text.split(' ') {
+            let last = lines.last().map_or(0, |line| line.chars().count());
+            if last > 0 && indent + last + 1 + word.chars().count() > width {
+                lines.push(String::new());
+            }
+            if let Some(line) = lines.last_mut() {
+                line.push_str(if line.is_empty() { "" } else { " " });
+                line.push_str(word);
+            }
+        }
+        lines.iter().map(|line| format!("{:indent$}{}", "", self.dim(line))).collect()
+    }
+
     fn bold(self, text: &str) -> String {
         if self.styled { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -39,8 +65,8 @@ impl Style {
 pub(crate) fn write(document: &Document, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for citation in &document.citations {
         writeln!(out, "{} {}", style.bold(&citation.search), style.dim(&format!("· {}", document.title)))?;
-        for line in cite(citation) {
-            writeln!(out, "{}", style.dim(&line))?;
+        for line in cite(citation).iter().flat_map(|line| style.wrapped(line, 0)) {
+            writeln!(out, "{line}")?;
         }
     }
     for section in &document.sections {
@@ -55,7 +81,9 @@ pub(crate) fn write(document: &Document, style: Style, out: &mut dyn Write) -> i
                     writeln!(out, "\n{}", indented(table, style))?;
                 }
                 Block::Table(table) | Block::Plain(table) => writeln!(out, "{}", indented(table, style))?,
-                Block::Note(text) => write_note(text, style, out)?,
+                Block::Note(text) => {
+                    style.wrapped(text, 2).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+                }
                 Block::Figure(_) | Block::Data(_) => {}
             }
             tables += usize::from(matches!(block, Block::Table(_) | Block::Plain(_)));
@@ -86,52 +114,8 @@ pub(crate) fn cite(citation: &Citation) -> Vec<String> {
     lines
 }
 
-fn write_note(text: &str, style: Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut line = String::from(" ");
-    for word in text.split(' ') {
-        if line.chars().count() + word.chars().count() + 1 > usize::from(style.width.max(40)) {
-            writeln!(out, "{}", style.dim(&line))?;
-            line = String::from(" ");
-        }
-        line.push(' ');
-        line.push_str(word);
-    }
-    writeln!(out, "{}", style.dim(&line))
-}
-
 fn indented(table: &Table, style: Style) -> String {
-    let lines: Vec<String> = grid(table, style).lines().map(|line| format!(" {}", line.trim_end())).collect();
+    let text = grid(table, Style { width: style.width.saturating_sub(1), ..style });
+    let lines: Vec<String> = text.lines().map(|line| format!(" {line}")).collect();
     lines.join("\n")
-}
-
-/// Columns in which no row has a value are left out.
-fn grid(table: &Table, style: Style) -> Grid {
-    let shown: Vec<usize> = (0..table.columns.len()).filter(|&c| table.shows(c)).collect();
-    let mut grid = Grid::new();
-    grid.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction(' ')))
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(style.width);
-    if style.styled {
-        grid.enforce_styling();
-    } else {
-        grid.force_no_tty();
-    }
-    grid.set_header(shown.iter().map(|&c| {
-        let column = &table.columns[c];
-        align(Field::new(column.heading), column.numeric).add_attribute(Attribute::Bold)
-    }));
-    for row in &table.rows {
-        let mut fields = Row::from(shown.iter().map(|&c| field(&row[c], table.columns[c].numeric)));
-        fields.max_height(2);
-        grid.add_row(fields);
-    }
-    grid
-}
-
-fn field(cell: &Cell, numeric: bool) -> Field {
-    align(Field::new(cell.shown()), numeric)
-}
-
-fn align(field: Field, numeric: bool) -> Field {
-    if numeric { field.set_alignment(CellAlignment::Right) } else { field }
 }
