@@ -64,6 +64,8 @@ missing_packages() {
   perl -MFindBin -MIPC::Cmd -e 1 2>/dev/null || echo perl
   [ -e /usr/include/stdlib.h ] || echo libc6-dev
   [ -z "$postgres" ] || has_postgres || echo postgresql
+  # Only a test needs it.
+  [ -z "${CI:-}" ] || [ -z "$postgres" ] || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
   if needs_libtorch; then
     has python3 || echo python3
     has_pip || has_venv || echo python3-venv

@@ -59,6 +59,7 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
             }
             Err(error) => return Err(error).context("cannot start the worker"),
         };
+    let database = database.detect_pooler();
     migration::check(&mut conn)?;
     let checkpoints = open_checkpoints(&options)?;
     let scratch = scratch(&options)?;

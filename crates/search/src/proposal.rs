@@ -1,6 +1,6 @@
 //! What a search tries next, from its strategy into the queue.
 
-use std::collections::HashSet;
+use std::{borrow::Borrow, collections::HashSet};
 
 use diesel::{Connection as _, PgConnection};
 use genome::{Genome, GenomeError, GenomeHash};
@@ -49,7 +49,11 @@ pub fn first_jobs(spec: &Spec) -> Result<Vec<NewJob>, ProposalError> {
 ///
 /// # Errors
 /// [`SubmitError::NameTaken`] if there is one of this name.
-pub fn submit(conn: &mut PgConnection, spec: &Spec, jobs: &[NewJob]) -> Result<(i64, usize), SubmitError> {
+pub fn submit(
+    conn: &mut PgConnection,
+    spec: &Spec,
+    jobs: impl IntoIterator<Item: Borrow<NewJob>>,
+) -> Result<(i64, usize), SubmitError> {
     let new = NewSearch {
         name: spec.name.clone(),
         spec: spec.to_json(),

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use diesel::{Connection as _, PgConnection};
+use diesel::{Connection as _, PgConnection, connection::CacheSize};
 
 /// Why there is no connection. The text of the server is kept; the URL, which may hold a password, is not.
 #[derive(Debug, thiserror::Error)]
@@ -39,12 +39,14 @@ impl ConnectError {
 #[derive(Clone)]
 pub struct Database {
     url: String,
+    /// Whether sessions are surely not shared, so that statements may be prepared in them.
+    direct: bool,
 }
 
 impl Database {
     /// A database by its libpq URL or key-value string.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into() }
+        Self { url: url.into(), direct: false }
     }
 
     /// `DATABASE_URL` if it is set, else the private server of `peng db up` if there is one.
@@ -66,12 +68,25 @@ impl Database {
         &self.url
     }
 
+    /// Looks whether a pooler such as PgBouncer stands before the database. Where none does, connections opened from
+    /// now on prepare their statements once, which makes them several times cheaper; else, and before, none is
+    /// prepared, since behind a pooler each transaction may get another session. For what runs long.
+    pub fn detect_pooler(mut self) -> Self {
+        self.direct = crate::listen::session(&self).is_ok();
+        self
+    }
+
     /// Opens a connection.
     ///
     /// # Errors
     /// [`ConnectError::Refused`] for a wrong user, password or database name, [`ConnectError::Unreachable`] else.
     pub fn connect(&self) -> Result<PgConnection, ConnectError> {
-        PgConnection::establish(&self.url).map_err(|error| self.classify(&error.to_string()))
+        let mut conn =
+            PgConnection::establish(&self.url).map_err(|error| self.classify(&error.to_string()))?;
+        if !self.direct {
+            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
+        }
+        Ok(conn)
     }
 
     /// Opens a connection, trying again while the server is not reachable, with a pause that doubles from 0.1 s to

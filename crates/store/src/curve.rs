@@ -9,7 +9,7 @@ use diesel::{
 use diesel_derive_enum::DbEnum;
 use serde::{Deserialize, Serialize};
 
-use crate::{lease::Lease, schema::sql_types as pg};
+use crate::{lease::Lease, schema::sql_types as pg, statement::prepared};
 
 /// What the predictor decided after an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, DbEnum, Serialize, Deserialize)]
@@ -90,30 +90,32 @@ pub fn record(
     checkpoint: Option<&NewCheckpoint>,
 ) -> QueryResult<Option<Recorded>> {
     use sql_types::{BigInt, Double, Integer, Nullable, Text};
-    sql_query(include_str!("sql/record.sql"))
-        .bind::<BigInt, _>(lease.job_id)
-        .bind::<BigInt, _>(lease.fence)
-        .bind::<Double, _>(ttl.as_secs_f64())
-        .bind::<Integer, _>(point.step)
-        .bind::<Double, _>(point.epoch)
-        .bind::<Double, _>(point.val_acc)
-        .bind::<Nullable<Double>, _>(point.train_acc)
-        .bind::<Nullable<Double>, _>(point.val_loss)
-        .bind::<Nullable<Double>, _>(point.train_loss)
-        .bind::<Nullable<Double>, _>(point.seconds)
-        .bind::<Nullable<Double>, _>(point.prediction)
-        .bind::<Nullable<Double>, _>(point.low_80)
-        .bind::<Nullable<Double>, _>(point.high_80)
-        .bind::<Nullable<Double>, _>(point.low_90)
-        .bind::<Nullable<Double>, _>(point.high_90)
-        .bind::<Nullable<BigInt>, _>(point.calibration)
-        .bind::<Nullable<pg::Decision>, _>(point.decision)
-        .bind::<Nullable<Text>, _>(point.reason.as_deref())
-        .bind::<Nullable<Text>, _>(checkpoint.map(|c| c.uri.as_str()))
-        .bind::<Nullable<BigInt>, _>(checkpoint.map(|c| c.bytes))
-        .bind::<Nullable<Text>, _>(checkpoint.map(|c| c.sha256.as_str()))
-        .get_result(conn)
-        .optional()
+    prepared(
+        sql_query(include_str!("sql/record.sql"))
+            .bind::<BigInt, _>(lease.job_id)
+            .bind::<BigInt, _>(lease.fence)
+            .bind::<Double, _>(ttl.as_secs_f64())
+            .bind::<Integer, _>(point.step)
+            .bind::<Double, _>(point.epoch)
+            .bind::<Double, _>(point.val_acc)
+            .bind::<Nullable<Double>, _>(point.train_acc)
+            .bind::<Nullable<Double>, _>(point.val_loss)
+            .bind::<Nullable<Double>, _>(point.train_loss)
+            .bind::<Nullable<Double>, _>(point.seconds)
+            .bind::<Nullable<Double>, _>(point.prediction)
+            .bind::<Nullable<Double>, _>(point.low_80)
+            .bind::<Nullable<Double>, _>(point.high_80)
+            .bind::<Nullable<Double>, _>(point.low_90)
+            .bind::<Nullable<Double>, _>(point.high_90)
+            .bind::<Nullable<BigInt>, _>(point.calibration)
+            .bind::<Nullable<pg::Decision>, _>(point.decision)
+            .bind::<Nullable<Text>, _>(point.reason.as_deref())
+            .bind::<Nullable<Text>, _>(checkpoint.map(|c| c.uri.as_str()))
+            .bind::<Nullable<BigInt>, _>(checkpoint.map(|c| c.bytes))
+            .bind::<Nullable<Text>, _>(checkpoint.map(|c| c.sha256.as_str())),
+    )
+    .get_result(conn)
+    .optional()
 }
 
 /// The curve of a job up to a step, in order.

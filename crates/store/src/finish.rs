@@ -6,7 +6,7 @@ use diesel::{
     sql_types,
 };
 
-use crate::{job::Outcome, lease::Lease};
+use crate::{job::Outcome, lease::Lease, statement::prepared};
 
 /// Lets one session number the finishes of a search at a time; the second key is the search.
 const NUMBERING: i32 = 0x7065;
@@ -34,14 +34,16 @@ pub fn finish(
     error: Option<&str>,
     log: Option<&str>,
 ) -> QueryResult<Option<Finished>> {
-    sql_query(include_str!("sql/finish.sql"))
-        .bind::<sql_types::BigInt, _>(lease.job_id)
-        .bind::<sql_types::BigInt, _>(lease.fence)
-        .bind::<sql_types::Text, _>(outcome.as_str())
-        .bind::<sql_types::Nullable<sql_types::Text>, _>(error)
-        .bind::<sql_types::Nullable<sql_types::Text>, _>(log)
-        .get_result(conn)
-        .optional()
+    prepared(
+        sql_query(include_str!("sql/finish.sql"))
+            .bind::<sql_types::BigInt, _>(lease.job_id)
+            .bind::<sql_types::BigInt, _>(lease.fence)
+            .bind::<sql_types::Text, _>(outcome.as_str())
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(error)
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(log),
+    )
+    .get_result(conn)
+    .optional()
 }
 
 /// One ending, as an engine learns of it.

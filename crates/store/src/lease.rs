@@ -7,6 +7,8 @@ use diesel::{
     sql_types,
 };
 
+use crate::statement::prepared;
+
 /// One attempt's right to one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Lease {
@@ -37,11 +39,13 @@ pub struct Renewed {
 /// Those of the database.
 pub fn renew(conn: &mut PgConnection, leases: &[Lease], ttl: Duration) -> QueryResult<Vec<Renewed>> {
     let (jobs, fences): (Vec<_>, Vec<_>) = leases.iter().map(|lease| (lease.job_id, lease.fence)).unzip();
-    sql_query(include_str!("sql/renew.sql"))
-        .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs)
-        .bind::<sql_types::Array<sql_types::BigInt>, _>(fences)
-        .bind::<sql_types::Double, _>(ttl.as_secs_f64())
-        .load(conn)
+    prepared(
+        sql_query(include_str!("sql/renew.sql"))
+            .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs)
+            .bind::<sql_types::Array<sql_types::BigInt>, _>(fences)
+            .bind::<sql_types::Double, _>(ttl.as_secs_f64()),
+    )
+    .load(conn)
 }
 
 /// Gives a job back without counting a crash. False: the lease was lost before.
@@ -49,10 +53,12 @@ pub fn renew(conn: &mut PgConnection, leases: &[Lease], ttl: Duration) -> QueryR
 /// # Errors
 /// Those of the database.
 pub fn release(conn: &mut PgConnection, lease: Lease) -> QueryResult<bool> {
-    let released = sql_query(include_str!("sql/release.sql"))
-        .bind::<sql_types::BigInt, _>(lease.job_id)
-        .bind::<sql_types::BigInt, _>(lease.fence)
-        .execute(conn)?;
+    let released = prepared(
+        sql_query(include_str!("sql/release.sql"))
+            .bind::<sql_types::BigInt, _>(lease.job_id)
+            .bind::<sql_types::BigInt, _>(lease.fence),
+    )
+    .execute(conn)?;
     Ok(released == 1)
 }
 
@@ -68,13 +74,15 @@ pub fn retry(
     log: &str,
     pause: Duration,
 ) -> QueryResult<bool> {
-    let retried = sql_query(include_str!("sql/retry.sql"))
-        .bind::<sql_types::BigInt, _>(lease.job_id)
-        .bind::<sql_types::BigInt, _>(lease.fence)
-        .bind::<sql_types::Text, _>(error)
-        .bind::<sql_types::Text, _>(log)
-        .bind::<sql_types::Double, _>(pause.as_secs_f64())
-        .execute(conn)?;
+    let retried = prepared(
+        sql_query(include_str!("sql/retry.sql"))
+            .bind::<sql_types::BigInt, _>(lease.job_id)
+            .bind::<sql_types::BigInt, _>(lease.fence)
+            .bind::<sql_types::Text, _>(error)
+            .bind::<sql_types::Text, _>(log)
+            .bind::<sql_types::Double, _>(pause.as_secs_f64()),
+    )
+    .execute(conn)?;
     Ok(retried == 1)
 }
 

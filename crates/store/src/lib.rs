@@ -17,6 +17,7 @@ pub mod reaper;
 pub mod schema;
 pub mod search;
 pub mod server;
+mod statement;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod worker;

@@ -19,6 +19,11 @@ pub enum ListenError {
     /// A certificate cannot be used.
     #[error("cannot listen for new jobs: {0}")]
     Tls(#[from] openssl::error::ErrorStack),
+    /// PgBouncer, or another pooler that gives each transaction any session.
+    #[error(
+        "cannot listen for new jobs: a connection pooler stands before the database and passes no notifications on"
+    )]
+    Pooled,
     /// Only URLs are understood, not libpq's key-value strings.
     #[error("cannot listen for new jobs: DATABASE_URL is not a URL")]
     NotUrl,
@@ -36,10 +41,7 @@ impl Listener {
     /// # Errors
     /// [`ListenError`]; polling goes on without.
     pub fn connect(database: &Database, class: &str) -> Result<Self, ListenError> {
-        let (url, tls) = Tls::split(database.url())?;
-        let mut config: postgres::Config = url.as_str().parse()?;
-        config.ssl_mode(tls.mode()).application_name("peng listen").connect_timeout(Duration::from_secs(10));
-        let mut client = config.connect(tls.connector()?)?;
+        let mut client = session(database)?;
         client.batch_execute(&format!("LISTEN {CHANNEL}"))?;
         Ok(Self { client, class: class.to_owned() })
     }
@@ -58,6 +60,29 @@ impl Listener {
         }
         Ok(false)
     }
+}
+
+/// A session that is surely this client's alone: it begins with a setting that a pooler refuses or does not pass on.
+pub fn session(database: &Database) -> Result<Client, ListenError> {
+    let (url, tls) = Tls::split(database.url())?;
+    let mut config: postgres::Config = url.as_str().parse()?;
+    let options = format!("{} -c peng.session=own", config.get_options().unwrap_or_default());
+    config
+        .options(options.trim())
+        .ssl_mode(tls.mode())
+        .application_name("peng listen")
+        .connect_timeout(Duration::from_secs(10));
+    let mut client = config.connect(tls.connector()?).map_err(|error| {
+        let refused =
+            error.as_db_error().is_some_and(|e| e.message().contains("unsupported startup parameter"));
+        if refused { ListenError::Pooled } else { error.into() }
+    })?;
+    // Not a prepared statement: a pooler might pass its parts to different sessions.
+    let answer = client.simple_query("SELECT current_setting('peng.session', true)")?;
+    let own = answer.iter().any(
+        |message| matches!(message, postgres::SimpleQueryMessage::Row(row) if row.get(0) == Some("own")),
+    );
+    if own { Ok(client) } else { Err(ListenError::Pooled) }
 }
 
 /// What libpq reads from a URL about TLS and the `postgres` crate does not know.

@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use crate::{job::JobMode, lease::Lease, schema::sql_types as pg};
+use crate::{job::JobMode, lease::Lease, schema::sql_types as pg, statement::prepared};
 
 /// A job that this worker may train now.
 #[derive(Debug, Clone, QueryableByName)]
@@ -52,24 +52,50 @@ impl Claim {
     }
 }
 
+/// Where a job stands in the queue: negated priority, then id.
+type Place = (i32, i64);
+/// Before all jobs.
+const HEAD: Place = (i32::MIN, 0);
+/// Least time between two walks through what stands before the furthest place.
+const REST: Duration = Duration::from_secs(1);
+/// How much longer the worker rests from such walks than they took it.
+const THRIFT: u32 = 50;
+
 /// Claims jobs of one class for one worker.
 ///
-/// It remembers where it claimed last and begins behind it, so that it does not read past the dead index entries of
-/// all jobs claimed since somebody took a snapshot. Retries and higher priorities stand before that place: the head of
-/// the queue is looked at again after a second, or after fifty times what that look took, if that is longer.
+/// It walks through the queue: each claim begins behind the place of the one before, so that it does not read past the
+/// dead index entries of all jobs claimed since somebody took a snapshot. Retries and higher priorities turn up before
+/// that place, so the walk begins anew at the head of the queue after a second, or after fifty times what the way from
+/// the head to the furthest place took more than as many claims there, if that is longer. At the end of the queue it
+/// begins anew at once.
 #[derive(Debug)]
 pub struct Claimer {
     class: String,
     worker_id: Uuid,
     ttl: Duration,
-    place: Option<(i16, i64)>,
-    head_again: Instant,
+    place: Place,
+    furthest: Place,
+    /// How long the last claim from the furthest place took.
+    usual: Duration,
+    /// What the walk from the head has taken beyond that.
+    extra: Duration,
+    /// When it may begin at the head again.
+    again: Instant,
 }
 
 impl Claimer {
     /// A claimer that has claimed nothing yet.
     pub fn new(class: impl Into<String>, worker_id: Uuid, ttl: Duration) -> Self {
-        Self { class: class.into(), worker_id, ttl, place: None, head_again: Instant::now() }
+        Self {
+            class: class.into(),
+            worker_id,
+            ttl,
+            place: HEAD,
+            furthest: HEAD,
+            usual: Duration::ZERO,
+            extra: Duration::ZERO,
+            again: Instant::now(),
+        }
     }
 
     /// The next job, leased for the time to live, or `None` where no job of the class is ready.
@@ -77,37 +103,48 @@ impl Claimer {
     /// # Errors
     /// Those of the database.
     pub fn claim(&mut self, conn: &mut PgConnection) -> QueryResult<Option<Claim>> {
-        let claim = match self.place {
-            Some((priority, id)) if Instant::now() < self.head_again => {
-                self.after(conn, priority, id)?.map_or_else(|| self.head(conn), |claim| Ok(Some(claim)))?
+        if Instant::now() >= self.again {
+            self.place = HEAD;
+        }
+        match self.step(conn)? {
+            None if self.place != HEAD => {
+                self.place = HEAD;
+                self.step(conn)
             }
-            _ => self.head(conn)?,
-        };
-        self.place = claim.as_ref().map(|claim| (claim.priority, claim.job_id));
+            claim => Ok(claim),
+        }
+    }
+
+    /// One claim from the place where the walk is.
+    fn step(&mut self, conn: &mut PgConnection) -> QueryResult<Option<Claim>> {
+        let (start, behind) = (Instant::now(), self.place < self.furthest);
+        let claim = self.claim_behind(conn, self.place)?;
+        if behind {
+            self.extra += start.elapsed().saturating_sub(self.usual);
+        } else {
+            self.usual = start.elapsed();
+        }
+        if let Some(claim) = &claim {
+            self.place = (-i32::from(claim.priority), claim.job_id);
+        }
+        if (behind || self.furthest == HEAD) && (claim.is_none() || self.place >= self.furthest) {
+            self.again = Instant::now() + (std::mem::take(&mut self.extra) * THRIFT).max(REST);
+        }
+        self.furthest = self.furthest.max(self.place);
         Ok(claim)
     }
 
-    fn after(&self, conn: &mut PgConnection, priority: i16, id: i64) -> QueryResult<Option<Claim>> {
-        sql_query(include_str!("sql/claim_after.sql"))
-            .bind::<sql_types::Text, _>(&self.class)
-            .bind::<sql_types::Uuid, _>(self.worker_id)
-            .bind::<sql_types::Double, _>(self.ttl.as_secs_f64())
-            .bind::<sql_types::SmallInt, _>(priority)
-            .bind::<sql_types::BigInt, _>(id)
-            .get_result(conn)
-            .optional()
-    }
-
-    fn head(&mut self, conn: &mut PgConnection) -> QueryResult<Option<Claim>> {
-        let start = Instant::now();
-        let claim = sql_query(include_str!("sql/claim_head.sql"))
-            .bind::<sql_types::Text, _>(&self.class)
-            .bind::<sql_types::Uuid, _>(self.worker_id)
-            .bind::<sql_types::Double, _>(self.ttl.as_secs_f64())
-            .get_result(conn)
-            .optional();
-        self.head_again = Instant::now() + (start.elapsed() * 50).max(Duration::from_secs(1));
-        claim
+    fn claim_behind(&self, conn: &mut PgConnection, place: Place) -> QueryResult<Option<Claim>> {
+        prepared(
+            sql_query(include_str!("sql/claim.sql"))
+                .bind::<sql_types::Text, _>(&self.class)
+                .bind::<sql_types::Uuid, _>(self.worker_id)
+                .bind::<sql_types::Double, _>(self.ttl.as_secs_f64())
+                .bind::<sql_types::Integer, _>(place.0)
+                .bind::<sql_types::BigInt, _>(place.1),
+        )
+        .get_result(conn)
+        .optional()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Searches: submitting them, finding them, ending them.
 
+use std::borrow::Borrow;
+
 use chrono::{DateTime, Utc};
 use diesel::{
     Connection as _, ExpressionMethods as _, Insertable, JoinOnDsl as _, OptionalExtension as _,
@@ -15,6 +17,8 @@ use crate::{job::JobMode, job::JobState, schema, schema::sql_types as pg};
 
 /// Serialises what a strategy proposes for a search; the second key is the search.
 const PROPOSING: i32 = 0x7066;
+/// Jobs that are enqueued by one statement.
+pub const CHUNK: usize = 10_000;
 /// Channel on which waiting workers hear of new jobs; the payload is the class.
 pub const CHANNEL: &str = "peng_ready";
 
@@ -145,7 +149,7 @@ pub fn submit(
     search: &NewSearch,
     seed: i64,
     class: &str,
-    jobs: &[NewJob],
+    jobs: impl IntoIterator<Item: Borrow<NewJob>>,
 ) -> Result<(i64, usize), SubmitError> {
     conn.transaction(|conn| {
         let inserted = diesel::insert_into(schema::search::table)
@@ -168,20 +172,29 @@ pub fn submit(
 }
 
 /// Adds jobs whose architectures the search does not have yet, in the order given, and wakes waiting workers. Returns
-/// how many were added. Call it in a transaction.
+/// how many were added. Holds [`CHUNK`] jobs in memory, however many come. Call it in a transaction.
 ///
 /// # Errors
 /// Those of the database.
-pub fn enqueue(conn: &mut PgConnection, lot: &Lot<'_>, jobs: &[NewJob]) -> QueryResult<usize> {
+pub fn enqueue(
+    conn: &mut PgConnection,
+    lot: &Lot<'_>,
+    jobs: impl IntoIterator<Item: Borrow<NewJob>>,
+) -> QueryResult<usize> {
     let paused: SearchState = schema::search::table
         .select(schema::search::state)
         .filter(schema::search::id.eq(lot.search_id))
         .for_share()
         .get_result(conn)?;
     let state = if paused == SearchState::Paused { JobState::Paused } else { JobState::Ready };
+    let mut jobs = jobs.into_iter();
     let mut added = 0;
-    for chunk in jobs.chunks(10_000) {
-        added += enqueue_chunk(conn, lot, state, chunk)?;
+    loop {
+        let chunk: Vec<_> = jobs.by_ref().take(CHUNK).collect();
+        if chunk.is_empty() {
+            break;
+        }
+        added += enqueue_chunk(conn, lot, state, &chunk.iter().map(Borrow::borrow).collect::<Vec<_>>())?;
     }
     if added > 0 {
         sql_query("SELECT pg_notify($1, $2)")
@@ -196,10 +209,10 @@ fn enqueue_chunk(
     conn: &mut PgConnection,
     lot: &Lot<'_>,
     state: JobState,
-    jobs: &[NewJob],
+    jobs: &[&NewJob],
 ) -> QueryResult<usize> {
     use sql_types::{Array, BigInt, Integer, Jsonb, SmallInt, Text};
-    let parents = |job: &NewJob| {
+    let parents = |job: &&NewJob| {
         let ids: Vec<_> = job.parents.iter().map(ToString::to_string).collect();
         format!("{{{}}}", ids.join(","))
     };

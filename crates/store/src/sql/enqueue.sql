@@ -14,3 +14,5 @@ WITH proposed AS MATERIALIZED (
 INSERT INTO job (search_id, architecture_id, seed, mode, priority, class, state)
 SELECT $1, added.id, $11, mode::job_mode, priority, $12, $13::text::job_state
 FROM added JOIN proposed USING (hash) ORDER BY place
+-- The list may hold an architecture twice.
+ON CONFLICT (architecture_id, seed) DO NOTHING

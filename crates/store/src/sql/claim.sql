@@ -1,9 +1,11 @@
--- The next ready job of a class and priority after the one that this worker claimed last: it starts behind the dead
--- index entries of all that was claimed before. $1 class, $2 worker, $3 lease in seconds, $4 priority, $5 last id.
+-- The first ready job of a class behind a place in the queue, which is ordered by priority and then age. It starts
+-- behind the dead index entries of all that was claimed before that place.
+-- $1 class, $2 worker, $3 lease in seconds, $4 negated priority and $5 id of the place.
+-- MATERIALIZED: the row is chosen and locked once; SKIP LOCKED: claimers never wait for each other.
 WITH chosen AS MATERIALIZED (
     SELECT id FROM job
-    WHERE state = 'ready' AND class = $1 AND priority = $4 AND id > $5
-    ORDER BY id
+    WHERE state = 'ready' AND class = $1 AND (-priority::integer, id) > ($4, $5)
+    ORDER BY class, -priority::integer, id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), claimed AS (

@@ -1,0 +1,77 @@
+//! The server of the benchmarks, and databases with queues in them.
+
+use diesel::{PgConnection, connection::SimpleConnection as _};
+use store::{Database, Server, migration, worker::NewWorker};
+use uuid::Uuid;
+
+/// A durable private server; stopped and removed with this value.
+pub struct Bench {
+    server: Server,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let home = std::env::temp_dir().join(format!("peng-bench-{}", std::process::id()));
+        let server = Server::at(home);
+        server.up().unwrap();
+        Self { server }
+    }
+
+    /// Where the socket of the server is.
+    pub fn socket(&self) -> String {
+        self.server.home().join("run").display().to_string()
+    }
+
+    /// A database with the schema and one search, and how a worker reaches it.
+    pub fn database(&self, name: &str) -> Database {
+        let mut admin = Database::new(self.server.url_of("postgres")).connect().unwrap();
+        admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).unwrap();
+        admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
+        let database = Database::new(self.server.url_of(name)).detect_pooler();
+        let mut conn = database.connect().unwrap();
+        migration::migrate(&mut conn).unwrap();
+        conn.batch_execute(
+            "INSERT INTO search (name, spec, spec_hash, engine, max_epochs, \"interval\", budget, version) \
+             VALUES ('s', '{}', repeat('0', 64), 'none', 20, 1, 1000000, '0')",
+        )
+        .unwrap();
+        database
+    }
+
+    /// A database with so many ready jobs in so many priorities, and a hundred workers.
+    pub fn queue(&self, name: &str, jobs: usize, priorities: usize) -> Database {
+        let database = self.database(name);
+        let mut conn = database.connect().unwrap();
+        conn.batch_execute(&format!(
+            "INSERT INTO architecture (search_id, hash, genome, summary, parameters, flops) \
+             SELECT 1, lpad(i::text, 64, '0'), '{{\"cells\": [1, 2, 3]}}', 'network', 1, 1 \
+             FROM generate_series(1, {jobs}) AS i; \
+             INSERT INTO job (search_id, architecture_id, seed, mode, priority) \
+             SELECT 1, id, 1, 'terminate', id % {priorities} FROM architecture ORDER BY id"
+        ))
+        .unwrap();
+        (0..100).for_each(|i| register(&mut conn, worker(i)));
+        conn.batch_execute("VACUUM ANALYZE").unwrap();
+        conn.batch_execute("CHECKPOINT").unwrap();
+        database
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        // The benchmark has printed what it has to say.
+        let _ = self.server.down();
+        let _ = std::fs::remove_dir_all(self.server.home());
+    }
+}
+
+/// Id of the i-th worker; `bare.rs` makes the same ones.
+pub fn worker(i: usize) -> Uuid {
+    format!("00000000-0000-0000-0000-{i:012}").parse().unwrap()
+}
+
+fn register(conn: &mut PgConnection, id: Uuid) {
+    let text = || "default".to_owned();
+    let worker = NewWorker { id, host: text(), pid: 1, class: text(), device: text(), version: text() };
+    worker.register(conn).unwrap();
+}

@@ -1,0 +1,115 @@
+//! Postgres is killed and comes back: on a durable server of its own, which no other test uses.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod support;
+
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use diesel::{PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
+use rustix::process::{Pid, Signal, kill_process};
+use store::{Claimer, Database, Server, curve, job::JobState, lease, migration, reaper, server::Status};
+use support::{expire, point, state, submit, worker};
+
+const TTL: Duration = Duration::from_secs(60);
+const GAP: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A private server; stopped and removed with this value.
+struct Own(Server);
+
+impl Own {
+    fn new() -> Self {
+        let home = std::env::temp_dir().join(format!("peng-outage-{}", uuid::Uuid::new_v4().simple()));
+        let own = Self(Server::at(home));
+        own.0.up().unwrap();
+        migration::migrate(&mut own.connect()).unwrap();
+        own
+    }
+
+    fn connect(&self) -> PgConnection {
+        Database::new(self.0.url()).connect().unwrap()
+    }
+
+    /// kill -9 of the postmaster; its sessions die with it, or a moment later.
+    fn kill(&self) {
+        let Status::Up(pid) = self.0.status().unwrap() else { panic!("the server runs") };
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+    }
+
+    /// Starts it again, as soon as the last session of the killed one has gone.
+    fn start(&self) {
+        let start = Instant::now();
+        while let Err(error) = self.0.up() {
+            assert!(start.elapsed() < PATIENCE, "{error}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Own {
+    fn drop(&mut self) {
+        // What counts has been asserted.
+        let _ = self.0.down();
+        let _ = std::fs::remove_dir_all(self.0.home());
+    }
+}
+
+#[test]
+fn every_acknowledged_observation_survives_the_death_of_postgres() {
+    let own = Own::new();
+    let mut conn = own.connect();
+    submit(&mut conn, "s", 1);
+    let held = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap().lease();
+    let (sender, acknowledged) = mpsc::channel();
+    let last = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let write = |step: &i32| curve::record(&mut conn, held, TTL, &point(*step, 50.0), None).is_ok();
+            (1..).take_while(write).for_each(|step| sender.send(step).unwrap());
+        });
+        while acknowledged.recv_timeout(PATIENCE).unwrap() < 100 {}
+        own.kill();
+        acknowledged.iter().last().unwrap_or(100)
+    });
+    own.start();
+    let steps: Vec<_> =
+        curve::load(&mut own.connect(), held.job_id, i32::MAX).unwrap().iter().map(|p| p.step).collect();
+    assert!(steps.len() >= last as usize, "{last} were acknowledged, {} are there", steps.len());
+    assert!(steps.iter().copied().eq(1..=steps.len() as i32), "no gap: {steps:?}");
+}
+
+#[test]
+fn a_restart_requeues_nothing_from_workers_that_come_back() {
+    let own = Own::new();
+    let mut conn = own.connect();
+    submit(&mut conn, "s", 2);
+    let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
+    let back = claimer.claim(&mut conn).unwrap().unwrap().lease();
+    let gone = claimer.claim(&mut conn).unwrap().unwrap().lease();
+    reaper::round(&mut conn, GAP).unwrap();
+    // As if it had been away for longer than the leases last.
+    conn.batch_execute(
+        "UPDATE maintenance SET last_at = last_at - interval '1 hour'; \
+         UPDATE lease SET expires_at = expires_at - interval '1 hour'",
+    )
+    .unwrap();
+    own.kill();
+    own.start();
+
+    let mut conn = own.connect();
+    let round = reaper::round(&mut conn, GAP).unwrap();
+    assert_eq!(
+        (round.extended, round.reaped.len()),
+        (2, 0),
+        "the first round after the outage takes nothing"
+    );
+    assert_eq!(lease::renew(&mut conn, &[back], TTL).unwrap().len(), 1, "this worker is back");
+    expire(&mut conn, gone.job_id);
+    let round = reaper::round(&mut conn, GAP).unwrap();
+    assert_eq!(round.reaped.iter().map(|job| job.job_id).collect::<Vec<_>>(), [gone.job_id]);
+    assert_eq!(state(&mut conn, back.job_id), JobState::Running);
+    assert_eq!(sql_query("SELECT 1 FROM job WHERE crashes > 0").execute(&mut conn).unwrap(), 1);
+}

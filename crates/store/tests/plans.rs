@@ -1,0 +1,126 @@
+//! How Postgres runs the hot statements on a queue of 100,000 jobs, before and after it has statistics: by index, with
+//! no scan of a large table and no sort.
+
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use diesel::{
+    PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types,
+};
+use store::testing::TestDatabase;
+
+/// The statement, values for its parameters, and the indexes that must serve it.
+const HOT: &[(&str, &str, &str, &[&str])] = &[
+    ("claim", include_str!("../src/sql/claim.sql"), CLAIM, &["job_ready", "job_pkey", "architecture_pkey"]),
+    ("record", include_str!("../src/sql/record.sql"), RECORD, &["lease_pkey"]),
+    ("renew", include_str!("../src/sql/renew.sql"), "'{10,20,30}', '{1,1,1}', 60", &["lease_pkey"]),
+    (
+        "finish",
+        include_str!("../src/sql/finish.sql"),
+        "10, 1, 'diverged', NULL, NULL",
+        &["lease_pkey", "job_pkey", "attempt_pkey", "observation_pkey"],
+    ),
+    ("release", include_str!("../src/sql/release.sql"), "10, 1", &["lease_pkey", "job_pkey", "attempt_pkey"]),
+    (
+        "retry",
+        include_str!("../src/sql/retry.sql"),
+        "10, 1, 'x', '', 10",
+        &["lease_pkey", "job_pkey", "attempt_pkey"],
+    ),
+    ("prune", include_str!("../src/sql/prune.sql"), "10, 1, 3", &["lease_pkey", "checkpoint_pkey"]),
+    // The lease table is as small as the number of running jobs: it has no index on expires_at, see DESIGN.
+    ("reap", include_str!("../src/sql/reap.sql"), "100, 5", &["job_pkey", "attempt_pkey"]),
+    ("wake", include_str!("../src/sql/wake.sql"), "100", &["job_waiting", "job_pkey"]),
+];
+const CLAIM: &str = "'default', '00000000-0000-0000-0000-000000000001', 60, -1, 50000";
+const RECORD: &str = "10, 1, 60, 100, 100, 50, 50, 1, 1, 1, 50, 40, 60, 30, 70, 1, 'continue', 'x', 'file:///x', 1, repeat('0', 64)";
+/// Parameters whose types their statements leave open.
+const TYPES: &[(&str, &str)] = &[
+    ("claim", "(text, uuid, float8, int, bigint)"),
+    (
+        "record",
+        "(bigint, bigint, float8, int, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, \
+         float8, bigint, decision, text, text, bigint, text)",
+    ),
+    ("finish", "(bigint, bigint, text, text, text)"),
+    ("retry", "(bigint, bigint, text, text, float8)"),
+];
+/// Tables that grow with the queue or with time: to scan one is a fault.
+const LARGE: &[&str] =
+    &["job", "architecture", "observation", "attempt", "checkpoint", "result", "finish", "event"];
+
+#[test]
+fn hot_statements_go_by_index_with_and_without_statistics() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    conn.batch_execute(include_str!("hundred_thousand.sql")).unwrap();
+    assert_plans(&mut conn, "before ANALYZE");
+    conn.batch_execute("ANALYZE").unwrap();
+    assert_plans(&mut conn, "after ANALYZE");
+}
+
+fn assert_plans(conn: &mut PgConnection, when: &str) {
+    for (name, sql, values, indexes) in HOT {
+        // The plan of a statement that workers prepare is made once for all values; the reaper's are made each time.
+        let mode = if ["prune", "reap", "wake"].contains(name) { "custom" } else { "generic" };
+        let types = TYPES.iter().find(|(n, _)| n == name).map_or("", |(_, types)| types);
+        conn.batch_execute(&format!(
+            "SET plan_cache_mode = force_{mode}_plan; DEALLOCATE ALL; PREPARE hot {types} AS {sql}"
+        ))
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let plan = explain(conn, &format!("EXECUTE hot ({values})"));
+        for table in LARGE {
+            let scan = format!("Seq Scan on {table}");
+            let scanned = plan.lines().any(|line| {
+                line.split_once(&scan).is_some_and(|(_, rest)| !rest.starts_with(char::is_alphanumeric))
+            });
+            assert!(!scanned, "{name} {when} scans {table}:\n{plan}");
+        }
+        for index in *indexes {
+            assert!(plan.contains(index), "{name} {when} does not use {index}:\n{plan}");
+        }
+        assert!(*name != "claim" || !plan.contains("Sort"), "{name} {when} sorts:\n{plan}");
+    }
+}
+
+#[test]
+fn a_claim_begins_at_its_place_and_reads_few_pages() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    conn.batch_execute(include_str!("hundred_thousand.sql")).unwrap();
+    conn.batch_execute("VACUUM ANALYZE job").unwrap();
+    let mut reader = database.connect();
+    reader.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM job LIMIT 1").unwrap();
+    // All jobs of priority 1 up to 50,000 were claimed since the reader took its snapshot.
+    conn.batch_execute(
+        "UPDATE job SET state = 'diverged' WHERE state = 'ready' AND priority = 1 AND id <= 50000",
+    )
+    .unwrap();
+    let sql = include_str!("../src/sql/claim.sql");
+    conn.batch_execute(&format!("PREPARE hot (text, uuid, float8, int, bigint) AS {sql}")).unwrap();
+    let buffers = |plan: &str| -> u32 {
+        let line = plan.lines().find(|line| line.contains("Buffers:")).unwrap();
+        line.split("hit=").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let behind = explain_run(&mut conn, &format!("EXECUTE hot ({CLAIM})"));
+    let head =
+        explain_run(&mut conn, &format!("EXECUTE hot ({})", CLAIM.replace("-1, 50000", "-2147483648, 0")));
+    assert!(buffers(&behind) < 100, "{behind}");
+    assert!(buffers(&head) > 10 * buffers(&behind), "the place saves nothing:\n{head}");
+}
+
+#[derive(QueryableByName)]
+struct Line {
+    #[diesel(sql_type = sql_types::Text, column_name = "QUERY PLAN")]
+    text: String,
+}
+
+fn explain(conn: &mut PgConnection, sql: &str) -> String {
+    let lines: Vec<Line> = sql_query(format!("EXPLAIN (COSTS off) {sql}")).load(conn).unwrap();
+    lines.into_iter().map(|line| line.text + "\n").collect()
+}
+
+fn explain_run(conn: &mut PgConnection, sql: &str) -> String {
+    let options = "ANALYZE, BUFFERS, COSTS off, TIMING off";
+    let lines: Vec<Line> = sql_query(format!("EXPLAIN ({options}) {sql}")).load(conn).unwrap();
+    lines.into_iter().map(|line| line.text + "\n").collect()
+}
