@@ -72,6 +72,7 @@ fn an_old_attempt_that_waits_for_the_reaper_writes_nothing() {
 
 #[test]
 fn an_old_attempt_writes_nothing_once_the_job_is_claimed_anew() {
+    let mut faults = Vec::new();
     for (name, statement) in FENCED {
         let database = TestDatabase::new();
         let mut conn = database.connect();
@@ -83,9 +84,12 @@ fn an_old_attempt_writes_nothing_once_the_job_is_claimed_anew() {
         reaper::round(&mut conn, GAP).unwrap();
         assert_eq!(claimer.claim(&mut conn).unwrap().unwrap().job_id, old.job_id);
         let before = everything(&mut conn);
-        assert!(!statement(&mut conn, old), "{name}: a lease of another attempt served the old one");
-        assert_eq!(everything(&mut conn), before, "{name}: the old attempt wrote under the new lease");
+        let wrote = statement(&mut conn, old);
+        if wrote || everything(&mut conn) != before {
+            faults.push(name);
+        }
     }
+    assert!(faults.is_empty(), "under the lease of a new attempt the old one could {faults:?}");
 }
 
 /// The other way round: the worker was first, so its lease is extended and the reaper passes over it.
