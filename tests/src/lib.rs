@@ -43,6 +43,11 @@ impl Lab {
         Self { url, _database: None, dir: tempfile::tempdir().unwrap() }
     }
 
+    /// Where its database is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A session of the database.
     pub fn connect(&self) -> PgConnection {
         Database::new(&self.url).connect().unwrap()

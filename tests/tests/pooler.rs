@@ -18,6 +18,7 @@ const SPEC: &str = "name = \"s\"\n[data]\nset = \"digits\"\n[space]\nkind = \"ra
 struct Pooler {
     child: Child,
     url: String,
+    _home: tempfile::TempDir,
 }
 
 impl Pooler {
@@ -25,12 +26,13 @@ impl Pooler {
     fn start(lab: &Lab) -> Option<Self> {
         let program =
             ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].into_iter().find(|p| Path::new(p).exists())?;
-        let target = lab.database.url();
+        let target = lab.url();
         let socket = target.split_once("host=").unwrap().1.split('&').next().unwrap();
         let database = target.split_once(":///").unwrap().1.split('?').next().unwrap();
         // Like Postgres, PgBouncer does not run as root: it needs a directory that its user can enter.
-        let dir = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o777)).tempdir().unwrap();
-        let dir = dir.keep();
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path();
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o777)).unwrap();
         let conf = dir.join("pgbouncer.ini");
         fs::write(
             &conf,
@@ -55,7 +57,7 @@ impl Pooler {
             let log = fs::read_to_string(dir.join("pgbouncer.log")).unwrap_or_default();
             Database::new(&url).connect().map(drop).map_err(|error| format!("{error}\n{log}"))
         });
-        Some(Self { child, url })
+        Some(Self { child, url, _home: home })
     }
 }
 
@@ -77,10 +79,7 @@ fn workers_drain_a_search_through_a_pooler() {
     };
     let listening = Listener::connect(&Database::new(&pooler.url), "default");
     assert!(matches!(listening, Err(ListenError::Pooled)), "it would never hear of anything");
-    assert!(
-        Listener::connect(&Database::new(lab.database.url()), "default").is_ok(),
-        "without it all is well"
-    );
+    assert!(Listener::connect(&Database::new(lab.url()), "default").is_ok(), "without it all is well");
 
     let file = lab.file("spec.toml", SPEC);
     let submitted = lab
