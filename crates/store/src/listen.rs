@@ -63,7 +63,7 @@ impl Listener {
 }
 
 /// A session that is surely this client's alone: it begins with a setting that a pooler refuses or does not pass on.
-pub fn session(database: &Database) -> Result<Client, ListenError> {
+pub(crate) fn session(database: &Database) -> Result<Client, ListenError> {
     let (url, tls) = Tls::split(database.url())?;
     let mut config: postgres::Config = url.as_str().parse()?;
     let options = format!("{} -c peng.session=own", config.get_options().unwrap_or_default());

@@ -12,9 +12,8 @@ use std::{
 use diesel::{PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
 use rustix::process::{Pid, Signal, kill_process};
 use store::{Claimer, Database, Server, curve, job::JobState, lease, migration, reaper, server::Status};
-use support::{expire, point, state, submit, worker};
+use support::{TTL, expire, point, state, submit, worker};
 
-const TTL: Duration = Duration::from_secs(60);
 const GAP: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -68,7 +67,7 @@ fn every_acknowledged_observation_survives_the_death_of_postgres() {
     let last = std::thread::scope(|scope| {
         scope.spawn(move || {
             let write = |step: &i32| curve::record(&mut conn, held, TTL, &point(*step, 50.0), None).is_ok();
-            (1..).take_while(write).for_each(|step| sender.send(step).unwrap());
+            (1..1_000_000).take_while(write).for_each(|step| sender.send(step).unwrap());
         });
         while acknowledged.recv_timeout(PATIENCE).unwrap() < 100 {}
         own.kill();

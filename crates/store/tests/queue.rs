@@ -234,10 +234,10 @@ fn a_name_is_taken_once_and_an_architecture_is_trained_once() {
     let mut conn = database.connect();
     let search_id = submit(&mut conn, "s", 3);
     let error =
-        search::submit(&mut conn, &support::new_search("s"), 1, "default", &support::jobs(2)).unwrap_err();
+        search::submit(&mut conn, &support::new_search("s"), 1, "default", support::jobs(2)).unwrap_err();
     assert!(matches!(error, search::SubmitError::NameTaken { .. }), "{error}");
     let lot = search::Lot { search_id, seed: 1, class: "default" };
-    let added = conn.transaction(|conn| search::enqueue(conn, &lot, &support::jobs(5))).unwrap();
+    let added = conn.transaction(|conn| search::enqueue(conn, &lot, support::jobs(5))).unwrap();
     assert_eq!(added, 2, "three of the five are there already");
 }
 

@@ -41,7 +41,9 @@ fn copy(bench: &Bench, source: &mut PgConnection) -> f64 {
     })
     .unwrap();
     let seconds = start.elapsed().as_secs_f64();
-    ["architecture", "job"].iter().for_each(|table| std::fs::remove_file(file(table)).unwrap());
+    for table in ["architecture", "job"] {
+        std::fs::remove_file(file(table)).unwrap();
+    }
     seconds
 }
 

@@ -43,7 +43,7 @@ pub fn jobs(count: usize) -> Vec<NewJob> {
 }
 
 pub fn submit(conn: &mut PgConnection, name: &str, count: usize) -> i64 {
-    search::submit(conn, &new_search(name), 1, "default", &jobs(count)).unwrap().0
+    search::submit(conn, &new_search(name), 1, "default", jobs(count)).unwrap().0
 }
 
 pub fn worker(conn: &mut PgConnection) -> Uuid {
