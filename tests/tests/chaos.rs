@@ -8,6 +8,7 @@
 mod curves;
 
 use std::{
+    fs,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -108,8 +109,9 @@ impl Chaos {
 
     /// One blow after a pause.
     fn strike(&mut self) {
-        std::thread::sleep(Duration::from_millis(self.draw.random_range(50..500)));
+        std::thread::sleep(Duration::from_millis(self.draw.random_range(50..600)));
         let victim = self.draw.random_range(0..WORKERS);
+        let stopped = self.stopped.iter().flatten().count();
         match self.draw.random_range(0..10) {
             0 => {
                 self.postgres.kill();
@@ -118,9 +120,11 @@ impl Chaos {
                 std::thread::sleep(Duration::from_secs_f64(away));
                 self.postgres.restart();
             }
-            1..7 if self.stopped[victim].is_none() => {
+            // It is to wake up: others have its job by then.
+            _ if self.stopped[victim].is_some() => {}
+            1..7 if stopped < WORKERS / 2 => {
                 self.workers[victim].signal(Signal::STOP);
-                let pause = self.draw.random_range(TTL * 1.2..TTL * 3.0);
+                let pause = self.draw.random_range(TTL * 1.3..TTL * 2.5);
                 self.stopped[victim] = Some(Instant::now() + Duration::from_secs_f64(pause));
                 self.strikes[1] += 1;
             }
@@ -128,7 +132,6 @@ impl Chaos {
                 self.workers[victim].kill();
                 self.strikes[0] += 1;
                 self.workers[victim] = self.worker();
-                self.stopped[victim] = None;
             }
         }
         for (worker, until) in self.workers.iter().zip(&mut self.stopped) {
@@ -153,12 +156,18 @@ impl Chaos {
         }
         let [kills, stops, restarts] = self.strikes;
         let lost = self.lab.count("attempt WHERE \"end\" = 'lost'");
+        let woken: usize = self
+            .logs
+            .iter()
+            .map(|log| fs::read_to_string(log).unwrap().matches("dropped, another").count())
+            .sum();
         eprintln!(
             "chaos: {kills} workers killed, {stops} stopped, Postgres killed {restarts} times; {at_the_end} of {} jobs \
-             had ended when it was over; {lost} attempts were lost",
+             had ended when it was over; {lost} attempts were lost, {woken} of them to workers that woke up too late",
             self.jobs
         );
         assert!(at_the_end > 0 && lost > 0, "the chaos struck trainings, and trainings survived it");
+        assert!(woken > 0, "no worker ever woke up too late");
     }
 
     fn verify(&self) {
@@ -231,7 +240,7 @@ impl Chaos {
             .collect();
         let mut seen = 0;
         for log in &self.logs {
-            for line in String::from_utf8_lossy(&std::fs::read(log).unwrap()).lines() {
+            for line in String::from_utf8_lossy(&fs::read(log).unwrap()).lines() {
                 let Some((_, rest)) = line.split_once("job ") else { continue };
                 let Some((job, rest)) = rest.split_once(": epoch ") else { continue };
                 let (epoch, _) = rest.split_once(',').unwrap();

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::{
     Advance, Backend, CheckpointStore, Options, Order, Reason, TrainError, Trainer,
     hold::Hold,
+    metrics::Metrics,
     recorder::{Interval, Recorder, chain, verdict},
 };
 
@@ -33,6 +34,7 @@ pub struct Terms<'a> {
     pub steps: u32,
     /// The worker is leaving: release after the running interval.
     pub leaving: &'a AtomicBool,
+    pub metrics: &'a Metrics,
 }
 
 /// How an attempt ends.

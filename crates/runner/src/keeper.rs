@@ -31,6 +31,7 @@ pub fn keep(shared: &Shared, mut conn: PgConnection, stop: &Receiver<()>) {
             Ok(()) => {}
             Err(error) => {
                 warn!("cannot renew leases: {error}");
+                shared.metrics.renewals_failed.inc();
                 match shared.database.connect() {
                     Ok(new) => conn = new,
                     Err(error) => warn!("{error}"),

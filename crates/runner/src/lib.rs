@@ -11,6 +11,7 @@ mod checkpoint;
 mod hold;
 mod keeper;
 mod log;
+mod metrics;
 mod options;
 mod recorder;
 mod slot;

@@ -65,6 +65,10 @@ pub struct Options {
     #[arg(long, env = "PENG_ON_DB_LOST", value_name = "WHAT", default_value = "stop")]
     pub on_db_lost: OnDbLost,
 
+    /// Serve metrics for Prometheus on this address, such as 127.0.0.1:9464, at /metrics [default: serve nothing]
+    #[arg(long, env = "PENG_METRICS", value_name = "ADDRESS")]
+    pub metrics: Option<std::net::SocketAddr>,
+
     /// How long to wait for a database that is not reachable
     #[arg(long, env = "PENG_DB_PATIENCE", value_name = "SECONDS", default_value = "86400", value_parser = seconds)]
     pub db_patience: Duration,

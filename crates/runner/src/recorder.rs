@@ -96,11 +96,17 @@ impl Recorder<'_> {
         let Some(Recorded { cancel }) = recorded else {
             return Ok(Some(Ending::Lost));
         };
+        self.terms.metrics.observed(self.terms.spec.budget.interval, interval.measurement.seconds);
         self.prune(step)?;
         if cancel {
             return Ok(Some(Ending::Finished(store::job::Outcome::Cancelled, None)));
         }
-        Ok(verdict(&point, self.claim.mode, self.terms.steps))
+        let ending = verdict(&point, self.claim.mode, self.terms.steps);
+        if let Some(Ending::Finished(store::job::Outcome::Terminated, _)) = ending {
+            let left = self.terms.steps.saturating_sub(step as u32);
+            self.terms.metrics.epochs_saved.inc_by(f64::from(left) * self.terms.spec.budget.interval);
+        }
+        Ok(ending)
     }
 
     /// Writes the checkpoint, trying again while the store refuses: a full disk is emptied by a person, and a training
@@ -177,6 +183,7 @@ impl Recorder<'_> {
             match curve::record(self.conn, lease, self.terms.options.lease_ttl, point, Some(checkpoint)) {
                 Ok(recorded) => {
                     self.hold.confirm(at);
+                    self.terms.metrics.record_seconds.observe(at.elapsed().as_secs_f64());
                     return Ok(recorded);
                 }
                 Err(error) if is_alive(self.conn) => return Err(error.into()),

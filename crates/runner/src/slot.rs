@@ -23,6 +23,7 @@ use crate::{
     bell::Bell,
     hold::{Hold, Holds},
     log,
+    metrics::Metrics,
     recorder::{chain, is_alive},
 };
 
@@ -34,6 +35,7 @@ pub struct Shared {
     pub worker_id: Uuid,
     pub holds: Holds,
     pub bell: Bell,
+    pub metrics: Metrics,
     /// When the worker has to be gone, by its own clock.
     pub deadline: Option<Instant>,
     /// Claim nothing more; release what runs after its interval.
@@ -110,7 +112,13 @@ impl<'a> Slot<'a> {
     fn claim(&mut self) -> anyhow::Result<Option<Claim>> {
         let claimer = &mut self.claimer;
         // A claim whose answer was lost with its connection is found by the reaper: its lease expires.
-        persist(self.shared, &mut self.conn, |conn| claimer.claim(conn)).context("cannot claim a job")
+        persist(self.shared, &mut self.conn, |conn| {
+            let timer = self.shared.metrics.claim_seconds.start_timer();
+            let claimed = claimer.claim(conn);
+            timer.observe_duration();
+            claimed
+        })
+        .context("cannot claim a job")
     }
 
     /// With an empty queue: marks finished searches, and says whether this worker has nothing to wait for.
@@ -174,6 +182,7 @@ impl<'a> Slot<'a> {
             spec,
             steps: spec.target().steps(),
             leaving: &self.shared.leaving,
+            metrics: &self.shared.metrics,
         };
         Ok(attempt::train(&terms, claim, hold, &mut self.conn, judge, backend)?)
     }
@@ -245,6 +254,7 @@ impl<'a> Slot<'a> {
         let Some(finished) = finished else {
             return Ok(false);
         };
+        self.shared.metrics.ended(outcome.as_str());
         match (outcome, cause, finished.fitness) {
             (Outcome::Failed, Some(cause), _) => {
                 self.shared.failed.fetch_add(1, Ordering::Relaxed);
@@ -271,6 +281,7 @@ impl<'a> Slot<'a> {
         let pause = Duration::from_secs(5 << crashes).mul_f64(rand::random_range(0.75..1.25));
         let (job, seconds) = (claim.job_id, pause.as_secs());
         warn!(job.id = job, "job {job}: crash {crashes} of {CRASH_LIMIT}: {cause}; again in {seconds} s");
+        self.shared.metrics.ended("retried");
         persist(self.shared, &mut self.conn, |conn| {
             lease::retry(conn, claim.lease(), cause, &log::last_lines(), pause)
         })

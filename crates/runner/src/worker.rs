@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use diesel::PgConnection;
 use signal_hook::{
     consts::{SIGUSR1, SIGUSR2, TERM_SIGNALS},
     flag,
@@ -22,6 +23,8 @@ use crate::{
     bell::{self, Bell},
     hold::Holds,
     keeper,
+    metrics::{self, Metrics},
+    recorder::is_alive,
     slot::{Shared, Slot},
 };
 
@@ -49,20 +52,9 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
     let signals = Signals::catch(options.preempt_signal)?;
     let deadline = time_limit(&options).map(|limit| Instant::now() + limit);
     let database = Database::from_env()?;
-    let patience = options.db_patience;
-    let mut conn =
-        match database.connect_patiently(patience, &signals.caught, |error| warn!("{error}; trying again")) {
-            Ok(conn) => conn,
-            Err(_) if signals.caught.load(Ordering::Relaxed) => {
-                info!("asked to leave before the database could be reached");
-                return Ok(Left { failed: 0, code: options.requeue_exit_code });
-            }
-            Err(error) => return Err(error).context("cannot start the worker"),
-        };
-    let database = database.detect_pooler();
-    migration::check(&mut conn)?;
     let checkpoints = open_checkpoints(&options)?;
     let scratch = scratch(&options)?;
+    let server = options.metrics.map(metrics::bind).transpose()?;
     let worker_id = Uuid::new_v4();
     let device = backends.first().map(Backend::device).unwrap_or_default();
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -74,7 +66,15 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
         device,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    worker.register(&mut conn).context("cannot register the worker")?;
+    let mut conn = match enter(&database, &options, &worker, &signals) {
+        Ok(conn) => conn,
+        Err(_) if signals.caught.load(Ordering::Relaxed) => {
+            info!("asked to leave before the database could be reached");
+            return Ok(Left { failed: 0, code: options.requeue_exit_code });
+        }
+        Err(error) => return Err(error),
+    };
+    let database = database.detect_pooler();
     info!("worker {worker_id}: class {}, device {}, database {database}", worker.class, worker.device);
     let shared = Shared {
         database,
@@ -83,6 +83,7 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
         worker_id,
         holds: Holds::default(),
         bell: Bell::default(),
+        metrics: Metrics::default(),
         deadline,
         leaving: AtomicBool::new(false),
         abandoning: AtomicBool::new(false),
@@ -91,7 +92,7 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
         failed: AtomicU64::new(0),
         longest_interval: AtomicU64::new(0),
     };
-    let done = run_threads(&shared, scratch.path(), backends, &signals);
+    let done = run_threads(&shared, scratch.path(), backends, &signals, server.as_ref());
     // A worker that cannot say goodbye is found by its silence.
     if let Err(error) = store::worker::stop(&mut conn, worker_id) {
         warn!("cannot note that the worker has left: {error}");
@@ -114,6 +115,28 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
     Ok(Left { failed, code })
 }
 
+/// Registers the worker with a database whose schema fits, over as many connections as it takes.
+fn enter(
+    database: &Database,
+    options: &Options,
+    worker: &NewWorker,
+    signals: &Signals,
+) -> anyhow::Result<PgConnection> {
+    loop {
+        let mut conn = database
+            .connect_patiently(options.db_patience, &signals.caught, |error| warn!("{error}; trying again"))
+            .context("cannot start the worker")?;
+        let entered = migration::check(&mut conn)
+            .map_err(anyhow::Error::from)
+            .and_then(|()| worker.register(&mut conn).context("cannot register the worker"));
+        match entered {
+            Ok(()) => return Ok(conn),
+            Err(error) if is_alive(&mut conn) => return Err(error),
+            Err(error) => warn!("the database went away ({error:#}); reconnecting"),
+        }
+    }
+}
+
 /// `--time-limit`, else the time that Slurm leaves this job.
 fn time_limit(options: &Options) -> Option<Duration> {
     options.time_limit.or_else(|| {
@@ -129,19 +152,24 @@ fn run_threads<B: Backend + Send>(
     scratch: &std::path::Path,
     backends: Vec<B>,
     signals: &Signals,
+    server: Option<&tiny_http::Server>,
 ) -> anyhow::Result<()> {
     let (alive, stop) = crossbeam_channel::bounded::<()>(0);
-    let keeper_conn = shared.database.connect()?;
+    let patience = shared.options.db_patience;
+    let connect = || {
+        shared.database.connect_patiently(patience, &signals.caught, |error| warn!("{error}; trying again"))
+    };
+    let keeper_conn = connect()?;
     std::thread::scope(|scope| {
-        let stop_listening = stop.clone();
+        let (stop_listening, stop_serving) = (stop.clone(), stop.clone());
+        if let Some(server) = server {
+            scope.spawn(move || metrics::serve(shared, server, &stop_serving));
+        }
         let keeper = scope.spawn(move || keeper::keep(shared, keeper_conn, &stop));
         scope.spawn(move || bell::listen(shared, &stop_listening));
         let slots: Vec<_> = backends
             .into_iter()
-            .map(|mut backend| {
-                let conn = shared.database.connect();
-                scope.spawn(move || Slot::new(shared, scratch, conn?).run(&mut backend))
-            })
+            .map(|mut backend| scope.spawn(move || Slot::new(shared, scratch, connect()?).run(&mut backend)))
             .collect();
         let mut leaving_since = None;
         while !slots.iter().all(std::thread::ScopedJoinHandle::is_finished) {
@@ -292,6 +320,7 @@ mod tests {
             worker_id: Uuid::new_v4(),
             holds: Holds::default(),
             bell: Bell::default(),
+            metrics: Metrics::default(),
             deadline: None,
             leaving: AtomicBool::new(false),
             abandoning: AtomicBool::new(false),

@@ -43,12 +43,16 @@ pub struct NewWorker {
 }
 
 impl NewWorker {
-    /// Enters the worker.
+    /// Enters the worker; again is the same as once.
     ///
     /// # Errors
     /// Those of the database.
     pub fn register(&self, conn: &mut PgConnection) -> QueryResult<()> {
-        diesel::insert_into(schema::worker::table).values(self).execute(conn).map(|_| ())
+        diesel::insert_into(schema::worker::table)
+            .values(self)
+            .on_conflict_do_nothing()
+            .execute(conn)
+            .map(|_| ())
     }
 }
 
