@@ -14,6 +14,8 @@ pub enum Format {
     Table,
     /// One JSON value
     Json,
+    /// One JSON object a line; lists only
+    Jsonl,
     /// Comma-separated, with a header
     Csv,
     /// One self-contained file; reports only
@@ -30,6 +32,14 @@ pub fn rows<T: Serialize>(format: Format, rows: &[T], columns: &[Column<T>]) -> 
     match format {
         Format::Html => anyhow::bail!("only `peng report` and `peng curve` write html"),
         Format::Json => json(&mut out, &rows)?,
+        Format::Jsonl => {
+            let mut out = io::BufWriter::new(out);
+            for row in rows {
+                serde_json::to_writer(&mut out, row)?;
+                writeln!(out)?;
+            }
+            out.flush()?;
+        }
         Format::Csv => {
             let mut writer = csv::Writer::from_writer(&mut out);
             rows.iter().try_for_each(|row| writer.serialize(row))?;
@@ -66,7 +76,7 @@ pub fn table(headings: &[&'static str], lines: Vec<Vec<String>>) -> String {
 /// Prints an error on stderr, with all its causes.
 pub fn error(error: &anyhow::Error, format: Format) {
     let text = chain(error);
-    if format == Format::Json {
+    if matches!(format, Format::Json | Format::Jsonl) {
         eprintln!("{}", serde_json::json!({ "error": text }));
     } else {
         eprintln!("error: {text}");

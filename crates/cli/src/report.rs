@@ -111,6 +111,7 @@ pub fn write(report: &impl Report, format: Format, to: Option<PathBuf>) -> anyho
     let output = match format {
         Format::Table => Output::Table,
         Format::Json => Output::Json,
+        Format::Jsonl => anyhow::bail!("a report is no list: --output json writes it whole"),
         Format::Csv => Output::Csv,
         Format::Html => Output::Html,
     };

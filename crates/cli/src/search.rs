@@ -1,12 +1,22 @@
 //! `peng search`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
+use anyhow::Context as _;
 use clap::Subcommand;
 use diesel::PgConnection;
+use genome::Genome;
 use search::Spec;
 use serde::Serialize;
-use store::search::{self as searches, Progress, Search};
+use store::{
+    finish::{self, Ending},
+    search::{self as searches, Finalist, Progress, Search, SearchState},
+};
 
 use crate::{
     Exit, db,
@@ -25,9 +35,37 @@ pub enum Command {
         /// Another name than that of the specification
         #[arg(long)]
         name: Option<String>,
+        /// Architectures to begin with, one genome in JSON a line; `-` is standard input. The strategy adds to them up to
+        /// the budget, `kind = "given"` nothing
+        #[arg(long, value_name = "FILE.jsonl")]
+        architectures: Option<PathBuf>,
         /// Only print what would be enqueued
         #[arg(long)]
         dry_run: bool,
+    },
+    /// Add architectures to a search, one genome in JSON a line; those that it has are left alone
+    Add {
+        /// Its name
+        name: String,
+        /// The genomes; `-` is standard input
+        #[arg(value_name = "FILE.jsonl")]
+        architectures: PathBuf,
+    },
+    /// What ended in a search, in the order of its endings; a job that is resumed ends again
+    Results {
+        /// Its name
+        name: String,
+        /// Only what ended after the line of this cursor
+        #[arg(long, value_name = "CURSOR", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
+        since: i64,
+    },
+    /// Train the best of a search to the end: those of them that were terminated go on from their checkpoints
+    Promote {
+        /// Its name
+        name: String,
+        /// How many of the best
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+        top: u32,
     },
     /// List searches
     List,
@@ -66,9 +104,23 @@ pub enum Command {
 
 pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     match command {
-        Command::Submit { spec, name, dry_run } => {
-            submit(&named(Spec::read(&spec)?, name)?, dry_run, format)?;
+        Command::Submit { spec, name, architectures, dry_run } => {
+            let spec = named(Spec::read(&spec)?, name)?;
+            let given = architectures.map_or_else(|| Ok(vec![]), |file| read_genomes(&file, &spec))?;
+            submit(&spec, given, dry_run, format)?;
         }
+        Command::Add { name, architectures } => add(&name, &architectures, format)?,
+        Command::Results { name, since } => {
+            let mut conn = db::connect()?;
+            let id = find(&mut conn, &name)?.id;
+            let endings = finish::results(&mut conn, id, since)?;
+            if format == Format::Csv {
+                return output::rows(format, &endings.iter().map(Line::from).collect::<Vec<_>>(), &[])
+                    .map(|()| Exit::Ok);
+            }
+            output::rows(format, &endings, RESULTS)?;
+        }
+        Command::Promote { name, top } => promote(&name, top, format)?,
         Command::List => output::rows(format, &searches::progress(&mut db::connect()?, None)?, COLUMNS)?,
         Command::Show { name } => show(&name, format)?,
         Command::Watch { name, timeout } => {
@@ -136,8 +188,8 @@ fn named(spec: Spec, name: Option<String>) -> anyhow::Result<Spec> {
     name.map_or_else(|| Ok(spec.clone()), |name| spec.renamed(&name)).map_err(Into::into)
 }
 
-fn submit(spec: &Spec, dry_run: bool, format: Format) -> anyhow::Result<()> {
-    let jobs = search::first_jobs(spec)?;
+fn submit(spec: &Spec, given: Vec<Genome>, dry_run: bool, format: Format) -> anyhow::Result<()> {
+    let jobs = search::first_jobs(spec, given)?;
     if dry_run {
         return output::rows(format, &jobs.iter().map(Planned::from).collect::<Vec<_>>(), PLANNED);
     }
@@ -150,6 +202,49 @@ fn submit(spec: &Spec, dry_run: bool, format: Format) -> anyhow::Result<()> {
         &Submitted { search: name, id: Some(id), jobs: count, spec_hash: spec.hash() },
         &text,
     )
+}
+
+/// Reads genomes for a search; the error names file and line.
+fn read_genomes(file: &Path, spec: &Spec) -> anyhow::Result<Vec<Genome>> {
+    let (reader, name): (Box<dyn BufRead>, _) = if file == Path::new("-") {
+        (Box::new(io::stdin().lock()), "standard input".to_owned())
+    } else {
+        let open = File::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        (Box::new(BufReader::new(open)), file.display().to_string())
+    };
+    genome::read_genomes(reader, &spec.space, spec.input()).map_err(|error| {
+        let place = format!("{name}:{}", error.line());
+        anyhow::Error::new(error).context(place)
+    })
+}
+
+#[derive(Serialize)]
+struct Added {
+    added: usize,
+    known: usize,
+}
+
+fn add(name: &str, file: &Path, format: Format) -> anyhow::Result<()> {
+    let mut conn = db::connect()?;
+    let stored = find(&mut conn, name)?;
+    if stored.state == SearchState::Cancelled {
+        anyhow::bail!("search `{name}` is cancelled: nothing can be added to it");
+    }
+    let spec = Spec::from_json(&stored.spec)?;
+    let given = read_genomes(file, &spec)?;
+    let count = given.len();
+    let added = search::add(&mut conn, stored.id, &spec, given)?;
+    let known = count - added;
+    let text = format!("{added} jobs added, {known} were there already");
+    output::value(format, &Added { added, known }, &text)
+}
+
+fn promote(name: &str, top: u32, format: Format) -> anyhow::Result<()> {
+    let mut conn = db::connect()?;
+    let stored = find(&mut conn, name)?;
+    Spec::from_json(&stored.spec).context("its jobs cannot be trained on")?;
+    let best = searches::promote(&mut conn, stored.id, i64::from(top))?;
+    output::rows(format, &best, BEST)
 }
 
 /// A job that `--dry-run` would enqueue.
@@ -180,6 +275,53 @@ const PLANNED: &[Column<Planned>] = &[
     ("#parameters", |job| job.parameters.to_string()),
     ("#mflops", |job| format!("{:.1}", job.flops as f64 / 1e6)),
     ("architecture", |job| job.architecture.clone()),
+];
+
+const BEST: &[Column<Finalist>] = &[
+    ("job", |job| job.job_id.to_string()),
+    ("fitness", |job| format!("{:.2}", job.fitness)),
+    ("was", |job| job.state.as_str().to_owned()),
+    ("after epoch", |job| format!("{:.1}", job.epochs)),
+    ("promoted", |job| if job.promoted { "yes" } else { "no" }.to_owned()),
+    ("architecture", |job| job.architecture.clone()),
+];
+
+/// An ending as CSV, where a genome is one field.
+#[derive(Serialize)]
+struct Line<'a> {
+    cursor: i64,
+    job: i64,
+    hash: &'a str,
+    outcome: &'static str,
+    fitness: Option<f64>,
+    fitness_source: Option<&'a str>,
+    epochs: Option<f64>,
+    genome: String,
+}
+
+impl<'a> From<&'a Ending> for Line<'a> {
+    fn from(end: &'a Ending) -> Self {
+        Self {
+            cursor: end.cursor,
+            job: end.job,
+            hash: &end.hash,
+            outcome: end.outcome.as_str(),
+            fitness: end.fitness,
+            fitness_source: end.fitness_source.as_deref(),
+            epochs: end.epochs,
+            genome: end.genome.to_string(),
+        }
+    }
+}
+
+const RESULTS: &[Column<Ending>] = &[
+    ("cursor", |end| end.cursor.to_string()),
+    ("job", |end| end.job.to_string()),
+    ("hash", |end| end.hash[..12].to_owned()),
+    ("outcome", |end| end.outcome.as_str().to_owned()),
+    ("fitness", |end| percent(end.fitness)),
+    ("source", |end| end.fitness_source.clone().unwrap_or_default()),
+    ("epochs", |end| end.epochs.map_or_else(String::new, |epochs| format!("{epochs:.1}"))),
 ];
 
 const COLUMNS: &[Column<Progress>] = &[

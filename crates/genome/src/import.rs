@@ -9,7 +9,7 @@ use crate::{Genome, GenomeError, Input, Space};
 #[derive(Debug, Error)]
 pub enum ImportError {
     /// The text cannot be read.
-    #[error("line {line}: cannot be read")]
+    #[error("cannot be read")]
     Read {
         /// Number of the line.
         line: usize,
@@ -17,7 +17,7 @@ pub enum ImportError {
         source: io::Error,
     },
     /// The line is no genome in JSON.
-    #[error("line {line}: no genome in JSON, expected an object such as {example}")]
+    #[error("no genome in JSON, expected an object such as {example}")]
     Json {
         /// Number of the line.
         line: usize,
@@ -27,13 +27,22 @@ pub enum ImportError {
         source: serde_json::Error,
     },
     /// The genome is no network of the space.
-    #[error("line {line}: not a network of this search")]
+    #[error("not a network of this search")]
     Genome {
         /// Number of the line.
         line: usize,
         /// What makes it impossible.
         source: GenomeError,
     },
+}
+
+impl ImportError {
+    /// Number of the line.
+    pub fn line(&self) -> usize {
+        match self {
+            Self::Read { line, .. } | Self::Json { line, .. } | Self::Genome { line, .. } => *line,
+        }
+    }
 }
 
 /// Genomes from JSON lines, one object a line in the form that [`Genome`] is written; blank lines are skipped, and so are

@@ -33,24 +33,25 @@ fn a_genome_a_line_is_read_once() {
 fn a_wrong_line_is_named() {
     let good = r#"{"space":"metaqnn","net":"[C(64,3,1), SM(10)]"}"#;
     let wrong = [
-        ("net", "line 3: no genome in JSON, expected an object such as {\"space\":\"metaqnn\""),
-        (r#"{"space":"metaqn"}"#, "line 3: no genome in JSON"),
+        ("net", "no genome in JSON, expected an object such as {\"space\":\"metaqnn\""),
+        (r#"{"space":"metaqn"}"#, "no genome in JSON"),
         (r#"{"space":"metaqnn","net":"[C(64,3,1), SM(10)]","lr":1}"#, "unknown field `lr`"),
         (
             r#"{"space":"metaqnn","net":"[C(64,3,1), SM(9)]"}"#,
-            "line 3: not a network of this search: gene `net, SM(9)`",
+            "not a network of this search: gene `net, SM(9)`",
         ),
         (
             r#"{"space":"nsga-macro","phases":[[1,0]],"channels":4}"#,
-            "line 3: not a network of this search: the genome is of space `nsga-macro`, the search is on `metaqnn`",
+            "not a network of this search: the genome is of space `nsga-macro`, the search is on `metaqnn`",
         ),
     ];
     for (line, expected) in wrong {
         let error = read_genomes(format!("{good}\n\n{line}\n").as_bytes(), &metaqnn(), CIFAR).unwrap_err();
+        assert_eq!(error.line(), 3);
         assert!(chain(&error).contains(expected), "{}", chain(&error));
     }
     let error = read_genomes(&b"\n\xff\xfe\n"[..], &metaqnn(), CIFAR).unwrap_err();
-    assert!(chain(&error).starts_with("line 2: cannot be read: "), "{}", chain(&error));
+    assert!(error.line() == 2 && chain(&error).starts_with("cannot be read: "), "{}", chain(&error));
 }
 
 /// The example of each space in the error is a genome of that space.

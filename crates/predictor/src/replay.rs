@@ -87,6 +87,15 @@ impl<'a> Run<'a> {
         Ok(true)
     }
 
+    /// Ends a resumed job again that the engine would have trained on: others may deserve the next interval more.
+    fn put_back(&mut self, engine: &Engine, calibration: &mut Calibration) -> Result<(), CurveError> {
+        self.stopped = true;
+        let Some(prediction) = self.assessments.last().and_then(|a| a.prediction) else { return Ok(()) };
+        let curve = &self.recorded.curve[..self.assessments.len()];
+        let end = End::Stopped { fitness: prediction.fitness };
+        engine.learn(calibration, &Ended { job: self.recorded.job, curve, end, cost: self.recorded.cost })
+    }
+
     /// Chance of a stopped job under another calibration than it was stopped with.
     fn chance(&self, engine: &Engine, calibration: &Calibration) -> Result<f64, CurveError> {
         let curve = &self.recorded.curve[..self.assessments.len()];
@@ -177,8 +186,9 @@ fn thaw(
             }
         }
         let Some((_, at)) = best else { return Ok(()) };
-        runs[at].advance(engine, calibration)?;
-        runs[at].stopped = runs[at].assessments.len() < runs[at].length;
+        if !runs[at].advance(engine, calibration)? {
+            runs[at].put_back(engine, calibration)?;
+        }
         chances[at] = None;
     }
 }

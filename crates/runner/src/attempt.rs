@@ -77,7 +77,7 @@ pub fn train(
     let points = curve::load(conn, claim.job_id, i32::MAX)?;
     let (done, checkpoint) = restore(terms, claim, conn)?;
     if let Some(ending) =
-        points.last().filter(|last| last.step == done).and_then(|last| verdict(last, claim.mode, terms.steps))
+        points.last().filter(|last| last.step == done).and_then(|last| verdict(last, claim, terms.steps))
     {
         return Ok(ending); // It was decided, and its worker died before it could say so.
     }
@@ -129,7 +129,8 @@ fn advance_all(
     done: i32,
     intervals: Sender<Interval>,
 ) -> Ending {
-    for step in done + 1..=terms.steps as i32 {
+    let last = claim.thaw_until.unwrap_or(terms.steps as i32);
+    for step in done + 1..=last {
         let measurement = match contained(|| session.advance(&hold.interrupt)) {
             Ok(Advance::Measured(measurement)) => {
                 hold.progressed();

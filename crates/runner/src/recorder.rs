@@ -101,8 +101,9 @@ impl Recorder<'_> {
         if cancel {
             return Ok(Some(Ending::Finished(store::job::Outcome::Cancelled, None)));
         }
-        let ending = verdict(&point, self.claim.mode, self.terms.steps);
-        if let Some(Ending::Finished(store::job::Outcome::Terminated, _)) = ending {
+        let ending = verdict(&point, self.claim, self.terms.steps);
+        let stopped = matches!(ending, Some(Ending::Finished(store::job::Outcome::Terminated, _)));
+        if stopped && !self.claim.is_resumed() {
             let left = self.terms.steps.saturating_sub(step as u32);
             self.terms.metrics.epochs_saved.inc_by(f64::from(left) * self.terms.spec.budget.interval);
         }
@@ -234,12 +235,16 @@ impl Recorder<'_> {
     }
 }
 
-/// How a job ends by what was decided at its newest point, if it does.
-pub fn verdict(point: &Observation, mode: JobMode, steps: u32) -> Option<Ending> {
+/// How a job ends by what was decided at its newest point, if it does. One resumed for an interval ends with it, whatever
+/// is decided.
+pub fn verdict(point: &Observation, claim: &Claim, steps: u32) -> Option<Ending> {
     if point.step as u32 >= steps {
         return Some(Ending::Finished(store::job::Outcome::Completed, None));
     }
-    let stop = point.decision == Some(Decision::Stop) && mode == JobMode::Terminate;
+    let stop = match claim.thaw_until {
+        Some(last) => point.step >= last,
+        None => point.decision == Some(Decision::Stop) && claim.mode == JobMode::Terminate,
+    };
     stop.then_some(Ending::Finished(store::job::Outcome::Terminated, None))
 }
 

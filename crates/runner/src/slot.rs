@@ -1,7 +1,7 @@
 //! A slot: claims one job after the other, trains each, and says in one transaction how it ended.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     path::Path,
     sync::{
         Arc,
@@ -12,8 +12,10 @@ use std::{
 
 use anyhow::Context as _;
 use diesel::{Connection as _, PgConnection};
-use search::{Judge, Spec};
-use store::{Claim, Claimer, Database, finish, job::CRASH_LIMIT, job::Outcome, lease, search as searches};
+use search::{Frozen, Judge, JudgeError, ProposalError, Spec};
+use store::{
+    Claim, Claimer, Database, finish, job::CRASH_LIMIT, job::Outcome, lease, search as searches, thaw,
+};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -81,13 +83,32 @@ pub struct Slot<'a> {
     scratch: &'a Path,
     conn: PgConnection,
     claimer: Claimer,
-    searches: HashMap<i64, (Arc<Spec>, Judge)>,
+    searches: HashMap<i64, Known>,
+    /// The search of its newest job.
+    current: Option<i64>,
+    /// Running searches that it has left for another one: what is left to resume there goes before new jobs.
+    left: BTreeSet<i64>,
+}
+
+/// What a slot has read of a search.
+struct Known {
+    spec: Arc<Spec>,
+    judge: Judge,
+    frozen: Frozen,
 }
 
 impl<'a> Slot<'a> {
     pub fn new(shared: &'a Shared, scratch: &'a Path, conn: PgConnection) -> Self {
         let claimer = Claimer::new(&shared.options.class, shared.worker_id, shared.options.lease_ttl);
-        Self { shared, scratch, conn, claimer, searches: HashMap::new() }
+        Self {
+            shared,
+            scratch,
+            conn,
+            claimer,
+            searches: HashMap::new(),
+            current: None,
+            left: BTreeSet::new(),
+        }
     }
 
     /// Works until the worker leaves or there is no more to do.
@@ -95,7 +116,7 @@ impl<'a> Slot<'a> {
         let mut idle_since = Instant::now();
         while self.shared.may_claim() && self.shared.reserve() {
             let (at, heard) = (Instant::now(), self.shared.bell.rings());
-            let Some(claim) = self.claim()? else {
+            let Some(claim) = self.next()? else {
                 self.shared.claimed.fetch_sub(1, Ordering::Relaxed);
                 if self.is_over(idle_since)? {
                     break;
@@ -107,6 +128,73 @@ impl<'a> Slot<'a> {
             idle_since = Instant::now();
         }
         Ok(())
+    }
+
+    /// The next job: one to be resumed in a search that this slot has left, else the head of the queue, else one to be
+    /// resumed in any search.
+    fn next(&mut self) -> anyhow::Result<Option<Claim>> {
+        for search in self.left.clone() {
+            if let Some(claim) = self.thaw(search)? {
+                return Ok(Some(claim));
+            }
+        }
+        if let Some(claim) = self.claim()? {
+            let before = self.current.replace(claim.search_id);
+            self.left.extend(before.filter(|search| *search != claim.search_id));
+            return Ok(Some(claim));
+        }
+        for search in persist(self.shared, &mut self.conn, |conn| searches::dry(conn, None))? {
+            if let Some(claim) = self.thaw(search)? {
+                return Ok(Some(claim));
+            }
+        }
+        Ok(None)
+    }
+
+    /// In a search with nothing left to start: claims the terminated job that most deserves one more interval, or marks
+    /// the search finished where none deserves it.
+    fn thaw(&mut self, search: i64) -> anyhow::Result<Option<Claim>> {
+        if persist(self.shared, &mut self.conn, |conn| searches::dry(conn, Some(search)))?.is_empty() {
+            self.left.remove(&search); // It has jobs in the queue again, or is over.
+            return Ok(None);
+        }
+        if let Err(error) = self.know_search(search) {
+            warn!("search {search} cannot be brought to its end: {error:#}");
+            return Ok(None);
+        }
+        let known = self.searches.get_mut(&search).expect("the search was just read");
+        let mine = known.spec.class == self.shared.options.class;
+        if known.judge.thaw_above().is_some() && !mine {
+            return Ok(None); // Workers of its class decide what is resumed, and when it is over.
+        }
+        // An ending that nobody answered: a job cancelled while it waited, or failed by the reaper.
+        let proposed = persist(self.shared, &mut self.conn, |conn| {
+            search::propose(conn, search, &known.spec).map_err(as_query_error)
+        })?;
+        if proposed > 0 {
+            return Ok(None);
+        }
+        loop {
+            let warrant = persist(self.shared, &mut self.conn, |conn| {
+                known.frozen.best(conn, &mut known.judge).map_err(as_query_error)
+            })?;
+            let Some(warrant) = warrant else { break };
+            let (worker, ttl) = (self.shared.worker_id, self.shared.options.lease_ttl);
+            let claim =
+                persist(self.shared, &mut self.conn, |conn| thaw::claim(conn, &warrant, worker, ttl))?;
+            if let Some(claim) = claim {
+                let (job, percent) = (claim.job_id, 100.0 * warrant.chance);
+                info!(job.id = job, "job {job}: resumed for an interval: chance {percent:.1} % of the best");
+                return Ok(Some(claim));
+            }
+        }
+        let seen = known.judge.thaw_above().map(|_| known.judge.seen());
+        if let Some(name) = persist(self.shared, &mut self.conn, |conn| searches::settle(conn, search, seen))?
+        {
+            self.left.remove(&search);
+            info!("search {name} is finished");
+        }
+        Ok(None)
     }
 
     fn claim(&mut self) -> anyhow::Result<Option<Claim>> {
@@ -121,11 +209,8 @@ impl<'a> Slot<'a> {
         .context("cannot claim a job")
     }
 
-    /// With an empty queue: marks finished searches, and says whether this worker has nothing to wait for.
+    /// With an empty queue: whether this worker has nothing to wait for.
     fn is_over(&mut self, idle_since: Instant) -> anyhow::Result<bool> {
-        for name in persist(self.shared, &mut self.conn, searches::settle)? {
-            info!("search {name} is finished");
-        }
         let options = &self.shared.options;
         let idle = options.idle_timeout.is_some_and(|timeout| idle_since.elapsed() >= timeout);
         Ok(idle
@@ -173,7 +258,8 @@ impl<'a> Slot<'a> {
         backend: &mut dyn Backend,
     ) -> anyhow::Result<Ending> {
         self.know_search(claim.search_id)?;
-        let (spec, judge) = self.searches.get_mut(&claim.search_id).expect("the search was just read");
+        let Known { spec, judge, .. } =
+            self.searches.get_mut(&claim.search_id).expect("the search was just read");
         let terms = Terms {
             database: &self.shared.database,
             options: &self.shared.options,
@@ -193,7 +279,7 @@ impl<'a> Slot<'a> {
             let stored = searches::get(&mut self.conn, id).context("cannot read the search")?;
             let spec = Spec::from_json(&stored.spec)?;
             let judge = Judge::new(&mut self.conn, id, &spec)?;
-            self.searches.insert(id, (Arc::new(spec), judge));
+            self.searches.insert(id, Known { spec: Arc::new(spec), judge, frozen: Frozen::default() });
         }
         Ok(())
     }
@@ -220,6 +306,10 @@ impl<'a> Slot<'a> {
     fn end(&mut self, claim: &Claim, hold: &Hold, ending: &Ending) -> anyhow::Result<()> {
         let job = claim.job_id;
         let written = match ending {
+            // Terminated before, it has a result that a failure to go on does not refute.
+            Ending::Finished(Outcome::Failed, Some(cause)) if claim.thaw_until.is_some() => {
+                self.retry(claim, cause)?
+            }
             Ending::Finished(outcome, error) => self.finish(claim, *outcome, error.as_deref())?,
             Ending::Retry(cause) => self.retry(claim, cause)?,
             Ending::Released => {
@@ -240,7 +330,9 @@ impl<'a> Slot<'a> {
 
     fn finish(&mut self, claim: &Claim, outcome: Outcome, cause: Option<&str>) -> anyhow::Result<bool> {
         let job = claim.job_id;
-        let spec = self.searches.get(&claim.search_id).map(|(spec, _)| Arc::clone(spec));
+        // The first ending of a job makes room for a proposal; one that was resumed has made it already.
+        let known = self.searches.get(&claim.search_id).filter(|_| !claim.is_resumed());
+        let spec = known.map(|known| Arc::clone(&known.spec));
         let log = cause.map(|_| log::last_lines());
         let finished = persist(self.shared, &mut self.conn, |conn| {
             conn.transaction(|conn| {
@@ -271,7 +363,7 @@ impl<'a> Slot<'a> {
     /// A passing error: the job waits, twice as long after each crash; the last one fails it.
     fn retry(&mut self, claim: &Claim, cause: &str) -> anyhow::Result<bool> {
         let crashes = i32::from(claim.crashes) + 1;
-        if crashes >= CRASH_LIMIT {
+        if crashes >= CRASH_LIMIT && claim.thaw_until.is_none() {
             return self.finish(
                 claim,
                 Outcome::Failed,
@@ -288,12 +380,21 @@ impl<'a> Slot<'a> {
     }
 }
 
-/// What went wrong in a proposal rolls the transaction back like any error of the database.
-fn as_query_error(error: search::ProposalError) -> diesel::result::Error {
-    match error {
-        search::ProposalError::Query(error) => error,
+/// What went wrong in a proposal or a judgement rolls the transaction back like any error of the database.
+fn as_query_error(error: impl Into<Fault>) -> diesel::result::Error {
+    match error.into() {
+        Fault::Proposal(ProposalError::Query(error)) | Fault::Judge(JudgeError::Query(error)) => error,
         other => diesel::result::Error::QueryBuilderError(chain(&other).into()),
     }
+}
+
+/// What may go wrong between two statements of one transaction.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Proposal(#[from] ProposalError),
+    #[error(transparent)]
+    Judge(#[from] JudgeError),
 }
 
 /// Runs a statement that may safely be repeated, over as many connections as it takes.

@@ -77,6 +77,16 @@ impl Judge {
         Ok(())
     }
 
+    /// The search that it judges.
+    pub fn search_id(&self) -> i64 {
+        self.search_id
+    }
+
+    /// The chance above which a terminated job is resumed once nothing is left to start; none where stops are final.
+    pub fn thaw_above(&self) -> Option<f64> {
+        self.engine.thaw_above()
+    }
+
     /// Ordinal of the last ending that it knows of; stored with each decision.
     pub fn seen(&self) -> i64 {
         self.seen
@@ -130,6 +140,16 @@ impl Judge {
     pub fn assess(&self, curve: &[Observation], flops: i64) -> Result<Assessment, CurveError> {
         let cost = self.with_cost.then_some(flops as f64);
         self.engine.assess_with_cost(curve, cost, &self.calibration)
+    }
+
+    /// Chance (0 to 1) that a job of this curve ends among the best, by what is known so far; 0 where the engine gives
+    /// none.
+    ///
+    /// # Errors
+    /// As [`Self::assess`].
+    pub fn chance(&self, curve: &[Observation], flops: i64) -> Result<f64, CurveError> {
+        let prediction = self.assess(curve, flops)?.prediction;
+        Ok(prediction.and_then(|p| p.chance).unwrap_or(0.0))
     }
 }
 

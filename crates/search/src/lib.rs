@@ -4,8 +4,10 @@ mod judge;
 mod proposal;
 mod spec;
 mod spec_error;
+mod thaw;
 
 pub use judge::{Judge, JudgeError, curve_of};
-pub use proposal::{ProposalError, first_jobs, propose, submit};
+pub use proposal::{ProposalError, add, first_jobs, propose, submit};
 pub use spec::{Budget, Spec};
 pub use spec_error::SpecError;
+pub use thaw::Frozen;

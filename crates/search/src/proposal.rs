@@ -36,13 +36,55 @@ pub enum ProposalError {
     Submit(#[from] SubmitError),
 }
 
-/// The first jobs of a search.
+/// The first jobs of a search: the architectures `given`, in their order, and what the strategy adds to them.
 ///
 /// # Errors
-/// [`ProposalError::Genome`] only by a fault of peng.
-pub fn first_jobs(spec: &Spec) -> Result<Vec<NewJob>, ProposalError> {
-    let proposals = spec.strategy.propose(&frame(spec), &[], &HashSet::new());
+/// [`ProposalError::Genome`] for a network that cannot be built.
+pub fn first_jobs(spec: &Spec, given: Vec<Genome>) -> Result<Vec<NewJob>, ProposalError> {
+    let input = spec.input();
+    let pending = |(i, genome): (usize, &Genome)| {
+        Ok(Evaluated {
+            id: i as i64,
+            genome: genome.clone(),
+            generation: 0,
+            parents: vec![],
+            evaluation: Evaluation::Pending,
+            cost: genome.cost(input)?,
+        })
+    };
+    let population = given.iter().enumerate().map(pending).collect::<Result<Vec<_>, ProposalError>>()?;
+    let known = population.iter().map(|member| member.genome.hash()).collect();
+    let mut proposals: Vec<Proposal> = given.into_iter().map(brought).collect();
+    proposals.extend(spec.strategy.propose(&frame(spec), &population, &known));
     jobs(spec, 0, proposals)
+}
+
+fn brought(genome: Genome) -> Proposal {
+    Proposal { genome, generation: 0, parents: vec![] }
+}
+
+/// Adds architectures from outside to a search, whatever its strategy proposes; those that it has are left alone. Returns
+/// how many were added.
+///
+/// # Errors
+/// [`ProposalError::Genome`] for a network that cannot be built, and those of the database.
+pub fn add(
+    conn: &mut PgConnection,
+    search_id: i64,
+    spec: &Spec,
+    given: Vec<Genome>,
+) -> Result<usize, ProposalError> {
+    conn.transaction(|conn| {
+        search::lock_for_proposal(conn, search_id)?;
+        let known: HashSet<String> = search::hashes(conn, search_id)?.into_iter().collect();
+        let new = given.into_iter().filter(|genome| !known.contains(&genome.hash().to_string()));
+        let jobs = jobs(spec, known.len(), new.map(brought).collect())?;
+        Ok(search::add(conn, &lot(search_id, spec), &jobs)?)
+    })
+}
+
+fn lot(search_id: i64, spec: &Spec) -> Lot<'_> {
+    Lot { search_id, seed: spec.strategy.seed() as i64, class: &spec.class }
 }
 
 /// Writes a search and its first jobs, all or nothing. Returns its id and the number of jobs.
@@ -61,7 +103,7 @@ pub fn submit(
         engine: spec.predictor.engine.to_string(),
         max_epochs: spec.budget.max_epochs,
         interval: spec.budget.interval,
-        budget: i32::try_from(spec.budget.jobs).unwrap_or(i32::MAX),
+        budget: i32::try_from(jobs.len().max(spec.budget.jobs as usize)).unwrap_or(i32::MAX),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     search::submit(conn, &new, spec.strategy.seed() as i64, &spec.class, jobs)
@@ -73,18 +115,20 @@ pub fn submit(
 /// # Errors
 /// Those of the database, and a stored genome that is not understood.
 pub fn propose(conn: &mut PgConnection, search_id: i64, spec: &Spec) -> Result<usize, ProposalError> {
-    if matches!(spec.strategy, Strategy::Random(_)) {
+    if matches!(spec.strategy, Strategy::Random(_) | Strategy::Given(_)) {
         return Ok(0); // All was proposed when the search was submitted.
     }
     conn.transaction(|conn| {
         search::lock_for_proposal(conn, search_id)?;
+        if search::size(conn, search_id)? >= i64::from(spec.budget.jobs) {
+            return Ok(0);
+        }
         let members = search::population(conn, search_id)?;
         let population = members.into_iter().map(evaluated).collect::<Result<Vec<_>, _>>()?;
         let known: HashSet<GenomeHash> = population.iter().map(|member| member.genome.hash()).collect();
         let proposals = spec.strategy.propose(&frame(spec), &population, &known);
         let jobs = jobs(spec, population.len(), proposals)?;
-        let lot = Lot { search_id, seed: spec.strategy.seed() as i64, class: &spec.class };
-        Ok(search::enqueue(conn, &lot, &jobs)?)
+        Ok(search::enqueue(conn, &lot(search_id, spec), &jobs)?)
     })
 }
 

@@ -127,11 +127,9 @@ impl Spec {
         Input { channels: shape.channels, height: shape.height, width: shape.width, classes: shape.classes }
     }
 
-    /// The predictor of the search. Stops are final: no worker resumes stopped jobs when the queue runs dry yet, so the
-    /// engine must not count on that (`thaw`).
+    /// The predictor of the search.
     pub fn engine(&self) -> Engine {
-        let settings = Settings { thaw: false, ..self.predictor.clone() };
-        Engine::new(&settings, self.target()).expect("a checked specification has an engine")
+        Engine::new(&self.predictor, self.target()).expect("a checked specification has an engine")
     }
 
     /// What is predicted.

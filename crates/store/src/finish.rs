@@ -1,12 +1,15 @@
 //! Endings of jobs: the result row, and the order in which engines learn of them.
 
+use chrono::{DateTime, Utc};
 use diesel::{
     Connection as _, ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _,
     QueryResult, Queryable, QueryableByName, RunQueryDsl as _, Selectable, SelectableHelper as _, sql_query,
     sql_types,
 };
 
-use crate::{job::Outcome, lease::Lease, statement::prepared};
+use serde::Serialize;
+
+use crate::{job::Outcome, lease::Lease, schema::sql_types as pg, statement::prepared};
 
 /// Lets one session number the finishes of a search at a time; the second key is the search.
 const NUMBERING: i32 = 0x7065;
@@ -75,6 +78,66 @@ pub fn since(conn: &mut PgConnection, search: i64, after: i64) -> QueryResult<Ve
         .filter(ordinal.gt(after))
         .order(ordinal)
         .select(Finish::as_select())
+        .load(conn)
+}
+
+/// One line of `peng search results`: an ending as it was. A job that was resumed or retried ends again, with a new cursor.
+#[derive(Debug, Clone, QueryableByName, Serialize)]
+pub struct Ending {
+    /// Place in the order of endings of the search, from 1: ask for what came after it.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub cursor: i64,
+    /// The job.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub job: i64,
+    /// Canonical hash of the genome.
+    #[diesel(sql_type = sql_types::Text)]
+    pub hash: String,
+    /// How it ended.
+    #[diesel(sql_type = pg::Outcome)]
+    pub outcome: Outcome,
+    /// Fitness in per cent, where the outcome gave one.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub fitness: Option<f64>,
+    /// measured, predicted, or observed: see the view `job_outcome`.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub fitness_source: Option<String>,
+    /// Epochs trained.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub epochs: Option<f64>,
+    /// Last observed validation accuracy in per cent.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub last_fitness: Option<f64>,
+    /// Trainable parameters, if known.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    pub parameters: Option<i64>,
+    /// FLOPs of one forward pass of one image, if known.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    pub flops: Option<i64>,
+    /// Seed of the training.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub seed: i64,
+    /// When it ended.
+    #[diesel(sql_type = sql_types::Timestamptz)]
+    pub finished_at: DateTime<Utc>,
+    /// The error of a failed job.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub error: Option<String>,
+    /// The genome, as it was given or proposed.
+    #[diesel(sql_type = sql_types::Jsonb)]
+    pub genome: serde_json::Value,
+}
+
+/// What ended in a search after the ending of this cursor, in order: read on from the last one's, and nothing is missed
+/// or comes twice, however the jobs overtake each other.
+///
+/// # Errors
+/// Those of the database.
+pub fn results(conn: &mut PgConnection, search: i64, after: i64) -> QueryResult<Vec<Ending>> {
+    number(conn, search)?;
+    sql_query(include_str!("sql/endings.sql"))
+        .bind::<sql_types::BigInt, _>(search)
+        .bind::<sql_types::BigInt, _>(after)
         .load(conn)
 }
 

@@ -383,7 +383,9 @@ fn next(conn: &mut PgConnection, job: &JobRow) -> QueryResult<String> {
         JobState::Failed | JobState::Diverged | JobState::Cancelled => {
             format!("`peng job retry {}` makes it ready again", job.id)
         }
-        JobState::Terminated => "nothing: the predictor ended it".to_owned(),
+        JobState::Terminated => {
+            format!("the predictor ended it; `peng search promote {}` trains the best to the end", job.search)
+        }
         JobState::Completed => "nothing: it is trained to the end".to_owned(),
     })
 }

@@ -48,7 +48,7 @@ pub fn renew(conn: &mut PgConnection, leases: &[Lease], ttl: Duration) -> QueryR
     .load(conn)
 }
 
-/// Gives a job back without counting a crash. False: the lease was lost before.
+/// Gives a job back without counting a crash; one that was resumed for an interval is terminated as before. False: the lease was lost before.
 ///
 /// # Errors
 /// Those of the database.
@@ -62,8 +62,8 @@ pub fn release(conn: &mut PgConnection, lease: Lease) -> QueryResult<bool> {
     Ok(released == 1)
 }
 
-/// Ends an attempt by an error that may pass: a crash is counted and the job waits for `pause`. False: the lease was
-/// lost before.
+/// Ends an attempt by an error that may pass: a crash is counted and the job waits for `pause`; one that was resumed for an
+/// interval is terminated as before. False: the lease was lost before.
 ///
 /// # Errors
 /// Those of the database.

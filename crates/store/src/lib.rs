@@ -20,6 +20,7 @@ pub mod server;
 mod statement;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod thaw;
 pub mod worker;
 
 pub use connection::{ConnectError, Database};

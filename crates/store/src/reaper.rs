@@ -30,7 +30,7 @@ pub struct Reaped {
     /// Its crashes now.
     #[diesel(sql_type = sql_types::SmallInt)]
     pub crashes: i16,
-    /// Where it is now: ready, paused or failed.
+    /// Where it is now: ready, paused, failed, or terminated as before it was resumed for an interval.
     #[diesel(sql_type = pg::JobState)]
     pub state: JobState,
 }

@@ -73,6 +73,8 @@ diesel::table! {
         end_ -> Nullable<AttemptEnd>,
         error -> Nullable<Text>,
         log -> Nullable<Text>,
+        chance -> Nullable<Double>,
+        calibration -> Nullable<BigInt>,
     }
 }
 
@@ -153,6 +155,7 @@ diesel::table! {
         ttl -> Interval,
         expires_at -> Timestamptz,
         cancel -> Bool,
+        thaw -> Bool,
     }
 }
 

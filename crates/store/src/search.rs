@@ -233,6 +233,26 @@ fn enqueue_chunk(
         .execute(conn)
 }
 
+/// Adds jobs from outside to a search that is not cancelled, as [`enqueue`] does: a finished one goes on, and its budget
+/// grows with them. Call it in a transaction that holds [`lock_for_proposal`].
+///
+/// # Errors
+/// Those of the database.
+pub fn add(conn: &mut PgConnection, lot: &Lot<'_>, jobs: &[NewJob]) -> QueryResult<usize> {
+    let added = enqueue(conn, lot, jobs)?;
+    if added > 0 {
+        sql_query(
+            "WITH grown AS (UPDATE search SET budget = greatest(budget, (SELECT count(*) FROM architecture WHERE search_id = $1)), \
+             state = CASE state WHEN 'finished' THEN 'running' ELSE state END, finished_at = NULL WHERE id = $1 RETURNING id) \
+             INSERT INTO event (search_id, kind, detail) SELECT id, 'added', $2 FROM grown",
+        )
+        .bind::<sql_types::BigInt, _>(lot.search_id)
+        .bind::<sql_types::Text, _>(format!("{added} jobs"))
+        .execute(conn)?;
+    }
+    Ok(added)
+}
+
 /// Holds the search's place for a strategy's proposal until the transaction ends.
 ///
 /// # Errors
@@ -318,6 +338,24 @@ pub fn population(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Membe
     sql_query(include_str!("sql/population.sql")).bind::<sql_types::BigInt, _>(search).load(conn)
 }
 
+/// How many architectures a search has.
+///
+/// # Errors
+/// Those of the database.
+pub fn size(conn: &mut PgConnection, search: i64) -> QueryResult<i64> {
+    use schema::architecture::dsl::{architecture, search_id};
+    architecture.filter(search_id.eq(search)).count().get_result(conn)
+}
+
+/// Hashes of all architectures of a search.
+///
+/// # Errors
+/// Those of the database.
+pub fn hashes(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<String>> {
+    use schema::architecture::dsl::{architecture, hash, search_id};
+    architecture.filter(search_id.eq(search)).select(hash).load(conn)
+}
+
 /// FLOPs of a job's network.
 ///
 /// # Errors
@@ -331,19 +369,81 @@ pub fn cost_of(conn: &mut PgConnection, job: i64) -> QueryResult<Option<i64>> {
         .optional()
 }
 
-/// Marks running searches finished that have no open job. Returns their names. A strategy that still wants to propose
-/// has done so in the transaction that ended the last job.
+/// Marks a running search finished if it has no open job. `seen`: what is known of its endings is a prefix up to this
+/// ordinal, and the search goes on if anything has ended since; `None`: whatever has ended. Returns its name.
 ///
 /// # Errors
 /// Those of the database.
-pub fn settle(conn: &mut PgConnection) -> QueryResult<Vec<String>> {
+pub fn settle(conn: &mut PgConnection, search: i64, seen: Option<i64>) -> QueryResult<Option<String>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = sql_types::Text)]
         name: String,
     }
-    let rows = sql_query(include_str!("sql/settle.sql")).load::<Row>(conn)?;
-    Ok(rows.into_iter().map(|row| row.name).collect())
+    conn.transaction(|conn| {
+        // Locked before the look: whoever adds jobs holds the search, and the next statement sees what they added.
+        sql_query("SELECT id FROM search WHERE id = $1 FOR UPDATE")
+            .bind::<sql_types::BigInt, _>(search)
+            .execute(conn)?;
+        let row = sql_query(include_str!("sql/settle.sql"))
+            .bind::<sql_types::BigInt, _>(search)
+            .bind::<sql_types::Nullable<sql_types::BigInt>, _>(seen)
+            .get_result::<Row>(conn)
+            .optional()?;
+        Ok(row.map(|row| row.name))
+    })
+}
+
+/// Running searches with nothing left to start, oldest first; of all, or of one.
+///
+/// # Errors
+/// Those of the database.
+pub fn dry(conn: &mut PgConnection, search: Option<i64>) -> QueryResult<Vec<i64>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::BigInt)]
+        id: i64,
+    }
+    let rows = sql_query(include_str!("sql/dry.sql"))
+        .bind::<sql_types::Nullable<sql_types::BigInt>, _>(search)
+        .load::<Row>(conn)?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// One of the best networks of a search, as [`promote`] found it.
+#[derive(Debug, Clone, QueryableByName, Serialize)]
+pub struct Finalist {
+    /// Its job.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub job_id: i64,
+    /// Whether it was terminated and trains to the end now.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub promoted: bool,
+    /// What it was ranked by.
+    #[diesel(sql_type = sql_types::Double)]
+    pub fitness: f64,
+    /// Where the job stood.
+    #[diesel(sql_type = pg::JobState)]
+    pub state: JobState,
+    /// Epochs trained so far.
+    #[diesel(sql_type = sql_types::Double)]
+    pub epochs: f64,
+    /// One-line reading of its genome.
+    #[diesel(sql_type = sql_types::Text)]
+    pub architecture: String,
+}
+
+/// Resumes those of the `top` networks by fitness that were terminated, from their checkpoints to the full budget, and
+/// wakes waiting workers. Returns all of the best, the best first.
+///
+/// # Errors
+/// Those of the database.
+pub fn promote(conn: &mut PgConnection, search: i64, top: i64) -> QueryResult<Vec<Finalist>> {
+    sql_query(include_str!("sql/promote.sql"))
+        .bind::<sql_types::BigInt, _>(search)
+        .bind::<sql_types::BigInt, _>(top)
+        .bind::<sql_types::Text, _>(CHANNEL)
+        .load(conn)
 }
 
 /// Where a search stands: one line of `peng search list`, and what `watch` draws.
@@ -440,7 +540,8 @@ pub fn resume(conn: &mut PgConnection, search: i64) -> QueryResult<usize> {
     })
 }
 
-/// Ends a search: its jobs are cancelled, those that run as soon as their workers hear of it.
+/// Ends a search: its jobs are cancelled, those that run as soon as their workers hear of it. A job that had been
+/// terminated and trains one more interval ends by itself and keeps its fitness.
 ///
 /// # Errors
 /// Those of the database.
@@ -455,6 +556,10 @@ pub fn cancel(conn: &mut PgConnection, search: i64) -> QueryResult<crate::job::C
                 JobState::Waiting,
                 JobState::Paused,
             ]))
+            .filter(diesel::dsl::not(
+                schema::job::id
+                    .eq_any(schema::lease::table.filter(schema::lease::thaw).select(schema::lease::job_id)),
+            ))
             .select(schema::job::id)
             .load::<i64>(conn)?;
         crate::job::cancel(conn, &open)

@@ -12,6 +12,7 @@ use store::{
     job::{self, JobMode, JobState, Outcome},
     lease, reaper, search,
     testing::TestDatabase,
+    thaw,
 };
 use support::{TTL, expire, point, state, submit, worker};
 
@@ -139,7 +140,9 @@ fn a_result_agrees_with_its_curve() {
     assert_eq!(gone, 0, "the lease goes with the job");
     let finishes = finish::since(&mut conn, claim.search_id, 0).unwrap();
     assert_eq!(finishes.iter().map(|f| f.ordinal).collect::<Vec<_>>(), [Some(1)]);
-    assert_eq!(search::settle(&mut conn).unwrap(), ["s"]);
+    let id = claim.search_id;
+    assert_eq!(search::settle(&mut conn, id, Some(0)).unwrap(), None, "an ending that is not known of");
+    assert_eq!(search::settle(&mut conn, id, Some(1)).unwrap().as_deref(), Some("s"));
 }
 
 #[test]
@@ -277,4 +280,72 @@ fn modes_are_stored_and_come_back() {
     let modes: Vec<_> =
         job::list(&mut conn, None, &[], None, 10).unwrap().iter().map(|row| row.mode).collect();
     assert_eq!(modes, [JobMode::Terminate, JobMode::Audit]);
+}
+
+/// A terminated job, and what a worker resumes it for.
+fn terminated(conn: &mut PgConnection) -> thaw::Warrant {
+    let search = submit(conn, "s", 1);
+    let claim = Claimer::new("default", worker(conn), TTL).claim(conn).unwrap().unwrap();
+    let stop = curve::Observation {
+        prediction: Some(65.0),
+        decision: Some(curve::Decision::Stop),
+        ..point(1, 50.0)
+    };
+    curve::record(conn, claim.lease(), TTL, &stop, None).unwrap().unwrap();
+    finish::finish(conn, claim.lease(), Outcome::Terminated, None, None).unwrap().unwrap();
+    let stopped = thaw::stopped(conn, search).unwrap()[0];
+    thaw::Warrant { stopped, chance: 0.5, calibration: 1 }
+}
+
+#[test]
+fn one_of_many_workers_resumes_a_terminated_job() {
+    let database = TestDatabase::new();
+    let warrant = terminated(&mut database.connect());
+    let barrier = Barrier::new(8);
+    let claims = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut conn = database.connect();
+                    let id = worker(&mut conn);
+                    barrier.wait();
+                    thaw::claim(&mut conn, &warrant, id, TTL).unwrap()
+                })
+            })
+            .collect();
+        threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert_eq!(claims.len(), 1);
+    assert_eq!(claims[0].thaw_until, Some(2), "it ends again with the next interval");
+}
+
+#[test]
+fn a_resumed_job_that_does_not_end_is_terminated_as_before() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let mut warrant = terminated(&mut conn);
+    let search = warrant.stopped;
+    let id = worker(&mut conn);
+    for (how, crashes) in [("released", 0), ("retried", 1), ("lost", 2)] {
+        let claim = thaw::claim(&mut conn, &warrant, id, TTL).unwrap().unwrap_or_else(|| panic!("{how}"));
+        assert_eq!(state(&mut conn, claim.job_id), JobState::Running);
+        match how {
+            "released" => assert!(lease::release(&mut conn, claim.lease()).unwrap()),
+            "retried" => assert!(lease::retry(&mut conn, claim.lease(), "no memory", "", TTL).unwrap()),
+            _ => {
+                expire(&mut conn, claim.job_id);
+                reaper::round(&mut conn, GAP).unwrap();
+            }
+        }
+        assert_eq!(state(&mut conn, claim.job_id), JobState::Terminated, "{how}");
+        assert!(thaw::claim(&mut conn, &warrant, id, TTL).unwrap().is_none(), "{how}: it was judged before");
+        let kept = format!(
+            "SELECT 1 FROM result JOIN job ON job.id = job_id WHERE outcome = 'terminated' AND result.fitness = 65 AND crashes = {crashes}"
+        );
+        assert_eq!(sql_query(kept).execute(&mut conn).unwrap(), 1, "{how}: the result stands");
+        warrant.stopped = thaw::stopped(&mut conn, 1).unwrap()[0];
+    }
+    assert_eq!(search.job_id, warrant.stopped.job_id);
+    conn.batch_execute("UPDATE search SET state = 'paused'").unwrap();
+    assert!(thaw::claim(&mut conn, &warrant, id, TTL).unwrap().is_none(), "not while its search is paused");
 }

@@ -28,4 +28,4 @@ pub use evolution::Evolution;
 pub use front::{Objectives, Standing, crowding, fronts, survivors, tournament};
 pub use nsga2::{CostObjective, Nsga2};
 pub use population::{Evaluated, Evaluation, Proposal};
-pub use strategy::{Random, Search, Strategy};
+pub use strategy::{Given, Random, Search, Strategy};

@@ -16,6 +16,8 @@ pub enum Strategy {
     Evolution(Evolution),
     /// NSGA-II on fitness and cost.
     Nsga2(Nsga2),
+    /// Proposes nothing: all architectures come from outside.
+    Given(Given),
 }
 
 /// Settings of random search.
@@ -23,6 +25,14 @@ pub enum Strategy {
 #[serde(default, deny_unknown_fields)]
 pub struct Random {
     /// Seed of all draws.
+    pub seed: u64,
+}
+
+/// Settings of a search whose architectures somebody else proposes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Given {
+    /// Seed of the trainings.
     pub seed: u64,
 }
 
@@ -39,7 +49,7 @@ pub struct Search<'a> {
 
 impl Strategy {
     /// The kinds of strategies, as in `strategy.kind`.
-    pub const KINDS: [&'static str; 3] = ["random", "evolution", "nsga2"];
+    pub const KINDS: [&'static str; 4] = ["random", "evolution", "nsga2", "given"];
 
     /// Kind of the strategy, as in `strategy.kind`.
     pub fn kind(&self) -> &'static str {
@@ -47,6 +57,7 @@ impl Strategy {
             Self::Random(_) => "random",
             Self::Evolution(_) => "evolution",
             Self::Nsga2(_) => "nsga2",
+            Self::Given(_) => "given",
         }
     }
 
@@ -56,6 +67,7 @@ impl Strategy {
             Self::Random(s) => s.seed,
             Self::Evolution(s) => s.seed,
             Self::Nsga2(s) => s.seed,
+            Self::Given(s) => s.seed,
         }
     }
 
@@ -65,7 +77,7 @@ impl Strategy {
     /// The first key that has not.
     pub fn check(&self) -> Result<(), SettingError> {
         match self {
-            Self::Random(_) => Ok(()),
+            Self::Random(_) | Self::Given(_) => Ok(()),
             Self::Evolution(settings) => settings.check(),
             Self::Nsga2(settings) => settings.check(),
         }
@@ -95,6 +107,7 @@ impl Strategy {
         let mut proposer = Proposer::new(search, self.seed(), population.len(), known);
         match self {
             Self::Random(_) => proposer.fresh(0, room),
+            Self::Given(_) => {}
             Self::Evolution(settings) => settings.propose(population, room, &mut proposer),
             Self::Nsga2(settings) => settings.propose(population, room, &mut proposer),
         }

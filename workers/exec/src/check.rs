@@ -111,7 +111,7 @@ impl Script {
             let text = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
             serde_json::from_slice(&text).with_context(|| format!("`{}` is no JSON", path.display()))?
         } else {
-            let job = search::first_jobs(&spec)?.into_iter().next();
+            let job = search::first_jobs(&spec, vec![])?.into_iter().next();
             job.context("the search has no first job: give one of its networks by --genome")?.genome
         };
         let dir = tempfile::tempdir().context("cannot make a directory for the check")?;

@@ -19,5 +19,5 @@ WITH chosen AS MATERIALIZED (
     INSERT INTO attempt (job_id, fence, worker_id) SELECT id, fence, $2 FROM claimed
 )
 SELECT claimed.id AS job_id, claimed.fence, claimed.search_id, claimed.architecture_id, claimed.seed, claimed.mode,
-       claimed.priority, claimed.crashes, architecture.flops, architecture.genome
+       claimed.priority, claimed.crashes, architecture.flops, architecture.genome, NULL::integer AS thaw_until
 FROM claimed JOIN architecture ON architecture.id = claimed.architecture_id

@@ -1,6 +1,9 @@
--- Running searches that have no open job are finished.
+-- A running search that has no open job is finished, if nothing has ended since the ordinal that its worker knew of.
+-- $1 search, $2 ordinal or null for whatever has ended.
 UPDATE search SET state = 'finished', finished_at = now()
-WHERE state = 'running' AND NOT EXISTS (
+WHERE id = $1 AND state = 'running' AND NOT EXISTS (
     SELECT FROM job WHERE job.search_id = search.id AND job.state IN ('ready', 'running', 'waiting', 'paused')
+) AND NOT EXISTS (
+    SELECT FROM finish WHERE finish.search_id = search.id AND (finish.ordinal > $2 OR (finish.ordinal IS NULL AND $2 IS NOT NULL))
 )
 RETURNING name

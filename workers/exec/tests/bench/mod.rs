@@ -28,7 +28,7 @@ impl Bench {
         );
         let spec = search::Spec::parse(&text, "spec").unwrap();
         let database = TestDatabase::new();
-        let first = search::first_jobs(&spec).unwrap();
+        let first = search::first_jobs(&spec, vec![]).unwrap();
         search::submit(&mut database.connect(), &spec, &first).unwrap();
         Self { database, dir: tempfile::tempdir().unwrap() }
     }

@@ -1,0 +1,79 @@
+//! Which terminated job to resume when a search has nothing left to start.
+
+use std::collections::HashMap;
+
+use diesel::PgConnection;
+use predictor::Observation;
+use store::{
+    curve,
+    thaw::{self, Stopped, Warrant},
+};
+
+use crate::{Judge, JudgeError, curve_of};
+
+/// The terminated jobs of a search as its judge last saw them: each curve is read once for each of its lengths, and each
+/// chance is worked out once for what is known.
+#[derive(Debug, Default)]
+pub struct Frozen {
+    jobs: HashMap<i64, Job>,
+    seen: i64,
+}
+
+#[derive(Debug)]
+struct Job {
+    step: i32,
+    curve: Vec<Observation>,
+    chance: Option<f64>,
+}
+
+impl Frozen {
+    /// The terminated job of the highest chance of belonging to the best under all that is known now, if that is above
+    /// what the search accepts; of equals the one proposed first. None also for engines whose stops are final.
+    ///
+    /// # Errors
+    /// Those of the database, and a damaged curve.
+    pub fn best(
+        &mut self,
+        conn: &mut PgConnection,
+        judge: &mut Judge,
+    ) -> Result<Option<Warrant>, JudgeError> {
+        let Some(mut least) = judge.thaw_above() else {
+            return Ok(None);
+        };
+        judge.refresh(conn)?;
+        if self.seen != judge.seen() {
+            self.seen = judge.seen();
+            self.jobs.values_mut().for_each(|job| job.chance = None);
+        }
+        let mut best = None;
+        for stopped in thaw::stopped(conn, judge.search_id())? {
+            let chance = self.chance(conn, judge, &stopped)?;
+            if chance > least {
+                least = chance;
+                best = Some(Warrant { stopped, chance, calibration: judge.seen() });
+            }
+        }
+        Ok(best)
+    }
+
+    fn chance(
+        &mut self,
+        conn: &mut PgConnection,
+        judge: &Judge,
+        stopped: &Stopped,
+    ) -> Result<f64, JudgeError> {
+        let id = stopped.job_id;
+        if self.jobs.get(&id).is_none_or(|job| job.step != stopped.step) {
+            let curve = curve_of(&curve::load(conn, id, stopped.step)?);
+            self.jobs.insert(id, Job { step: stopped.step, curve, chance: None });
+        }
+        let job = self.jobs.get_mut(&id).expect("the job was just entered");
+        if let Some(chance) = job.chance {
+            return Ok(chance);
+        }
+        let chance = judge.chance(&job.curve, stopped.flops);
+        let chance = chance.map_err(|source| JudgeError::Curve { job: id, source })?;
+        job.chance = Some(chance);
+        Ok(chance)
+    }
+}

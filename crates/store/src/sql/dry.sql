@@ -1,0 +1,14 @@
+-- Running searches with nothing left to start: no job waits, and either the budget is spent or no job trains whose end
+-- could lead to a proposal. $1 search or null for all.
+SELECT search.id FROM search
+WHERE state = 'running' AND ($1 IS NULL OR id = $1)
+  AND NOT EXISTS (
+      SELECT FROM job WHERE job.search_id = search.id AND job.state IN ('ready', 'waiting', 'paused')
+  )
+  AND (
+      (SELECT count(*) FROM architecture WHERE architecture.search_id = search.id) >= budget
+      OR NOT EXISTS (
+          SELECT FROM lease JOIN job ON job.id = lease.job_id WHERE job.search_id = search.id AND NOT lease.thaw
+      )
+  )
+ORDER BY id

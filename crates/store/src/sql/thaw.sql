@@ -1,0 +1,25 @@
+-- Claims one terminated job for one more interval, if it is still as it was judged: whoever resumed it since has raised its
+-- fence. $1 job, $2 its fence, $3 worker, $4 lease in seconds, $5 chance, $6 ordinal that the chance was given under.
+-- The search is locked for share so that it cannot be paused or settled between the look and the write.
+WITH owner AS MATERIALIZED (
+    SELECT search.id FROM search JOIN job ON job.search_id = search.id
+    WHERE job.id = $1 AND search.state = 'running' FOR SHARE OF search
+), chosen AS MATERIALIZED (
+    SELECT job.id FROM job JOIN owner ON owner.id = job.search_id
+    WHERE job.id = $1 AND job.fence = $2 AND job.state = 'terminated'
+    FOR UPDATE OF job SKIP LOCKED
+), claimed AS (
+    UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1
+    FROM chosen WHERE job.id = chosen.id
+    RETURNING job.*
+), leased AS (
+    INSERT INTO lease (job_id, fence, worker_id, ttl, expires_at, thaw)
+    SELECT id, fence, $3, make_interval(secs => $4), now() + make_interval(secs => $4), true FROM claimed
+), begun AS (
+    INSERT INTO attempt (job_id, fence, worker_id, chance, calibration) SELECT id, fence, $3, $5, $6 FROM claimed
+)
+SELECT claimed.id AS job_id, claimed.fence, claimed.search_id, claimed.architecture_id, claimed.seed, claimed.mode,
+       claimed.priority, claimed.crashes, architecture.flops, architecture.genome, result.step + 1 AS thaw_until
+FROM claimed
+JOIN architecture ON architecture.id = claimed.architecture_id
+JOIN result ON result.job_id = claimed.id

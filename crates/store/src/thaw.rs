@@ -1,0 +1,71 @@
+//! Terminated jobs that are resumed for one more interval: finding them, claiming one.
+
+use std::time::Duration;
+
+use diesel::{
+    OptionalExtension as _, PgConnection, QueryResult, QueryableByName, RunQueryDsl as _, sql_query,
+    sql_types,
+};
+use uuid::Uuid;
+
+use crate::{job::CRASH_LIMIT, queue::Claim};
+
+/// A terminated job that may be resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Stopped {
+    /// The job.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub job_id: i64,
+    /// Its fence: whoever resumes it raises it.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub fence: i64,
+    /// Its last evaluation interval.
+    #[diesel(sql_type = sql_types::Integer)]
+    pub step: i32,
+    /// FLOPs of its network.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub flops: i64,
+}
+
+/// The terminated jobs of a search that may be resumed, in the order of proposal. Not those that crashed too often.
+///
+/// # Errors
+/// Those of the database.
+pub fn stopped(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Stopped>> {
+    sql_query(include_str!("sql/stopped.sql"))
+        .bind::<sql_types::BigInt, _>(search)
+        .bind::<sql_types::Integer, _>(CRASH_LIMIT)
+        .load(conn)
+}
+
+/// What a worker resumes a job for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Warrant {
+    /// The job as it was judged.
+    pub stopped: Stopped,
+    /// Its chance of belonging to the best.
+    pub chance: f64,
+    /// Ordinal of the last finish that the engine knew of.
+    pub calibration: i64,
+}
+
+/// Claims a terminated job for one more interval. `None`: it is no longer as it was judged, somebody else has it.
+///
+/// # Errors
+/// Those of the database.
+pub fn claim(
+    conn: &mut PgConnection,
+    warrant: &Warrant,
+    worker: Uuid,
+    ttl: Duration,
+) -> QueryResult<Option<Claim>> {
+    sql_query(include_str!("sql/thaw.sql"))
+        .bind::<sql_types::BigInt, _>(warrant.stopped.job_id)
+        .bind::<sql_types::BigInt, _>(warrant.stopped.fence)
+        .bind::<sql_types::Uuid, _>(worker)
+        .bind::<sql_types::Double, _>(ttl.as_secs_f64())
+        .bind::<sql_types::Double, _>(warrant.chance)
+        .bind::<sql_types::BigInt, _>(warrant.calibration)
+        .get_result(conn)
+        .optional()
+}

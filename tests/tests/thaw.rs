@@ -1,0 +1,259 @@
+//! Terminated jobs that are resumed: for one interval when their search has nothing left to start, or to the full budget.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::collections::{BTreeMap, HashMap};
+
+use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
+use predictor::{
+    Decision,
+    replay::{Play, Recorded, play},
+};
+use search::{Judge, Spec};
+use store::{curve, search as searches};
+use tests::{Lab, stderr};
+
+fn spec(name: &str, jobs: u32, predictor: &str) -> String {
+    format!(
+        "name = \"{name}\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n\
+         seed = 4\n[budget]\njobs = {jobs}\nmax_epochs = 12\n[predictor]\n{predictor}\n"
+    )
+}
+
+fn work(lab: &Lab, workers: usize) {
+    let mut workers: Vec<_> = (0..workers).map(|_| lab.worker("peng-replay-worker", &["--once"])).collect();
+    for worker in &mut workers {
+        assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    }
+}
+
+#[derive(QueryableByName, Debug)]
+struct Job {
+    #[diesel(sql_type = sql_types::BigInt)]
+    id: i64,
+    #[diesel(sql_type = sql_types::Text)]
+    hash: String,
+    #[diesel(sql_type = sql_types::Text)]
+    state: String,
+}
+
+fn jobs(conn: &mut PgConnection, search: &str) -> Vec<Job> {
+    sql_query(
+        "SELECT job.id, hash, job.state::text AS state FROM job JOIN architecture ON architecture.id = architecture_id \
+         JOIN search ON search.id = job.search_id WHERE search.name = $1 ORDER BY job.id",
+    )
+    .bind::<sql_types::Text, _>(search)
+    .load(conn)
+    .unwrap()
+}
+
+/// A resumed attempt: what was known and how it was justified.
+#[derive(QueryableByName, Debug)]
+struct Resumed {
+    #[diesel(sql_type = sql_types::BigInt)]
+    job_id: i64,
+    #[diesel(sql_type = sql_types::Integer)]
+    first_step: i32,
+    #[diesel(sql_type = sql_types::Double)]
+    chance: f64,
+    #[diesel(sql_type = sql_types::BigInt)]
+    calibration: i64,
+}
+
+fn resumed(conn: &mut PgConnection) -> Vec<Resumed> {
+    sql_query("SELECT job_id, first_step, chance, calibration FROM attempt WHERE chance IS NOT NULL AND first_step IS NOT NULL ORDER BY started_at")
+        .load(conn)
+        .unwrap()
+}
+
+/// Every stored prediction, decision and reason, and every chance for which a job was resumed, comes out again bit for bit.
+fn recompute(conn: &mut PgConnection, search: &str) -> usize {
+    let stored = searches::find(conn, search).unwrap().unwrap();
+    let spec = Spec::from_json(&stored.spec).unwrap();
+    let mut recomputed = 0;
+    for job in jobs(conn, search) {
+        let points = curve::load(conn, job.id, i32::MAX).unwrap();
+        let mut judge = Judge::new(conn, stored.id, &spec).unwrap();
+        for (i, point) in points.iter().enumerate() {
+            judge.refresh_to(conn, point.calibration.unwrap()).unwrap();
+            let again = judge.assess(&search::curve_of(&points[..=i]), 0).unwrap();
+            let place = format!("job {} step {}", job.id, point.step);
+            let fitness = again.prediction.map(|p| p.fitness.to_bits());
+            assert_eq!(fitness, point.prediction.map(f64::to_bits), "{place}");
+            assert_eq!(Some(&again.reason), point.reason.as_ref(), "{place}");
+            let stop = point.decision == Some(curve::Decision::Stop);
+            assert_eq!(again.decision == Decision::Stop, stop, "{place}");
+            recomputed += 1;
+        }
+    }
+    for attempt in resumed(conn) {
+        let mut judge = Judge::new(conn, stored.id, &spec).unwrap();
+        judge.refresh_to(conn, attempt.calibration).unwrap();
+        let points = curve::load(conn, attempt.job_id, attempt.first_step - 1).unwrap();
+        let chance = judge.chance(&search::curve_of(&points), 0).unwrap();
+        assert_eq!(chance.to_bits(), attempt.chance.to_bits(), "{attempt:?}");
+        assert!(chance > judge.thaw_above().unwrap(), "{attempt:?}");
+    }
+    recomputed
+}
+
+#[test]
+fn one_worker_decides_as_the_replay_does() {
+    let lab = Lab::new();
+    lab.submit(&spec("whole", 40, "engine = \"none\""));
+    work(&lab, 1);
+    lab.submit(&spec("live", 40, "engine = \"peng\"\naudit = 0.0"));
+    work(&lab, 1);
+    let mut conn = lab.connect();
+    let whole: HashMap<String, i64> =
+        jobs(&mut conn, "whole").into_iter().map(|job| (job.hash, job.id)).collect();
+    let live = jobs(&mut conn, "live");
+    let recorded: Vec<Recorded> = live
+        .iter()
+        .map(|job| {
+            let curve = curve::load(&mut conn, whole[&job.hash], i32::MAX).unwrap();
+            Recorded { job: job.id, curve: search::curve_of(&curve), cost: None }
+        })
+        .collect();
+    let stored = searches::find(&mut conn, "live").unwrap().unwrap();
+    assert_eq!(stored.state, searches::SearchState::Finished);
+    let engine = Spec::from_json(&stored.spec).unwrap().engine();
+    let played = play(&engine, &recorded.iter().collect::<Vec<_>>(), &Play::default()).unwrap();
+    let (mut epochs, mut seen): (f64, f64) = (0.0, 0.0);
+    for (job, played) in live.iter().zip(&played) {
+        let points = curve::load(&mut conn, job.id, i32::MAX).unwrap();
+        assert_eq!(points.len(), played.assessments.len(), "job {}", job.id);
+        for (point, assessment) in points.iter().zip(&played.assessments) {
+            let place = format!("job {} step {}", job.id, point.step);
+            assert_eq!(point.reason.as_ref(), Some(&assessment.reason), "{place}");
+            let fitness = assessment.prediction.map(|p| p.fitness.to_bits());
+            assert_eq!(point.prediction.map(f64::to_bits), fitness, "{place}");
+        }
+        assert_eq!(job.state == "terminated", played.outcome.terminated, "job {}", job.id);
+        epochs += played.outcome.epochs;
+        seen += points.last().unwrap().epoch;
+    }
+    assert_eq!(epochs.to_bits(), seen.to_bits(), "the same epochs are saved");
+    assert!(resumed(&mut conn).len() > 3, "some were resumed: {}", resumed(&mut conn).len());
+    assert!(lab.count("result WHERE outcome = 'terminated'") > 10, "some stayed terminated");
+
+    // Once the truth is known of all, `peng curve replay` plays the same search and saves the same.
+    let saved = 100.0 * (1.0 - epochs / (40.0 * 12.0));
+    let endings = lab.count("finish JOIN search ON search.id = search_id WHERE name = 'live'");
+    let promoted = lab.peng_json(&["search", "promote", "live", "--top", "40"]);
+    assert_eq!(promoted.as_array().unwrap().len(), 40);
+    let waiting = lab.count("job WHERE mode = 'promoted' AND state = 'ready'");
+    assert_eq!(
+        waiting,
+        lab.count("result WHERE outcome = 'terminated'"),
+        "the result stands while the job waits"
+    );
+    work(&lab, 1);
+    assert_eq!(lab.count("result WHERE outcome = 'completed'"), 80);
+    assert_eq!(
+        lab.count("finish JOIN search ON search.id = search_id WHERE name = 'live'"),
+        endings + waiting
+    );
+    let replayed = lab.peng_json(&["curve", "replay", "--search", "live", "--engine", "peng"]);
+    let text = replayed.to_string();
+    let key = "\"epochs_saved_percent\":";
+    let at = text.find(key).unwrap_or_else(|| panic!("{text}")) + key.len();
+    let figure: f64 = text[at..].split([',', '}']).next().unwrap().parse().unwrap();
+    assert!((figure - saved).abs() < 1e-9, "live {saved}, replayed {figure}");
+    let report = lab.peng(&["report", "summary", "live"]);
+    let report = String::from_utf8_lossy(&report.stdout).into_owned();
+    assert!(report.contains("promoted, that is, chosen for their prediction"), "{report}");
+    assert!(recompute(&mut conn, "live") >= 480);
+}
+
+#[test]
+fn several_workers_resume_each_job_once_at_a_time_and_lose_nothing_when_killed() {
+    let lab = Lab::new();
+    lab.submit(&spec("s", 40, "engine = \"peng\"\naudit = 0.1"));
+    let slow = ["--epoch-seconds", "0.01", "--slots", "2"];
+    let mut first = lab.worker("peng-replay-worker", &slow);
+    let mut second = lab.worker("peng-replay-worker", &[&slow[..], &["--once"]].concat());
+    lab.wait_for("lease WHERE thaw", 1);
+    first.kill();
+    assert_eq!(second.join(), Some(0), "{}", second.log());
+    assert_eq!(lab.count("search WHERE state = 'finished'"), 1);
+    assert_eq!(lab.count("result"), 40);
+    assert_eq!(lab.count("lease"), 0);
+    assert_eq!(
+        lab.count("job WHERE state::text <> (SELECT outcome::text FROM result WHERE job_id = job.id)"),
+        0
+    );
+    let overlap =
+        "attempt a JOIN attempt b ON a.job_id = b.job_id AND a.fence < b.fence AND a.ended_at > b.started_at";
+    assert_eq!(lab.count(overlap), 0, "no job was held twice at a time");
+    assert_eq!(lab.count("attempt WHERE \"end\" = 'lost' AND chance IS NOT NULL AND ended_at IS NULL"), 0);
+    let behind = "result WHERE step <> (SELECT step FROM finish WHERE finish.job_id = result.job_id ORDER BY ordinal DESC LIMIT 1)";
+    let mut conn = lab.connect();
+    assert!(resumed(&mut conn).len() > 3);
+    let search = searches::find(&mut conn, "s").unwrap().unwrap();
+    let endings = store::finish::results(&mut conn, search.id, 0).unwrap();
+    assert_eq!(lab.count(behind), 0, "the result is that of the last ending");
+    assert!(recompute(&mut conn, "s") > 200);
+
+    let audited =
+        lab.count("result JOIN job ON job.id = job_id WHERE mode = 'audit' AND outcome = 'completed'");
+    assert_eq!(audited, lab.count("job WHERE mode = 'audit'"));
+    assert_eq!(audited, 4);
+    let report = lab.peng(&["report", "calibration", "s"]);
+    let report = String::from_utf8_lossy(&report.stdout).into_owned();
+    assert!(report.contains("4 drawn at random and trained to the end (audit)"), "{report}");
+
+    // Read in pieces, whatever the size of a piece, the endings are the same and each comes once.
+    let mut newest = BTreeMap::new();
+    let (mut cursor, mut read) = (0, 0);
+    loop {
+        let output =
+            lab.peng(&["search", "results", "s", "--output", "jsonl", "--since", &cursor.to_string()]);
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let piece: Vec<serde_json::Value> =
+            text.lines().take(7).map(|line| serde_json::from_str(line).unwrap()).collect();
+        let Some(last) = piece.last() else { break };
+        cursor = last["cursor"].as_i64().unwrap();
+        read += piece.len();
+        newest.extend(piece.iter().map(|end| (end["job"].as_i64().unwrap(), end["fitness"].as_f64())));
+    }
+    assert_eq!(read, endings.len());
+    assert!(read > 40, "resumed jobs ended again: {read}");
+    for (job, fitness) in newest {
+        let same = format!("result WHERE job_id = {job} AND abs(fitness - {}) < 1e-9", fitness.unwrap());
+        assert_eq!(lab.count(&same), 1, "the newest line of job {job} is its result");
+    }
+}
+
+#[test]
+fn architectures_come_from_outside_and_only_once() {
+    let lab = Lab::new();
+    let line = |depth: u32| format!("{{\"space\":\"external\",\"description\":{{\"depth\":{depth}}}}}\n");
+    let given = spec("s", 2, "engine = \"none\"")
+        .replace("\"random-cnn\"", "\"external\"")
+        .replace("\"random\"", "\"given\"");
+    lab.file("spec.toml", &given);
+    lab.file("first.jsonl", &(line(1) + &line(2)));
+    lab.file("bad.jsonl", &(line(1) + "\n{\"space\":\"external\"}\n"));
+    let submit = |file| lab.peng(&["search", "submit", "spec.toml", "--architectures", file]);
+    let bad = submit("bad.jsonl");
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(stderr(&bad).contains("bad.jsonl:3: no genome in JSON"), "{}", stderr(&bad));
+    assert!(submit("first.jsonl").status.success());
+    work(&lab, 1);
+    assert_eq!(lab.count("search WHERE state = 'finished'"), 1);
+    let cursor = lab.peng_json(&["search", "results", "s"])[1]["cursor"].to_string();
+
+    lab.file("more.jsonl", &(line(2) + &line(3) + &line(3)));
+    let added = &lab.peng_json(&["search", "add", "s", "more.jsonl"])[0];
+    assert_eq!((added["added"].as_u64(), added["known"].as_u64()), (Some(1), Some(1)));
+    let again = &lab.peng_json(&["search", "add", "s", "more.jsonl"])[0];
+    assert_eq!(again["added"].as_u64(), Some(0));
+    assert_eq!(lab.count("search WHERE state = 'running' AND budget = 3"), 1, "it goes on");
+    work(&lab, 1);
+    let new = lab.peng_json(&["search", "results", "s", "--since", &cursor]);
+    assert_eq!(new.as_array().unwrap().len(), 1);
+    assert_eq!(new[0]["genome"]["description"]["depth"].as_i64(), Some(3));
+    assert_eq!(new[0]["fitness_source"].as_str(), Some("measured"));
+    assert_eq!(lab.count("architecture"), 3);
+}
