@@ -147,6 +147,8 @@ fn one_worker_decides_as_the_replay_does() {
         lab.count("result WHERE outcome = 'terminated'"),
         "the result stands while the job waits"
     );
+    let stopped =
+        lab.count("result JOIN search ON search.id = search_id WHERE name = 'live' AND stop_epoch < 12");
     work(&lab, 1);
     assert_eq!(lab.count("result WHERE outcome = 'completed'"), 80);
     assert_eq!(
@@ -159,9 +161,11 @@ fn one_worker_decides_as_the_replay_does() {
     let at = text.find(key).unwrap_or_else(|| panic!("{text}")) + key.len();
     let figure: f64 = text[at..].split([',', '}']).next().unwrap().parse().unwrap();
     assert!((figure - saved).abs() < 1e-9, "live {saved}, replayed {figure}");
-    let report = lab.peng(&["report", "summary", "live"]);
-    let report = String::from_utf8_lossy(&report.stdout).into_owned();
-    assert!(report.contains("promoted, that is, chosen for their prediction"), "{report}");
+    let report = lab.peng_json(&["report", "summary", "live"]).to_string();
+    assert!(
+        report.contains(&format!("\"promoted\":{stopped},")),
+        "resumed and promoted ones alike: {report}"
+    );
     assert!(recompute(&mut conn, "live") >= 480);
 }
 

@@ -61,7 +61,7 @@ pub struct Truth {
     /// Drawn to be trained to the end.
     #[diesel(sql_type = sql_types::BigInt)]
     pub audited: i64,
-    /// Chosen to be trained to the end after they were stopped.
+    /// Chosen to be trained to the end after they were stopped: promoted, or resumed interval by interval.
     #[diesel(sql_type = sql_types::BigInt)]
     pub promoted: i64,
     /// Trained to the end because the predictor did not stop them.
@@ -116,8 +116,9 @@ impl Truth {
             parts.push(format!("{audited} drawn at random and trained to the end (audit)"));
         }
         if promoted > 0 {
-            parts
-                .push(format!("{promoted} promoted, that is, chosen for their prediction: no sample of all"));
+            parts.push(format!(
+                "{promoted} resumed or promoted, that is, chosen for their prediction: no sample of all"
+            ));
         }
         let known = observed + audited + promoted;
         let mut text = match (trained, known) {
