@@ -103,7 +103,7 @@ pub fn submit(
         engine: spec.predictor.engine.to_string(),
         max_epochs: spec.budget.max_epochs,
         interval: spec.budget.interval,
-        budget: i32::try_from(jobs.len().max(spec.budget.jobs as usize)).unwrap_or(i32::MAX),
+        budget: i32::try_from(spec.budget.jobs).unwrap_or(i32::MAX),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
     search::submit(conn, &new, spec.strategy.seed() as i64, &spec.class, jobs)

@@ -163,6 +163,11 @@ pub fn submit(
             other => SubmitError::Query(other),
         })?;
         let added = enqueue(conn, &Lot { search_id, seed, class }, jobs)?;
+        // Architectures from outside may be more than were planned.
+        sql_query("UPDATE search SET budget = greatest(budget, $2) WHERE id = $1")
+            .bind::<sql_types::BigInt, _>(search_id)
+            .bind::<sql_types::Integer, _>(i32::try_from(added).unwrap_or(i32::MAX))
+            .execute(conn)?;
         sql_query("INSERT INTO event (search_id, kind, detail) VALUES ($1, 'submitted', $2)")
             .bind::<sql_types::BigInt, _>(search_id)
             .bind::<sql_types::Text, _>(format!("{added} jobs"))
