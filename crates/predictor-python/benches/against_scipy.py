@@ -31,7 +31,7 @@ def main():
     prefixes = [(epochs[:n], row[:n]) for row in rows for n in range(6, 26)]
     theirs = median_seconds(lambda x, y: scipy_fit.fit(x - 1, y), prefixes, 1)
     print(f"SciPy {'curve_fit':<24}{theirs * 1e6:12.1f} us")
-    for name in ("penguin-v4", "penguin-v2", "peng"):
+    for name in ("penguin-v1", "penguin-v2", "penguin-v4", "peng"):
         engine = peng_predictor.Engine(name, 25)
         for job, row in enumerate(rows):
             engine.learn(job, epochs, row)

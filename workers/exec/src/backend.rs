@@ -11,6 +11,7 @@ use tracing::info;
 use crate::{
     Keep, checkpoint,
     failure::Failure,
+    guard::Guard,
     program::{Program, Recipe},
     protocol::{Job, VERSION},
     record::Record,
@@ -21,6 +22,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Exec {
     pub recipe: Recipe,
+    pub guard: Guard,
     /// Holds a directory for each job.
     pub jobs: PathBuf,
     pub keep: Keep,
@@ -55,7 +57,8 @@ impl Exec {
         let record = Record::create(&log, self.log_limit).map_err(|error| file(&log, error))?;
         info!(job.id = order.job_id, "job {}: log in {}", order.job_id, log.display());
         let described = self.describe(order, done, resumed.as_deref(), &checkpoints);
-        let program = Program::start(&self.recipe, &directory, &self.environment(order), record)?;
+        let program =
+            Program::start(&self.recipe, &self.guard, &directory, &self.environment(order), record)?;
         Ok(Session {
             recipe: self.recipe.clone(),
             program,

@@ -13,7 +13,7 @@ use runner::{Advance, Interrupt, Measurement, Trainer as _};
 use search::Spec;
 use serde::Serialize;
 
-use crate::{Keep, Patience, backend::Exec, program::Leave, session::Session};
+use crate::{Keep, Patience, backend::Exec, guard::Guard, program::Leave, session::Session};
 
 /// Enough for a look at the program.
 const SAMPLE: &str = "name = \"check\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n\
@@ -117,6 +117,7 @@ impl Script {
         let dir = tempfile::tempdir().context("cannot make a directory for the check")?;
         let exec = Exec {
             recipe: check.patience.recipe(&check.program),
+            guard: Guard::start().context("cannot start the guard of the programs")?,
             jobs: dir.path().to_owned(),
             keep: Keep::Never,
             log_limit: 1 << 20,

@@ -9,6 +9,8 @@ use runner::TrainError;
 pub enum Failure {
     #[error("cannot start `{program}`: {source}")]
     Start { program: String, source: io::Error },
+    #[error("cannot guard `{program}` against the worker's death: {source}")]
+    Guard { program: String, source: io::Error },
     #[error("cannot use `{path}`: {source}")]
     File { path: PathBuf, source: io::Error },
     #[error("the program speaks protocol {found}; this worker speaks {}", crate::protocol::VERSION)]
@@ -48,7 +50,7 @@ impl Failure {
             }
             Self::Told { retry, .. } => *retry,
             Self::Exited(status) => !status.success(),
-            Self::Hung(_) | Self::File { .. } => true,
+            Self::Hung(_) | Self::File { .. } | Self::Guard { .. } => true,
             _ => false,
         }
     }

@@ -4,6 +4,7 @@ mod backend;
 mod check;
 mod checkpoint;
 mod failure;
+mod guard;
 mod program;
 mod protocol;
 mod record;
@@ -33,6 +34,9 @@ struct Cli {
 enum Command {
     /// Run a program against a scripted worker, without a database, and say what it does wrong
     Check(check::Check),
+    /// Started by the worker itself: kills the programs that a killed worker leaves behind
+    #[command(hide = true)]
+    Guard,
 }
 
 #[derive(Debug, Args)]
@@ -96,6 +100,10 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Check(check)) => check::run(&check),
+        Some(Command::Guard) => {
+            guard::run();
+            Ok(ExitCode::SUCCESS)
+        }
         None => run(cli.work).map(|left| ExitCode::from(left.code)),
     };
     done.unwrap_or_else(|error| {
@@ -110,8 +118,10 @@ fn run(work: Work) -> anyhow::Result<runner::Left> {
     let jobs = usable.with_context(|| format!("cannot use `{}`", jobs.display()))?;
     let devices: Vec<_> = work.devices.into_iter().filter(|device| !device.is_empty()).collect();
     let slots = work.slots.unwrap_or_else(|| devices.len().clamp(1, 1024) as u16);
+    let guard = guard::Guard::start().context("cannot start the guard of the programs")?;
     let slot = |slot: u16| backend::Exec {
         recipe: work.patience.recipe(&work.program),
+        guard: guard.clone(),
         jobs: jobs.clone(),
         keep: work.keep,
         log_limit: work.log_limit << 20,

@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, wa
 
 use crate::{
     failure::{Failure, excerpt},
+    guard::Guard,
     protocol::{Answer, Order, parse},
     record::Record,
 };
@@ -38,10 +39,11 @@ pub struct Recipe {
     pub stop_grace: Duration,
 }
 
-/// A process in a group of its own. Dropping it kills the group.
+/// A process in a group of its own. Dropping it kills the group, and so does the worker's death.
 #[derive(Debug)]
 pub struct Program {
     child: Child,
+    guard: Guard,
     orders: Option<Sender<Order>>,
     lines: Receiver<Result<String, Failure>>,
     record: Record,
@@ -65,6 +67,7 @@ impl Program {
     /// Starts it in a working directory.
     pub fn start(
         recipe: &Recipe,
+        guard: &Guard,
         directory: &Path,
         environment: &[(String, String)],
         record: Record,
@@ -78,6 +81,13 @@ impl Program {
         command.envs(environment.iter().map(|(key, value)| (key, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|source| Failure::Start { program: name.clone(), source })?;
+        let group = Pid::from_child(&child);
+        if let Err(source) = guard.watch(group) {
+            // Nobody left is as good.
+            let _ = kill_process_group(group, Signal::KILL);
+            let _ = child.wait();
+            return Err(Failure::Guard { program: name.clone(), source });
+        }
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (orders, outbox) = unbounded();
         let (inbox, lines) = bounded(64);
@@ -91,7 +101,7 @@ impl Program {
                 log.copy(stderr);
             })
         });
-        Ok(Self { child, orders: Some(orders), lines, record, logged, status: None })
+        Ok(Self { child, guard: guard.clone(), orders: Some(orders), lines, record, logged, status: None })
     }
 
     /// Sends a line. A program that no longer reads is found when its answer is awaited.
@@ -204,6 +214,7 @@ impl Program {
     fn kill(&mut self) {
         if self.status.is_none() {
             self.signal(Signal::KILL);
+            self.guard.forget(Pid::from_child(&self.child));
             self.status = self.child.wait().ok();
             // Nothing is ever sent: this returns when the reader has ended, or gives up.
             let _ended = self.logged.recv_timeout(LAST_WORDS);

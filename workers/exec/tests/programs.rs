@@ -215,3 +215,61 @@ fn a_log_keeps_to_its_limit() {
         &kept[kept.len() - 300..]
     );
 }
+
+/// Writes the numbers of itself and of a child to a file, and hears nothing any more.
+fn deaf(pids: &std::path::Path) -> String {
+    format!(
+        "import signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); \
+         child = subprocess.Popen(['sleep', '3600']); p = '{}'; \
+         open(p + '.new', 'w').write(f'{{os.getpid()}} {{child.pid}}'); os.rename(p + '.new', p); time.sleep(3600)",
+        pids.display()
+    )
+}
+
+/// The numbers in the file, as soon as it is there.
+fn written(pids: &std::path::Path) -> Vec<String> {
+    bench::wait("the program and its child", || pids.exists());
+    let pids = std::fs::read_to_string(pids).unwrap();
+    let pids: Vec<_> = pids.split(' ').map(str::to_owned).collect();
+    assert!(pids.len() == 2 && pids.iter().all(|pid| bench::is_running(pid)), "{pids:?}");
+    pids
+}
+
+#[test]
+fn no_program_outlives_a_killed_worker() {
+    let bench = Bench::new(1, 3, "none");
+    let file = bench.dir().join("pids");
+    let mut worker = bench.start(&program("", &deaf(&file), ""), &["--once"]);
+    let pids = written(&file);
+    let guard = worker.guard();
+    worker.kill();
+    bench::wait("the program to go", || !bench::is_running(&pids[0]));
+    bench::wait("its child to go", || !bench::is_running(&pids[1]));
+    bench::wait("the guard to go", || !bench::is_running(&guard));
+    bench::wait("its word", || worker.log().contains(&format!("killed its programs {}", pids[0])));
+}
+
+#[test]
+fn a_guard_that_was_killed_is_replaced() {
+    let bench = Bench::new(2, 1, "none");
+    let (file, first) = (bench.dir().join("pids"), bench.dir().join("first"));
+    let wait = format!(
+        "f = {first:?}\nif not os.path.exists(f):\n    import time; open(f, 'w'); \
+         [time.sleep(0.02) for _ in iter(lambda: os.path.exists(f + '-ends'), True)]\nelse:\n    {}",
+        deaf(&file)
+    );
+    let mut worker = bench.start(&program(&wait, "", ""), &["--once"]);
+    bench::wait("the first program", || first.exists());
+    let guard = worker.guard();
+    rustix::process::kill_process(
+        rustix::process::Pid::from_raw(guard.parse().unwrap()).unwrap(),
+        rustix::process::Signal::KILL,
+    )
+    .unwrap();
+    bench::wait("the guard to go", || !bench::is_running(&guard));
+    std::fs::write(bench.dir().join("first-ends"), "").unwrap();
+    let pids = written(&file);
+    assert!(worker.log().contains(&format!("process {guard}, has gone")), "{}", worker.log());
+    worker.kill();
+    bench::wait("the second program to go", || pids.iter().all(|pid| !bench::is_running(pid)));
+}

@@ -167,6 +167,24 @@ impl Worker {
         kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
     }
 
+    /// By SIGKILL: it can do nothing about it.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The number of its guard.
+    pub fn guard(&self) -> String {
+        let parent = format!("PPid:\t{}\n", self.child.id());
+        let is_guard = |process: &PathBuf| {
+            let read = |file| fs::read_to_string(process.join(file)).unwrap_or_default();
+            read("status").contains(&parent) && read("cmdline").ends_with("\0guard\0")
+        };
+        let found: Vec<_> = entries(Path::new("/proc")).into_iter().filter(is_guard).collect();
+        assert_eq!(found.len(), 1, "{found:?}");
+        name(&found[0]).to_owned()
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
