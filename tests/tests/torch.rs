@@ -75,7 +75,7 @@ fn missing_data_fails_at_once_and_says_how_to_get_them() {
     let lab = Lab::new();
     lab.submit(&spec("s", 1, "cifar10", "engine = \"none\""));
     let mut worker = lab.worker("peng-worker", &["--once", "--device", "cpu"]);
-    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(worker.join(), Some(3), "{}", worker.log());
     assert_eq!(
         lab.count("result WHERE outcome = 'failed' AND error LIKE '%ops/data.sh cifar10%'"),
         1,
