@@ -107,3 +107,106 @@ fn a_missing_libtorch_is_named_with_what_to_do() {
     let said = stderr(&without);
     assert!(said.contains("libnowhr_cpu.so not found") && said.contains("ops/setup.sh"), "{said}");
 }
+
+const STRATEGIES: [(&str, &str); 5] = [
+    ("random", "kind = \"random\""),
+    ("evolution-generations", "kind = \"evolution\"\npopulation = 3\nsample = 2\nbarrier = true"),
+    ("evolution-steady", "kind = \"evolution\"\npopulation = 3\nsample = 2\nbarrier = false\nin_flight = 2"),
+    ("nsga2-generations", "kind = \"nsga2\"\npopulation = 3\nbarrier = true"),
+    ("nsga2-steady", "kind = \"nsga2\"\npopulation = 3\nbarrier = false\nin_flight = 2"),
+];
+
+/// A small search by a strategy: two epochs on a slice.
+fn search_by(name: &str, strategy: &str, set: &str, train: u32) -> String {
+    spec(name, 8, set, "engine = \"none\"")
+        .replace("kind = \"random\"\nseed", &format!("{strategy}\nseed"))
+        .replace("train = 600\nvalidation = 300", &format!("train = {train}\nvalidation = 100"))
+        .replace("max_epochs = 6", "max_epochs = 2")
+}
+
+/// An architecture in the order of proposal, its parents named by their hashes.
+#[derive(QueryableByName, PartialEq, Debug)]
+struct Proposed {
+    #[diesel(sql_type = sql_types::Text)]
+    hash: String,
+    #[diesel(sql_type = sql_types::Integer)]
+    generation: i32,
+    #[diesel(sql_type = sql_types::Array<sql_types::Text>)]
+    parents: Vec<String>,
+    #[diesel(sql_type = sql_types::Integer)]
+    eldest: i32,
+}
+
+fn proposed(lab: &Lab, search: &str) -> Vec<Proposed> {
+    sql_query(
+        "SELECT a.hash, a.generation, coalesce(array_agg(p.hash ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL), '{}') \
+         AS parents, coalesce(max(p.generation), -1) AS eldest FROM architecture a JOIN search ON search.id = a.search_id \
+         LEFT JOIN architecture p ON p.id = ANY (a.parents) AND p.search_id = a.search_id AND p.id < a.id \
+         WHERE search.name = $1 GROUP BY a.id ORDER BY a.id",
+    )
+    .bind::<sql_types::Text, _>(search)
+    .load(&mut lab.connect())
+    .unwrap()
+}
+
+fn assert_lineage(kind: &str, all: &[Proposed]) {
+    assert_eq!(all.len(), 8, "{kind}");
+    for (i, one) in all.iter().enumerate() {
+        let place = format!("{kind}, architecture {i}: {one:?}");
+        if kind.starts_with("random") || i < 3 {
+            assert_eq!((one.generation, one.parents.len()), (0, 0), "{place}");
+            continue;
+        }
+        let most = if kind.starts_with("nsga2") { 2 } else { 1 };
+        assert!((1..=most).contains(&one.parents.len()), "{place}");
+        assert!(one.eldest < one.generation, "{place}");
+        if kind.ends_with("generations") {
+            assert_eq!(one.generation, i as i32 / 3, "{place}");
+        } else {
+            assert_eq!(one.generation, one.eldest + 1, "{place}");
+        }
+    }
+}
+
+/// One worker that seeks data where the caller's environment has them trains all that waits.
+fn train_all(lab: &Lab) {
+    let mut command = lab.command("peng-worker");
+    match std::env::var_os("PENG_DATA_DIR") {
+        Some(place) => command.env("PENG_DATA_DIR", place),
+        None => command.env_remove("PENG_DATA_DIR"),
+    };
+    command.args(["--once", "--device", "cpu"]);
+    let mut worker = lab.spawn(command);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(lab.count("search WHERE state <> 'finished'"), 0, "{}", worker.log());
+    assert_eq!(lab.count("result WHERE outcome NOT IN ('completed', 'diverged')"), 0, "{}", worker.log());
+    assert_eq!(lab.count("result"), lab.count("job"), "one result per job");
+    assert_eq!(lab.count("finish"), lab.count("job"), "each ended once");
+}
+
+#[test]
+fn every_strategy_searches_the_digits_and_again_the_same() {
+    let lab = Lab::new();
+    for (kind, strategy) in STRATEGIES {
+        lab.submit(&search_by(kind, strategy, "digits", 200));
+        lab.submit(&search_by(&format!("{kind}-again"), strategy, "digits", 200));
+    }
+    train_all(&lab);
+    for (kind, _) in STRATEGIES {
+        let first = proposed(&lab, kind);
+        assert_lineage(kind, &first);
+        assert_eq!(first, proposed(&lab, &format!("{kind}-again")), "{kind}: from the seed alone");
+    }
+}
+
+#[test]
+fn every_kind_of_strategy_searches_fashion_mnist() {
+    let lab = Lab::new();
+    for (kind, strategy) in [STRATEGIES[0], STRATEGIES[2], STRATEGIES[3]] {
+        lab.submit(&search_by(kind, strategy, "fashion-mnist", 200));
+    }
+    train_all(&lab);
+    for (kind, _) in [STRATEGIES[0], STRATEGIES[2], STRATEGIES[3]] {
+        assert_lineage(kind, &proposed(&lab, kind));
+    }
+}

@@ -1,8 +1,11 @@
 -- Failed, diverged and cancelled jobs become ready again; their search goes on. $1 ids.
-WITH moved AS (
-    UPDATE job SET state = CASE WHEN search.state = 'paused' THEN 'paused' ELSE 'ready' END::job_state, crashes = 0
-    FROM search
-    WHERE job.id = ANY ($1) AND job.state IN ('failed', 'diverged', 'cancelled') AND search.id = job.search_id
+-- The searches are locked (two retries that revive one would deadlock with a shared lock) so that they cannot be paused or settled between the look and the write.
+WITH owner AS MATERIALIZED (
+    SELECT id, state FROM search WHERE id IN (SELECT search_id FROM job WHERE job.id = ANY ($1)) ORDER BY id FOR UPDATE
+), moved AS (
+    UPDATE job SET state = CASE WHEN owner.state = 'paused' THEN 'paused' ELSE 'ready' END::job_state, crashes = 0
+    FROM owner
+    WHERE job.id = ANY ($1) AND job.state IN ('failed', 'diverged', 'cancelled') AND owner.id = job.search_id
     RETURNING job.id, job.search_id
 ), revived AS (
     UPDATE search SET state = 'running', finished_at = NULL
