@@ -5,11 +5,13 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: ops/setup.sh [--yes] [--without-libtorch] [--without-postgres]
+usage: ops/setup.sh [--yes] [--without-libtorch] [--without-postgres] [--with-test-tools]
 
   --yes               install without asking (also where CI is set)
   --without-libtorch  for hosts that build the command line, but no torch worker
   --without-postgres  for hosts that use a database elsewhere (DATABASE_URL)
+  --with-test-tools   also what only tests use: PgBouncer and Chromium (also where CI is set);
+                      --without-test-tools after it takes it back, and those tests are skipped
 TEXT
 }
 
@@ -17,12 +19,14 @@ say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$1"; exit "${2:-1}"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 
-yes=${CI:+1} libtorch=1 postgres=1
+yes=${CI:+1} libtorch=1 postgres=1 test_tools=${CI:+1}
 for argument in "$@"; do
   case $argument in
     --yes) yes=1 ;;
     --without-libtorch) libtorch='' ;;
     --without-postgres) postgres='' ;;
+    --with-test-tools) test_tools=1 ;;
+    --without-test-tools) test_tools='' ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; fail "unknown argument \`$argument\`" 2 ;;
   esac
@@ -64,8 +68,8 @@ missing_packages() {
   perl -MFindBin -MIPC::Cmd -e 1 2>/dev/null || echo perl
   [ -e /usr/include/stdlib.h ] || echo libc6-dev
   [ -z "$postgres" ] || has_postgres || echo postgresql
-  # Only a test needs it.
-  [ -z "${CI:-}" ] || [ -z "$postgres" ] || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
+  [ -z "$test_tools" ] || [ -z "$postgres" ] || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
+  [ -z "$test_tools" ] || has chromium || has chromium-browser || echo chromium
   if needs_libtorch; then
     has python3 || echo python3
     has_pip || has_venv || echo python3-venv
@@ -104,6 +108,7 @@ install_packages() {
   confirm
   as_root apt-get update -qq || say 'apt-get update failed; trying with the lists that are here'
   [[ " $* " != *' postgresql '* ]] || require_postgres_15
+  [[ " $* " != *' chromium '* ]] || require_chromium
   # Debian would create and start a cluster `main` on port 5432. The drop-in is there during the installation only.
   # shellcheck disable=SC2016  # expanded by the inner shell
   as_root env DEBIAN_FRONTEND=noninteractive sh -ec '
@@ -119,6 +124,13 @@ require_postgres_15() {
   candidate=$(apt-cache policy postgresql | awk '/Candidate/ { sub(/\+.*/, "", $2); print $2 }')
   [ "${candidate%%.*}" -ge 15 ] 2>/dev/null ||
     fail "this system offers PostgreSQL ${candidate:-none}, peng needs 15 or newer: install one from the PostgreSQL project's packages, or use --without-postgres and DATABASE_URL"
+}
+
+# Ubuntu offers Chromium as a snap only.
+require_chromium() {
+  # shellcheck disable=SC2016  # names, not commands
+  apt-cache policy chromium | grep -q 'Candidate: [0-9]' ||
+    fail 'this system has no package `chromium`: install it another way (Ubuntu: `snap install chromium`), or use --without-test-tools'
 }
 
 # --- libtorch --------------------------------------------------------------------------------------------------

@@ -124,6 +124,10 @@ fn to(report: &impl Report) -> impl Fn(Output, &mut Vec<u8>) + '_ {
 #[test]
 fn chromium_shows_the_page_on_a_desk_and_in_the_hand() {
     let Some(chromium) = ["chromium", "chromium-browser"].into_iter().find(|name| on_path(name)) else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "chromium is not on PATH: `ops/setup.sh --with-test-tools` installs it"
+        );
         println!("skipped: chromium is not installed");
         return;
     };
