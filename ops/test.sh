@@ -17,6 +17,18 @@ if ! cargo nextest --version >/dev/null 2>&1; then
   cargo install --locked cargo-nextest
 fi
 
+# The oldest Python that a training may use, where there is one. A shim of pyenv is on the PATH without one behind it.
+oldest_python_tests() {
+  local found environment=$root/target/python3.9
+  for found in python3.9 "${PYENV_ROOT:-$HOME/.pyenv}"/versions/3.9.*/bin/python3.9 ''; do
+    "$found" -c 'import venv' >/dev/null 2>&1 && break
+  done
+  [ -n "$found" ] || { say 'no Python 3.9 here: the Python module is tested with the newer one alone'; return; }
+  [ -x "$environment/bin/python" ] || "$found" -m venv "$environment"
+  "$environment/bin/pip" install -q --disable-pip-version-check pytest jsonschema ./workers/exec/python
+  (cd workers/exec/python && "$environment/bin/python" -m pytest -q -p no:cacheprovider -rs)
+}
+
 # The Python packages, in an environment of their own; PyTorch's example is skipped where that is not installed.
 python_tests() {
   local environment=$root/target/python
@@ -27,6 +39,7 @@ python_tests() {
   "$environment/bin/maturin" build -q --locked -m crates/predictor-python/Cargo.toml -o target/wheels
   "$environment/bin/pip" install -q --disable-pip-version-check --force-reinstall --no-deps target/wheels/*.whl
   (cd workers/exec/python && "$environment/bin/python" -m pytest -q -p no:cacheprovider -rs)
+  oldest_python_tests
   (cd crates/predictor-python && "$environment/bin/python" -m pytest -q -p no:cacheprovider -rs)
 }
 
