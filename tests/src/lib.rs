@@ -2,8 +2,6 @@
 //! say what they last saw.
 #![expect(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod postgres;
-
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -15,7 +13,7 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_typ
 use rustix::process::{Pid, Signal, kill_process};
 use store::{Database, testing::TestDatabase};
 
-pub use postgres::Postgres;
+pub use store::testing::Postgres;
 
 /// How long a test waits for what should come.
 pub const PATIENCE: Duration = Duration::from_secs(90);

@@ -45,8 +45,9 @@ fn a_worker_waits_for_a_database_that_is_not_there_yet() {
 fn a_wrong_password_ends_the_worker_at_once_and_is_not_repeated() {
     let postgres = Postgres::start();
     let open = Lab::on(postgres.url());
-    let hba = fs::read_to_string(postgres.hba()).unwrap();
-    fs::write(postgres.hba(), format!("local all locked scram-sha-256\n{hba}")).unwrap();
+    let rules = postgres.server().home().join("postgres/pg_hba.conf");
+    let hba = fs::read_to_string(&rules).unwrap();
+    fs::write(&rules, format!("local all locked scram-sha-256\n{hba}")).unwrap();
     open.connect()
         .batch_execute("CREATE ROLE locked LOGIN PASSWORD 'right'; SELECT pg_reload_conf()")
         .unwrap();

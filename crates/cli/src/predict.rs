@@ -97,11 +97,11 @@ struct Answer {
 
 const COLUMNS: &[Column<Answer>] = &[
     ("arch", |a| a.arch.clone()),
-    ("epoch", |a| a.epoch.to_string()),
-    ("val_acc", |a| percent(Some(a.val_acc))),
-    ("predicted", |a| percent(a.prediction)),
-    ("80 % low", |a| percent(a.low_80)),
-    ("high", |a| percent(a.high_80)),
+    ("#epoch", |a| a.epoch.to_string()),
+    ("#val_acc", |a| percent(Some(a.val_acc))),
+    ("#predicted", |a| percent(a.prediction)),
+    ("#80 % low", |a| percent(a.low_80)),
+    ("#high", |a| percent(a.high_80)),
     ("decision", |a| if a.decision == Decision::Stop { "stop" } else { "continue" }.to_owned()),
     ("reason", |a| a.reason.clone()),
 ];

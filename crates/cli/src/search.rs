@@ -278,10 +278,10 @@ const PLANNED: &[Column<Planned>] = &[
 ];
 
 const BEST: &[Column<Finalist>] = &[
-    ("job", |job| job.job_id.to_string()),
-    ("fitness", |job| format!("{:.2}", job.fitness)),
+    ("#job", |job| job.job_id.to_string()),
+    ("#fitness", |job| format!("{:.2}", job.fitness)),
     ("was", |job| job.state.as_str().to_owned()),
-    ("after epoch", |job| format!("{:.1}", job.epochs)),
+    ("#after epoch", |job| format!("{:.1}", job.epochs)),
     ("promoted", |job| if job.promoted { "yes" } else { "no" }.to_owned()),
     ("architecture", |job| job.architecture.clone()),
 ];
@@ -315,13 +315,13 @@ impl<'a> From<&'a Ending> for Line<'a> {
 }
 
 const RESULTS: &[Column<Ending>] = &[
-    ("cursor", |end| end.cursor.to_string()),
-    ("job", |end| end.job.to_string()),
+    ("#cursor", |end| end.cursor.to_string()),
+    ("#job", |end| end.job.to_string()),
     ("hash", |end| end.hash[..12].to_owned()),
     ("outcome", |end| end.outcome.as_str().to_owned()),
-    ("fitness", |end| percent(end.fitness)),
+    ("#fitness", |end| percent(end.fitness)),
     ("source", |end| end.fitness_source.clone().unwrap_or_default()),
-    ("epochs", |end| end.epochs.map_or_else(String::new, |epochs| format!("{epochs:.1}"))),
+    ("#epochs", |end| end.epochs.map_or_else(String::new, |epochs| format!("{epochs:.1}"))),
 ];
 
 const COLUMNS: &[Column<Progress>] = &[

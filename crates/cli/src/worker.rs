@@ -98,8 +98,8 @@ fn show(shown: &worker::Shown) -> anyhow::Result<()> {
         Format::Table,
         &shown.attempts,
         &[
-            ("job", |a: &AttemptRow| a.job_id.to_string()),
-            ("fence", |a| a.fence.to_string()),
+            ("#job", |a: &AttemptRow| a.job_id.to_string()),
+            ("#fence", |a| a.fence.to_string()),
             ("started", |a| a.started_at.format("%F %T").to_string()),
             ("ended", |a| a.ended_at.map_or_else(String::new, |at| at.format("%F %T").to_string())),
             ("end", |a| a.end.clone().unwrap_or_else(|| "runs".to_owned())),

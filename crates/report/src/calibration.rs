@@ -25,6 +25,8 @@ pub struct Calibration {
     pub by_epoch: Vec<Errors>,
     /// Over all of them; none without any.
     pub all: Option<Errors>,
+    /// Over those resumed or promoted to the end, which are no sample: they were chosen for their prediction.
+    pub chosen: Option<Errors>,
 }
 
 /// Errors of predictions made at one epoch, in points.
@@ -33,6 +35,9 @@ pub struct Errors {
     /// The epoch of decision; none for all of them.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub stop_epoch: Option<f64>,
+    /// Whether the jobs were chosen for their prediction.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub chosen: bool,
     /// Jobs behind it.
     #[diesel(sql_type = sql_types::BigInt)]
     pub jobs: i64,
@@ -107,8 +112,9 @@ impl Calibration {
     ) -> Result<Self, ReportError> {
         let mut by_epoch: Vec<Errors> =
             scope.query(include_str!("calibration.sql")).load(conn).map_err(failed("calibration"))?;
-        let all = by_epoch.pop_if(|errors| errors.stop_epoch.is_none()).filter(|errors| errors.jobs > 0);
-        Ok(Self { citation: scope.citation.clone(), truth, by_epoch, all })
+        let chosen = by_epoch.pop_if(|errors| errors.chosen);
+        let all = by_epoch.pop_if(|errors| errors.stop_epoch.is_none());
+        Ok(Self { citation: scope.citation.clone(), truth, by_epoch, all, chosen })
     }
 
     fn table(&self) -> Table {
@@ -129,9 +135,14 @@ impl Calibration {
         let mut table =
             Table::new("calibration", "Errors of the predictions by epoch of decision, in points", &columns);
         let places = decimals(self.citation.interval);
-        for errors in self.by_epoch.iter().chain(&self.all) {
+        for errors in self.by_epoch.iter().chain(&self.all).chain(&self.chosen) {
             table.push(vec![
-                errors.stop_epoch.map_or("all".to_owned(), |e| format!("{e:.places$}")).into(),
+                match errors.stop_epoch {
+                    Some(epoch) => format!("{epoch:.places$}"),
+                    None if errors.chosen => "chosen".to_owned(),
+                    None => "all".to_owned(),
+                }
+                .into(),
                 errors.jobs.into(),
                 Cell::two(errors.bias),
                 Cell::two(errors.mean_absolute_error),
@@ -151,13 +162,13 @@ impl Calibration {
     /// `truth`: whether to say how much of it is known.
     pub(crate) fn sections(&self, truth: bool) -> Vec<Section> {
         let section = Section::new("Calibration").note_if(truth.then(|| self.truth.sentence()));
-        let Some(all) = &self.all else {
+        let Some(any) = self.all.as_ref().or(self.chosen.as_ref()) else {
             return vec![
                 section
                     .note("There is no prediction that stopped a job, or would have, whose truth is known."),
             ];
         };
-        let without = (all.with_interval_80 == 0).then(|| {
+        let without = (any.with_interval_80 == 0).then(|| {
             "The engine of this search gives no intervals: their coverage cannot be said.".to_owned()
         });
         let section = section
@@ -166,6 +177,10 @@ impl Calibration {
                  less true. Gained after it: mean of true less observed at the decision, what a prediction had to foresee.",
             )
             .note_if(without)
+            .note_if(self.chosen.as_ref().map(|_| {
+                "Chosen: resumed or promoted to the end for their prediction, so no sample; not in the rows above."
+                    .to_owned()
+            }))
             .table(self.table())
             .figure(Some(self.figure()));
         vec![section]

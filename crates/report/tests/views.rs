@@ -99,7 +99,8 @@ fn views_and_reports_agree() {
     let row: Row = sql_query(
         "SELECT jobs, epochs_saved_percent AS saved, would_have_saved_percent AS would,
                 (SELECT count(*) FROM pareto_front WHERE search = 'one') AS front,
-                (SELECT sum(bias * jobs) / sum(jobs) FROM prediction_calibration WHERE search = 'one')::double precision AS bias
+                (SELECT sum(bias * jobs) / sum(jobs) FROM prediction_calibration
+                 WHERE search = 'one' AND NOT chosen)::double precision AS bias
          FROM savings WHERE search = 'one'",
     )
     .get_result(conn)
@@ -115,7 +116,20 @@ fn views_and_reports_agree() {
     let pareto = report::pareto(conn, "one", &all).unwrap();
     assert_eq!(pareto.fronts[0].members.len() as i64, row.front);
     let calibration = report::calibration(conn, "one", &all).unwrap();
-    assert!((calibration.all.unwrap().bias.unwrap() - row.bias).abs() < 1e-9);
+    let sample = calibration.all.unwrap();
+    assert!((sample.bias.unwrap() - row.bias).abs() < 1e-9);
+    let chosen = calibration.chosen.map_or(0, |errors| errors.jobs);
+
+    conn.batch_execute(
+        "UPDATE job SET mode = 'promoted' WHERE id = (SELECT job_id FROM job_outcome \
+         WHERE stop_epoch < max_epochs AND true_fitness IS NOT NULL AND prediction IS NOT NULL \
+         AND mode = 'audit' LIMIT 1)",
+    )
+    .unwrap();
+    let calibration = report::calibration(conn, "one", &all).unwrap();
+    assert_eq!(calibration.all.unwrap().jobs, sample.jobs - 1, "the chosen one is no sample");
+    assert_eq!(calibration.chosen.unwrap().jobs, chosen + 1);
+    assert!(calibration.by_epoch.iter().all(|errors| !errors.chosen));
 }
 
 #[test]

@@ -119,9 +119,14 @@ fn answer(shared: &Shared, request: Request) {
     let done = if (request.method(), request.url()) == (&Method::Get, "/metrics") {
         let age = shared.holds.all().iter().map(|(_, hold)| hold.silence()).max().unwrap_or_default();
         shared.metrics.lease_age.set(age.as_secs_f64());
-        let text = TextEncoder::new().encode_to_string(&shared.metrics.registry.gather());
-        let plain = Header::from_bytes("Content-Type", prometheus::TEXT_FORMAT).expect("a valid header");
-        request.respond(Response::from_string(text.unwrap_or_default()).with_header(plain))
+        match TextEncoder::new().encode_to_string(&shared.metrics.registry.gather()) {
+            Ok(text) => {
+                let plain =
+                    Header::from_bytes("Content-Type", prometheus::TEXT_FORMAT).expect("a valid header");
+                request.respond(Response::from_string(text).with_header(plain))
+            }
+            Err(error) => request.respond(Response::from_string(format!("{error}\n")).with_status_code(500)),
+        }
     } else {
         request.respond(Response::from_string("metrics are at /metrics\n").with_status_code(404))
     };

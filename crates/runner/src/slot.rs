@@ -55,6 +55,31 @@ pub struct Shared {
 }
 
 impl Shared {
+    pub fn new(
+        database: Database,
+        options: Options,
+        checkpoints: CheckpointStore,
+        worker_id: Uuid,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self {
+            database,
+            options,
+            checkpoints,
+            worker_id,
+            holds: Holds::default(),
+            bell: Bell::default(),
+            metrics: Metrics::default(),
+            deadline,
+            leaving: AtomicBool::new(false),
+            abandoning: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            claimed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            longest_interval: AtomicU64::new(0),
+        }
+    }
+
     fn may_claim(&self) -> bool {
         !self.is_too_late() && !self.leaving.load(Ordering::Relaxed) && !self.draining.load(Ordering::Relaxed)
     }

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,11 +19,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{
-    Backend, CheckpointStore, OnDbLost, Options, PreemptSignal, Reason,
-    bell::{self, Bell},
-    hold::Holds,
-    keeper,
-    metrics::{self, Metrics},
+    Backend, CheckpointStore, OnDbLost, Options, PreemptSignal, Reason, bell, keeper, metrics,
     recorder::is_alive,
     slot::{Shared, Slot},
 };
@@ -76,22 +72,7 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
     };
     let database = database.detect_pooler();
     info!("worker {worker_id}: class {}, device {}, database {database}", worker.class, worker.device);
-    let shared = Shared {
-        database,
-        options,
-        checkpoints,
-        worker_id,
-        holds: Holds::default(),
-        bell: Bell::default(),
-        metrics: Metrics::default(),
-        deadline,
-        leaving: AtomicBool::new(false),
-        abandoning: AtomicBool::new(false),
-        draining: AtomicBool::new(false),
-        claimed: AtomicU64::new(0),
-        failed: AtomicU64::new(0),
-        longest_interval: AtomicU64::new(0),
-    };
+    let shared = Shared::new(database, options, checkpoints, worker_id, deadline);
     let done = run_threads(&shared, scratch.path(), backends, &signals, server.as_ref());
     // A worker that cannot say goodbye is found by its silence.
     if let Err(error) = store::worker::stop(&mut conn, worker_id) {
@@ -224,6 +205,7 @@ fn watch_keeper(shared: &Shared, keeper: &std::thread::ScopedJoinHandle<'_, ()>)
     }
 }
 
+/// A lease that could not be renewed for 3/4 of its time to live may soon be another's.
 fn watch_silence(shared: &Shared) {
     if shared.options.on_db_lost == OnDbLost::FinishInterval {
         return;
@@ -313,22 +295,9 @@ mod tests {
     }
 
     fn shared(arguments: &[&str], checkpoints: &std::path::Path) -> Shared {
-        Shared {
-            database: Database::new("postgres:///nowhere"),
-            options: Cli::parse_from([&["worker"], arguments].concat()).options,
-            checkpoints: CheckpointStore::open(&format!("file://{}", checkpoints.display())).unwrap(),
-            worker_id: Uuid::new_v4(),
-            holds: Holds::default(),
-            bell: Bell::default(),
-            metrics: Metrics::default(),
-            deadline: None,
-            leaving: AtomicBool::new(false),
-            abandoning: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
-            claimed: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            longest_interval: AtomicU64::new(0),
-        }
+        let checkpoints = CheckpointStore::open(&format!("file://{}", checkpoints.display())).unwrap();
+        let options = Cli::parse_from([&["worker"], arguments].concat()).options;
+        Shared::new(Database::new("postgres:///nowhere"), options, checkpoints, Uuid::new_v4(), None)
     }
 
     #[test]

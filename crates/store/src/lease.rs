@@ -48,7 +48,8 @@ pub fn renew(conn: &mut PgConnection, leases: &[Lease], ttl: Duration) -> QueryR
     .load(conn)
 }
 
-/// Gives a job back without counting a crash; one that was resumed for an interval is terminated as before. False: the lease was lost before.
+/// Gives a job back without counting a crash; one that was resumed for an interval is terminated as before. False: the
+/// lease was lost before.
 ///
 /// # Errors
 /// Those of the database.

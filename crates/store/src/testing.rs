@@ -2,9 +2,13 @@
 //!
 //! The server stays up for the next run; `ops/test.sh` stops it.
 
+mod postgres;
+
 use std::{fs, path::PathBuf};
 
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
+
+pub use postgres::Postgres;
 
 use crate::{Database, Server, migration};
 

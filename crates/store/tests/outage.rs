@@ -4,63 +4,30 @@
 
 mod support;
 
-use std::{
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+use std::{sync::mpsc, time::Duration};
 
 use diesel::{PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
-use rustix::process::{Pid, Signal, kill_process};
-use store::{Claimer, Database, Server, curve, job::JobState, lease, migration, reaper, server::Status};
+use store::{Claimer, Database, curve, job::JobState, lease, migration, reaper, testing::Postgres};
 use support::{TTL, expire, point, state, submit, worker};
 
 const GAP: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A private server; stopped and removed with this value.
-struct Own(Server);
-
-impl Own {
-    fn new() -> Self {
-        let home = std::env::temp_dir().join(format!("peng-outage-{}", uuid::Uuid::new_v4().simple()));
-        let own = Self(Server::at(home));
-        own.0.up().unwrap();
-        migration::migrate(&mut own.connect()).unwrap();
-        own
-    }
-
-    fn connect(&self) -> PgConnection {
-        Database::new(self.0.url()).connect().unwrap()
-    }
-
-    /// kill -9 of the postmaster; its sessions die with it, or a moment later.
-    fn kill(&self) {
-        let Status::Up(pid) = self.0.status().unwrap() else { panic!("the server runs") };
-        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
-    }
-
-    /// Starts it again, as soon as the last session of the killed one has gone.
-    fn start(&self) {
-        let start = Instant::now();
-        while let Err(error) = self.0.up() {
-            assert!(start.elapsed() < PATIENCE, "{error}");
-            std::thread::yield_now();
-        }
-    }
+/// A migrated server of its own.
+fn postgres() -> Postgres {
+    let own = Postgres::start();
+    migration::migrate(&mut connect(&own)).unwrap();
+    own
 }
 
-impl Drop for Own {
-    fn drop(&mut self) {
-        // What counts has been asserted.
-        let _ = self.0.down();
-        let _ = std::fs::remove_dir_all(self.0.home());
-    }
+fn connect(own: &Postgres) -> PgConnection {
+    Database::new(own.url()).connect().unwrap()
 }
 
 #[test]
 fn every_acknowledged_observation_survives_the_death_of_postgres() {
-    let own = Own::new();
-    let mut conn = own.connect();
+    let own = postgres();
+    let mut conn = connect(&own);
     submit(&mut conn, "s", 1);
     let held = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap().lease();
     let (sender, acknowledged) = mpsc::channel();
@@ -73,17 +40,17 @@ fn every_acknowledged_observation_survives_the_death_of_postgres() {
         own.kill();
         acknowledged.iter().last().unwrap_or(100)
     });
-    own.start();
+    own.restart();
     let steps: Vec<_> =
-        curve::load(&mut own.connect(), held.job_id, i32::MAX).unwrap().iter().map(|p| p.step).collect();
+        curve::load(&mut connect(&own), held.job_id, i32::MAX).unwrap().iter().map(|p| p.step).collect();
     assert!(steps.len() >= last as usize, "{last} were acknowledged, {} are there", steps.len());
     assert!(steps.iter().copied().eq(1..=steps.len() as i32), "no gap: {steps:?}");
 }
 
 #[test]
 fn a_restart_requeues_nothing_from_workers_that_come_back() {
-    let own = Own::new();
-    let mut conn = own.connect();
+    let own = postgres();
+    let mut conn = connect(&own);
     submit(&mut conn, "s", 2);
     let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
     let back = claimer.claim(&mut conn).unwrap().unwrap().lease();
@@ -96,9 +63,9 @@ fn a_restart_requeues_nothing_from_workers_that_come_back() {
     )
     .unwrap();
     own.kill();
-    own.start();
+    own.restart();
 
-    let mut conn = own.connect();
+    let mut conn = connect(&own);
     let round = reaper::round(&mut conn, GAP).unwrap();
     assert_eq!(
         (round.extended, round.reaped.len()),

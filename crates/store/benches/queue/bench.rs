@@ -1,33 +1,30 @@
 //! The server of the benchmarks, and databases with queues in them.
 
 use diesel::{PgConnection, connection::SimpleConnection as _};
-use store::{Database, Server, migration, worker::NewWorker};
+use store::{Database, migration, testing::Postgres, worker::NewWorker};
 use uuid::Uuid;
 
 /// A durable private server; stopped and removed with this value.
 pub struct Bench {
-    server: Server,
+    postgres: Postgres,
 }
 
 impl Bench {
     pub fn new() -> Self {
-        let home = std::env::temp_dir().join(format!("peng-bench-{}", std::process::id()));
-        let server = Server::at(home);
-        server.up().unwrap();
-        Self { server }
+        Self { postgres: Postgres::start() }
     }
 
     /// Where the socket of the server is.
     pub fn socket(&self) -> String {
-        self.server.home().join("run").display().to_string()
+        self.postgres.server().home().join("run").display().to_string()
     }
 
     /// A database with the schema and one search, and how a worker reaches it.
     pub fn database(&self, name: &str) -> Database {
-        let mut admin = Database::new(self.server.url_of("postgres")).connect().unwrap();
+        let mut admin = Database::new(self.postgres.server().url_of("postgres")).connect().unwrap();
         admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).unwrap();
         admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        let database = Database::new(self.server.url_of(name)).detect_pooler();
+        let database = Database::new(self.postgres.server().url_of(name)).detect_pooler();
         let mut conn = database.connect().unwrap();
         migration::migrate(&mut conn).unwrap();
         conn.batch_execute(
@@ -54,14 +51,6 @@ impl Bench {
         conn.batch_execute("VACUUM ANALYZE").unwrap();
         conn.batch_execute("CHECKPOINT").unwrap();
         database
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        // The benchmark has printed what it has to say.
-        let _ = self.server.down();
-        let _ = std::fs::remove_dir_all(self.server.home());
     }
 }
 

@@ -1,5 +1,6 @@
 -- Failed, diverged and cancelled jobs become ready again; their search goes on. $1 ids.
--- The searches are locked (two retries that revive one would deadlock with a shared lock) so that they cannot be paused or settled between the look and the write.
+-- The searches are locked so that they cannot be paused or settled between the look and the write; for update, since two
+-- retries that revive one search would deadlock with a shared lock.
 WITH owner AS MATERIALIZED (
     SELECT id, state FROM search WHERE id IN (SELECT search_id FROM job WHERE job.id = ANY ($1)) ORDER BY id FOR UPDATE
 ), moved AS (

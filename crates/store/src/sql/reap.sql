@@ -1,5 +1,6 @@
 -- Takes jobs away from workers whose leases have expired, a small batch at a time. The fence grows, so that whatever
--- the old worker still writes is refused; the fifth crash fails the job, but a thawed one is terminated as before. $1 batch, $2 crash limit.
+-- the old worker still writes is refused; the fifth crash fails the job, but a thawed one is terminated as before.
+-- $1 batch, $2 crash limit.
 WITH expired AS MATERIALIZED (
     SELECT job_id, fence, worker_id, thaw FROM lease
     WHERE expires_at < now()
@@ -17,7 +18,8 @@ WITH expired AS MATERIALIZED (
     FOR SHARE
 ), moved AS (
     UPDATE job
-    SET state = CASE WHEN expired.thaw THEN 'terminated' WHEN crashes + 1 >= $2 THEN 'failed' WHEN owner.state = 'paused' THEN 'paused' ELSE 'ready' END::job_state,
+    SET state = CASE WHEN expired.thaw THEN 'terminated' WHEN crashes + 1 >= $2 THEN 'failed'
+                     WHEN owner.state = 'paused' THEN 'paused' ELSE 'ready' END::job_state,
         fence = job.fence + 1, crashes = crashes + 1
     FROM expired, owner
     WHERE job.id = expired.job_id AND job.fence = expired.fence AND owner.id = job.search_id

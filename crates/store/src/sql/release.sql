@@ -8,6 +8,7 @@ WITH held AS (
 ), ended AS (
     UPDATE attempt SET ended_at = now(), "end" = 'released' WHERE job_id = (SELECT job_id FROM held) AND fence = $2
 )
-UPDATE job SET state = CASE WHEN held.thaw THEN 'terminated' WHEN owner.state = 'paused' THEN 'paused' ELSE 'ready' END::job_state
+UPDATE job
+SET state = CASE WHEN held.thaw THEN 'terminated' WHEN owner.state = 'paused' THEN 'paused' ELSE 'ready' END::job_state
 FROM owner, held WHERE job.id = held.job_id AND job.fence = $2
 RETURNING job.id

@@ -1,5 +1,6 @@
 -- Ends an attempt by a passing error, under its fence: a crash is counted and the job waits; a thawed one is terminated as
--- before. The caller fails the job instead when this is its last crash. $1 job, $2 fence, $3 error, $4 last lines of the log, $5 seconds to wait.
+-- before. The caller fails the job instead when this is its last crash.
+-- $1 job, $2 fence, $3 error, $4 last lines of the log, $5 seconds to wait.
 WITH held AS (
     DELETE FROM lease WHERE job_id = $1 AND fence = $2 RETURNING job_id, thaw
 ), ended AS (

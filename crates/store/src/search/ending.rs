@@ -1,0 +1,157 @@
+//! How a search goes on and ends: dry, settled, its best promoted; paused, resumed and cancelled by people.
+
+use diesel::{
+    Connection as _, ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _,
+    QueryResult, QueryableByName, RunQueryDsl as _, sql_query, sql_types,
+};
+use serde::Serialize;
+
+use super::CHANNEL;
+use crate::{job::JobState, schema, schema::sql_types as pg};
+
+/// Marks a running search finished if it has no open job. `seen`: what is known of its endings is a prefix up to this
+/// ordinal, and the search goes on if anything has ended since; `None`: whatever has ended. Returns its name.
+///
+/// # Errors
+/// Those of the database.
+pub fn settle(conn: &mut PgConnection, search: i64, seen: Option<i64>) -> QueryResult<Option<String>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::Text)]
+        name: String,
+    }
+    conn.transaction(|conn| {
+        // Locked before the look: whoever adds jobs holds the search, and the next statement sees what they added.
+        sql_query("SELECT id FROM search WHERE id = $1 FOR UPDATE")
+            .bind::<sql_types::BigInt, _>(search)
+            .execute(conn)?;
+        let row = sql_query(include_str!("../sql/settle.sql"))
+            .bind::<sql_types::BigInt, _>(search)
+            .bind::<sql_types::Nullable<sql_types::BigInt>, _>(seen)
+            .get_result::<Row>(conn)
+            .optional()?;
+        Ok(row.map(|row| row.name))
+    })
+}
+
+/// Running searches with nothing left to start, oldest first; of all, or of one.
+///
+/// # Errors
+/// Those of the database.
+pub fn dry(conn: &mut PgConnection, search: Option<i64>) -> QueryResult<Vec<i64>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::BigInt)]
+        id: i64,
+    }
+    let rows = sql_query(include_str!("../sql/dry.sql"))
+        .bind::<sql_types::Nullable<sql_types::BigInt>, _>(search)
+        .load::<Row>(conn)?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
+
+/// One of the best networks of a search, as [`promote`] found it.
+#[derive(Debug, Clone, QueryableByName, Serialize)]
+pub struct Finalist {
+    /// Its job.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub job_id: i64,
+    /// Whether it was terminated and trains to the end now.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub promoted: bool,
+    /// What it was ranked by.
+    #[diesel(sql_type = sql_types::Double)]
+    pub fitness: f64,
+    /// Where the job stood.
+    #[diesel(sql_type = pg::JobState)]
+    pub state: JobState,
+    /// Epochs trained so far.
+    #[diesel(sql_type = sql_types::Double)]
+    pub epochs: f64,
+    /// One-line reading of its genome.
+    #[diesel(sql_type = sql_types::Text)]
+    pub architecture: String,
+}
+
+/// Resumes those of the `top` networks by fitness that were terminated, from their checkpoints to the full budget, and
+/// wakes waiting workers. Returns all of the best, the best first.
+///
+/// # Errors
+/// Those of the database.
+pub fn promote(conn: &mut PgConnection, search: i64, top: i64) -> QueryResult<Vec<Finalist>> {
+    sql_query(include_str!("../sql/promote.sql"))
+        .bind::<sql_types::BigInt, _>(search)
+        .bind::<sql_types::BigInt, _>(top)
+        .bind::<sql_types::Text, _>(CHANNEL)
+        .load(conn)
+}
+
+/// Stops the claiming of a search's jobs; those that run go on. Returns how many jobs wait now.
+///
+/// # Errors
+/// Those of the database.
+pub fn pause(conn: &mut PgConnection, search: i64) -> QueryResult<usize> {
+    conn.transaction(|conn| {
+        move_search(conn, search, "paused", &["running"])?;
+        sql_query("UPDATE job SET state = 'paused' WHERE search_id = $1 AND state = 'ready'")
+            .bind::<sql_types::BigInt, _>(search)
+            .execute(conn)
+    })
+}
+
+/// Lets a paused search go on. Returns how many jobs are ready again.
+///
+/// # Errors
+/// Those of the database.
+pub fn resume(conn: &mut PgConnection, search: i64) -> QueryResult<usize> {
+    conn.transaction(|conn| {
+        move_search(conn, search, "running", &["paused"])?;
+        let ready = sql_query("UPDATE job SET state = 'ready' WHERE search_id = $1 AND state = 'paused'")
+            .bind::<sql_types::BigInt, _>(search)
+            .execute(conn)?;
+        sql_query("SELECT pg_notify($1, class) FROM job WHERE search_id = $2 GROUP BY class")
+            .bind::<sql_types::Text, _>(CHANNEL)
+            .bind::<sql_types::BigInt, _>(search)
+            .execute(conn)?;
+        Ok(ready)
+    })
+}
+
+/// Ends a search: its jobs are cancelled, those that run as soon as their workers hear of it. A job that had been
+/// terminated and trains one more interval ends by itself and keeps its fitness.
+///
+/// # Errors
+/// Those of the database.
+pub fn cancel(conn: &mut PgConnection, search: i64) -> QueryResult<crate::job::Cancelled> {
+    conn.transaction(|conn| {
+        move_search(conn, search, "cancelled", &["running", "paused"])?;
+        let open = schema::job::table
+            .filter(schema::job::search_id.eq(search))
+            .filter(schema::job::state.eq_any([
+                JobState::Ready,
+                JobState::Running,
+                JobState::Waiting,
+                JobState::Paused,
+            ]))
+            .filter(diesel::dsl::not(
+                schema::job::id
+                    .eq_any(schema::lease::table.filter(schema::lease::thaw).select(schema::lease::job_id)),
+            ))
+            .select(schema::job::id)
+            .load::<i64>(conn)?;
+        crate::job::cancel(conn, &open)
+    })
+}
+
+fn move_search(conn: &mut PgConnection, search: i64, to: &str, from: &[&str]) -> QueryResult<usize> {
+    sql_query(
+        "WITH moved AS (UPDATE search SET state = $2::text::search_state, \
+         finished_at = CASE WHEN $2::text = 'cancelled' THEN now() END \
+         WHERE id = $1 AND state = ANY ($3::text[]::search_state[]) RETURNING id) \
+         INSERT INTO event (search_id, kind) SELECT id, $2::text FROM moved",
+    )
+    .bind::<sql_types::BigInt, _>(search)
+    .bind::<sql_types::Text, _>(to)
+    .bind::<sql_types::Array<sql_types::Text>, _>(from)
+    .execute(conn)
+}
