@@ -1,5 +1,7 @@
 //! The server of the benchmarks, and databases with queues in them.
 
+use std::path::Path;
+
 use diesel::{PgConnection, connection::SimpleConnection as _};
 use store::{Database, migration, testing::Postgres, worker::NewWorker};
 use uuid::Uuid;
@@ -14,9 +16,14 @@ impl Bench {
         Self { postgres: Postgres::start() }
     }
 
+    /// Where the files of the server are.
+    pub fn home(&self) -> &Path {
+        self.postgres.server().home()
+    }
+
     /// Where the socket of the server is.
     pub fn socket(&self) -> String {
-        self.postgres.server().home().join("run").display().to_string()
+        self.home().join("run").display().to_string()
     }
 
     /// A database with the schema and one search, and how a worker reaches it.
