@@ -329,7 +329,7 @@ impl Summary {
             .table(Fact::table("agreement", "Predicted against true final accuracy", self.drawn.facts()))
             .table(Fact::table(
                 "agreement_promoted",
-                "The same over the promoted jobs alone",
+                "The same over the resumed and promoted jobs alone",
                 self.promoted.facts(),
             ));
         vec![

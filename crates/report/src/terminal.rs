@@ -78,7 +78,12 @@ pub(crate) fn write(document: &Document, style: Style, out: &mut dyn Write) -> i
         for block in &section.blocks {
             match block {
                 Block::Table(table) | Block::Plain(table) if tables > 0 => {
-                    writeln!(out, "\n{}", indented(table, style))?;
+                    writeln!(out)?;
+                    // The heading of the section says what the first one is.
+                    let caption = Some(&table.caption).filter(|caption| !caption.is_empty());
+                    let lines = caption.iter().flat_map(|caption| style.wrapped(caption, 1));
+                    lines.into_iter().try_for_each(|line| writeln!(out, "{line}"))?;
+                    writeln!(out, "{}", indented(table, style))?;
                 }
                 Block::Table(table) | Block::Plain(table) => writeln!(out, "{}", indented(table, style))?,
                 Block::Note(text) => {

@@ -8,7 +8,7 @@ use diesel::{
     Connection as _, PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _,
     sql_query, sql_types,
 };
-use report::Filter;
+use report::{Filter, Output, Report as _, Style};
 use store::testing::TestDatabase;
 
 #[derive(QueryableByName)]
@@ -130,6 +130,14 @@ fn views_and_reports_agree() {
     assert_eq!(calibration.all.unwrap().jobs, sample.jobs - 1, "the chosen one is no sample");
     assert_eq!(calibration.chosen.unwrap().jobs, chosen + 1);
     assert!(calibration.by_epoch.iter().all(|errors| !errors.chosen));
+    let mut text = Vec::new();
+    let summary = report::summary(conn, "one", &all).unwrap();
+    summary.write(Output::Table, Style::default(), &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(
+        text.contains("The same over the resumed and promoted jobs alone"),
+        "a reader can tell them apart: {text}"
+    );
 }
 
 #[test]
