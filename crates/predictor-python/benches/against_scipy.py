@@ -1,4 +1,4 @@
-"""Seconds per assessment, beside the fit that PEng4NN and A4NN call. Needs SciPy, and a release build:
+"""Seconds per assessment, beside the fit that PEng4NN and A4NN call. Needs SciPy, pytest, and a release build:
 
     maturin build --release && pip install target/wheels/peng_predictor-*.whl
     python benches/against_scipy.py
