@@ -11,6 +11,9 @@ use super::moments::Moments;
 type Vector = [f64; MOST];
 
 const PENALTIES: [f64; 7] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
+/// A number for each penalty: the regressions under all of them are worked out side by side, in one vector unit.
+type Lanes = [f64; LANES];
+const LANES: usize = PENALTIES.len();
 /// No growth is known better than this, in u.
 const LEAST: f64 = 0.02;
 /// Added to the standard deviation of a feature, so that one that hardly varies does not blow up.
@@ -59,9 +62,7 @@ pub(super) fn predict(moments: &Moments, features: &Vector, count: usize) -> Spr
     let problem = Problem::new(moments, features, count, largest);
     let none = Model { error: f64::INFINITY, mean: 0.0, variance: 0.0, coefficients: 0.0 };
     let mut models = vec![none; 1 << count];
-    for penalty in PENALTIES {
-        problem.extend(&Subset::empty(penalty), &mut models);
-    }
+    problem.extend(&mut Chain::default(), 0, 0, &mut models);
     let sizes = (0u32..).map(u32::count_ones);
     let admissible = models.iter().zip(sizes).filter(|(model, _)| model.error.is_finite());
     let log = |(model, size): (&Model, u32)| -n / 2.0 * model.error.ln() - f64::from(size);
@@ -91,40 +92,30 @@ struct Problem {
     squares: f64,
 }
 
-/// A subset of the features with the factor of G + penalty·I on it, L·L'. Every subset is reached by adding one
-/// feature to a smaller one, which adds one row to the inverse of L and one term to all that is wanted.
-#[derive(Clone, Copy)]
+/// What follows from one subset of the features. Every subset is reached by adding one feature to a smaller one,
+/// which adds one row to the inverse of the factor L of G + penalty·I and one term to all else.
+#[derive(Clone, Copy, Default)]
 struct Subset {
-    penalty: f64,
+    /// The feature added last, and all of them as bits.
+    feature: usize,
     bits: usize,
-    size: usize,
-    chosen: [usize; MOST],
-    /// Rows of the inverse of L.
-    inverse: [Vector; MOST],
-    beta: Vector,
+    /// The row that it added to the inverse of L.
+    row: [Lanes; MOST],
+    beta: [Lanes; MOST],
     /// Trace of the inverse of G + penalty·I.
-    trace: f64,
+    trace: Lanes,
     /// g'beta, and what the prediction and the leverage of the point come to.
-    explained: f64,
-    predicted: f64,
-    leverage: f64,
+    explained: Lanes,
+    predicted: Lanes,
+    leverage: Lanes,
 }
 
-impl Subset {
-    fn empty(penalty: f64) -> Self {
-        Self {
-            penalty,
-            bits: 0,
-            size: 0,
-            chosen: [0; MOST],
-            inverse: [[0.0; MOST]; MOST],
-            beta: [0.0; MOST],
-            trace: 0.0,
-            explained: 0.0,
-            predicted: 0.0,
-            leverage: 0.0,
-        }
-    }
+/// The subset in question, by its size, behind the smaller ones that it was made from.
+type Chain = [Subset; MOST + 1];
+
+/// Does the same for each penalty.
+fn each(of: impl FnMut(usize)) {
+    (0..LANES).for_each(of);
 }
 
 impl Problem {
@@ -143,65 +134,75 @@ impl Problem {
         }
     }
 
-    /// Enters the model of a subset where it is better than with another penalty, then those of all larger
-    /// subsets whose further features come after its last.
-    fn extend(&self, subset: &Subset, models: &mut [Model]) {
-        let model = self.model(subset);
-        if model.error < models[subset.bits].error {
-            models[subset.bits] = model;
-        }
-        if subset.size < self.largest {
-            let from = if subset.size == 0 { 0 } else { subset.chosen[subset.size - 1] + 1 };
+    /// Enters the models of the subset of this size, then those of all larger ones with further features `from`
+    /// this one on.
+    fn extend(&self, chain: &mut Chain, size: usize, from: usize, models: &mut [Model]) {
+        models[chain[size].bits] = self.model(&chain[size], size);
+        if size < self.largest {
             for feature in from..self.count {
-                self.extend(&self.with(subset, feature), models);
+                self.add(chain, size, feature);
+                self.extend(chain, size + 1, feature + 1, models);
             }
         }
     }
 
-    fn with(&self, subset: &Subset, feature: usize) -> Subset {
-        let mut s = *subset;
-        let k = s.size;
+    /// Adds a feature to the subset of this size.
+    fn add(&self, chain: &mut Chain, size: usize, feature: usize) {
+        let (smaller, larger) = chain.split_at_mut(size + 1);
+        let mut s = Subset { feature, bits: smaller[size].bits | 1 << feature, ..smaller[size] };
+        let along = &self.gram[feature];
         // New row of L: l = inverse·a, and what is left of the diagonal.
-        let mut row = [0.0; MOST];
-        let mut rest = self.gram[feature][feature] + s.penalty;
-        for j in 0..k {
-            let l: f64 = (0..=j).map(|m| s.inverse[j][m] * self.gram[feature][s.chosen[m]]).sum();
-            rest -= l * l;
-            for (new, old) in row.iter_mut().zip(&s.inverse[j]).take(j + 1) {
-                *new -= l * old;
+        let mut row = [[0.0; LANES]; MOST];
+        row[size] = [1.0; LANES];
+        let mut rest: Lanes = PENALTIES.map(|penalty| along[feature] + penalty);
+        for (j, above) in smaller[1..].iter().enumerate() {
+            let mut l = [0.0; LANES];
+            for (old, of) in above.row[..=j].iter().zip(&smaller[1..]) {
+                each(|p| l[p] += old[p] * along[of.feature]);
+            }
+            each(|p| rest[p] -= l[p] * l[p]);
+            for (new, old) in row.iter_mut().zip(&above.row[..=j]) {
+                each(|p| new[p] -= l[p] * old[p]);
             }
         }
-        let diagonal = rest.max(s.penalty).sqrt();
-        row[k] = 1.0;
-        s.chosen[k] = feature;
-        let (mut w, mut v) = (0.0, 0.0);
-        for (new, &of) in row.iter_mut().zip(&s.chosen).take(k + 1) {
-            *new /= diagonal;
-            w += *new * self.cross[of];
-            v += *new * self.point[of];
-            s.trace += *new * *new;
+        let diagonal: Lanes = std::array::from_fn(|p| rest[p].max(PENALTIES[p]).sqrt());
+        let (mut w, mut v) = ([0.0; LANES], [0.0; LANES]);
+        let chosen = smaller[1..].iter().map(|of| of.feature).chain([feature]);
+        for (new, of) in row.iter_mut().zip(chosen) {
+            each(|p| {
+                new[p] /= diagonal[p];
+                w[p] += new[p] * self.cross[of];
+                v[p] += new[p] * self.point[of];
+                s.trace[p] += new[p] * new[p];
+            });
         }
-        for (beta, new) in s.beta.iter_mut().zip(row) {
-            *beta += w * new;
+        for (beta, new) in s.beta.iter_mut().zip(&row[..=size]) {
+            each(|p| beta[p] += w[p] * new[p]);
         }
-        s.inverse[k] = row;
-        s.explained += w * w;
-        s.predicted += w * v;
-        s.leverage += v * v;
-        s.bits |= 1 << feature;
-        s.size = k + 1;
-        s
+        each(|p| {
+            s.explained[p] += w[p] * w[p];
+            s.predicted[p] += w[p] * v[p];
+            s.leverage[p] += v[p] * v[p];
+        });
+        s.row = row;
+        larger[0] = s;
     }
 
-    fn model(&self, s: &Subset) -> Model {
-        let norm: f64 = s.beta[..s.size].iter().map(|b| b * b).sum();
+    /// The model of a subset under the penalty with the least error.
+    fn model(&self, s: &Subset, size: usize) -> Model {
+        let mut norm = [0.0; LANES];
+        for beta in &s.beta[..size] {
+            each(|p| norm[p] += beta[p] * beta[p]);
+        }
         // |z - X·beta|² = z'z - g'beta - penalty·beta'beta.
-        let residual = (self.squares - s.explained - s.penalty * norm).max(0.0);
-        let coefficients = 1.0 + s.size as f64 - s.penalty * s.trace;
-        let error = residual / self.n / (1.0 - coefficients / self.n).max(0.1).powi(2);
-        let error = error.max(LEAST * LEAST);
-        let variance = error * (1.0 + 1.0 / self.n + s.leverage);
-        Model { error, mean: self.growth + s.predicted, variance, coefficients }
+        let residual = |p: usize| (self.squares - s.explained[p] - PENALTIES[p] * norm[p]).max(0.0);
+        let coefficients: Lanes = std::array::from_fn(|p| 1.0 + size as f64 - PENALTIES[p] * s.trace[p]);
+        let shrunk = |p: usize| (1.0 - coefficients[p] / self.n).max(0.1).powi(2);
+        let errors: Lanes = std::array::from_fn(|p| (residual(p) / self.n / shrunk(p)).max(LEAST * LEAST));
+        let best = (1..LANES).fold(0, |best, p| if errors[p] < errors[best] { p } else { best });
+        let variance = errors[best] * (1.0 + 1.0 / self.n + s.leverage[best]);
+        let mean = self.growth + s.predicted[best];
+        Model { error: errors[best], mean, variance, coefficients: coefficients[best] }
     }
 }
 
