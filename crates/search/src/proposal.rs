@@ -158,8 +158,8 @@ fn jobs(spec: &Spec, first: usize, proposals: Vec<Proposal>) -> Result<Vec<NewJo
             hash: proposal.genome.hash().to_string(),
             summary: proposal.genome.summary(),
             genome: serde_json::to_value(&proposal.genome).expect("a genome has only strings as keys"),
-            parameters: cost.parameters as i64,
-            flops: cost.flops as i64,
+            parameters: column(cost.parameters),
+            flops: column(cost.flops),
             generation: proposal.generation as i32,
             parents: proposal.parents,
             mode: audits.mode(first + i),
@@ -167,6 +167,11 @@ fn jobs(spec: &Spec, first: usize, proposals: Vec<Proposal>) -> Result<Vec<NewJo
         })
     };
     proposals.into_iter().enumerate().map(job).collect()
+}
+
+/// A count as the database holds it; the largest it can for networks that nobody can train.
+fn column(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Which jobs are trained to the end whatever is decided: a share `audit` of them, one at a random place in each run of
@@ -201,6 +206,11 @@ mod tests {
     fn audits(mode: Mode, share: f64, jobs: usize) -> usize {
         let audits = Audits { mode, share, offset: 0.37 };
         (0..jobs).filter(|i| audits.mode(*i) == JobMode::Audit).count()
+    }
+
+    #[test]
+    fn absurd_networks_keep_their_size() {
+        assert_eq!([7, u64::MAX].map(column), [7, i64::MAX]);
     }
 
     #[test]

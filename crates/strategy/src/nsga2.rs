@@ -117,3 +117,56 @@ impl Nsga2 {
         chosen.into_iter().map(|(index, standing)| (candidates[index], standing)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use genome::{Genome, Input, NsgaMacroSpace, Space};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::{Evaluation, Search, Strategy};
+
+    const INPUT: Input = Input { channels: 3, height: 32, width: 32, classes: 10 };
+
+    fn evaluated(id: i64, genome: &Genome, generation: u32, cost: Cost) -> Evaluated {
+        let evaluation = Evaluation::Fitness(80.0);
+        Evaluated { id, genome: genome.clone(), generation, parents: vec![], evaluation, cost }
+    }
+
+    #[test]
+    fn the_cost_that_the_spec_names_is_minimised() {
+        let genome =
+            Space::NsgaMacro(NsgaMacroSpace::default()).sample(INPUT, &mut ChaCha8Rng::seed_from_u64(1));
+        let small = evaluated(1, &genome, 0, Cost { parameters: 1, flops: 2 });
+        let fast = evaluated(2, &genome, 0, Cost { parameters: 2, flops: 1 });
+        for (cost, best) in [(CostObjective::Parameters, 1), (CostObjective::Flops, 2)] {
+            let settings = Nsga2 { population: 1, cost, ..Nsga2::default() };
+            let chosen = settings.select(&[&small, &fast]);
+            assert_eq!(chosen.iter().map(|(e, _)| e.id).collect::<Vec<_>>(), [best], "{cost:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_barrier_children_are_a_generation_younger_than_their_parents() {
+        let space = Space::NsgaMacro(NsgaMacroSpace::default());
+        let mut rng = ChaCha8Rng::seed_from_u64(2);
+        let population: Vec<Evaluated> = (0..4)
+            .map(|id| {
+                let genome = space.sample(INPUT, &mut rng);
+                evaluated(id, &genome, id as u32, Cost { parameters: 1, flops: 1 })
+            })
+            .collect();
+        let settings = Nsga2 { population: 4, barrier: false, in_flight: 30, ..Nsga2::default() };
+        let search = Search { space: &space, input: INPUT, budget: 34 };
+        let children = Strategy::Nsga2(settings).propose(&search, &population, &HashSet::new());
+        assert_eq!(children.len(), 30);
+        for child in children {
+            // An architecture's identity is its generation here; of two parents only one may have left its genes.
+            let eldest = child.parents.iter().map(|&id| id as u32).max();
+            assert!(eldest.is_some_and(|eldest| child.generation > eldest), "{child:?}");
+        }
+    }
+}

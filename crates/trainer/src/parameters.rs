@@ -8,6 +8,9 @@ use crate::{Device, TrainError};
 /// Parameters begin at multiples of this many numbers, 64 bytes, as vector instructions like it.
 const ALIGNMENT: i64 = 16;
 
+/// Most parameters that libtorch's sizes in bytes can express, with room for the alignment.
+const MOST: u64 = 1 << 60;
+
 /// All numbers that training changes, in one vector, so that the optimiser takes few operations however many layers
 /// there are. Between the parameters lie zeros, which stay zero: their gradient is.
 #[derive(Debug)]
@@ -46,6 +49,15 @@ impl Parameters {
     /// Weights are normal with variance 2 / inputs (He et al., arXiv 1502.01852), in the last layer 1 / inputs;
     /// biases and shifts are 0, scales 1.
     pub fn new(plan: &Plan, seed: i64, device: Device, numerics: Numerics) -> Result<Self, TrainError> {
+        let numbers = plan.cost().parameters;
+        if numbers > MOST {
+            let found = format_args!("a network of {numbers} parameters or more");
+            return Err(TrainError::setting(
+                "genome",
+                found,
+                format!("at most {MOST}, which memory can address"),
+            ));
+        }
         let mut declared = vec![];
         for (index, node) in plan.nodes.iter().enumerate() {
             let last = index + 1 == plan.nodes.len();

@@ -4,7 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use genome::{Augmentation, Optimiser, Precision, Recipe, Schedule};
+use genome::{Augmentation, Genome, Optimiser, Precision, Recipe, Schedule};
 use trainer::{Advance, Device, DeviceData, Job, Measurement, Session, TrainError};
 
 use crate::digits::{advance, curve, genome, plain, split};
@@ -224,6 +224,30 @@ fn impossible_jobs_are_refused() {
         let error = Session::start(&job, data.clone()).unwrap_err();
         assert!(error.to_string().starts_with(expected) && !error.is_retryable(), "{error}");
     }
+}
+
+/// A network of the layers `net`.
+fn layers(net: &str) -> Genome {
+    serde_json::from_value(serde_json::json!({"space": "metaqnn", "net": net})).unwrap()
+}
+
+/// The first asks for more memory than any machine addresses, the second for more than a number of bytes can say.
+#[test]
+fn networks_that_fit_no_memory_are_typed_errors() {
+    let data = DeviceData::new(&split(100, 20), Device::CPU).unwrap();
+    let recipe = Recipe::default();
+    let start = |genome: &Genome| {
+        let job = Job { genome, recipe: &recipe, seed: 1, max_epochs: 1.0, interval: 1.0 };
+        Session::start(&job, data.clone()).unwrap_err()
+    };
+    let error = start(&layers("[C(64,3,1), FC(4000000000), FC(65536), SM(10)]"));
+    assert!(matches!(error, TrainError::OutOfMemory { .. }) && error.is_retryable(), "{error:?}");
+    let error = start(&layers(&format!("[{}SM(10)]", "C(1000000,1000000,1), ".repeat(3))));
+    assert!(
+        error.to_string().starts_with("`genome` is a network of 18446744073709551615 parameters"),
+        "{error}"
+    );
+    assert!(!error.is_retryable(), "{error:?}");
 }
 
 #[test]
