@@ -80,3 +80,53 @@ fn each_fault_is_named_with_its_place() {
         assert!(error.starts_with(expected), "{to}\n  expected {expected}\n  found    {error}");
     }
 }
+
+/// The documentation shows every key of every table, at its default.
+#[test]
+fn the_documentation_shows_the_defaults() {
+    let page = include_str!("../../../docs/specification.md");
+    let blocks: Vec<&str> = page
+        .split("```toml\n")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("```"))
+        .map(|(toml, _)| toml)
+        .collect();
+    let parts = ["name =", "[budget]", "[data]", "[training]"].map(|start| {
+        let found = blocks.iter().find(|block| block.starts_with(start));
+        *found.unwrap_or_else(|| panic!("no block `{start}`"))
+    });
+    let kinds = |table: &str| {
+        let start = format!("[{table}]\n");
+        blocks.iter().copied().filter(|block| block.starts_with(&start)).collect::<Vec<_>>()
+    };
+    let (spaces, strategies) = (kinds("space"), kinds("strategy"));
+    assert_eq!((spaces.len(), strategies.len()), (3, 3));
+    for (space, strategy) in spaces.into_iter().zip(strategies) {
+        let kind = |block: &str| block.lines().nth(1).unwrap().to_owned();
+        let [top, budget, data, training] = parts;
+        let whole = Spec::parse(&[top, budget, data, space, strategy, training].concat(), "docs").unwrap();
+        // Only what has no default.
+        let least = format!(
+            "name = 'first'\n[data]\nset = 'fashion-mnist'\n[space]\n{}\n[strategy]\n{}\n[budget]\njobs = 100\nmax_epochs = 20",
+            kind(space),
+            kind(strategy)
+        );
+        let least = Spec::parse(&least, "least").unwrap();
+        assert_eq!(whole, least, "{space}{strategy}");
+        for (table, text) in [
+            ("budget", budget),
+            ("data", data),
+            ("space", space),
+            ("strategy", strategy),
+            ("training", training),
+        ] {
+            for key in least.to_json()[table].as_object().unwrap().keys() {
+                let shown = text.lines().any(|line| {
+                    line.trim_start_matches("# ").starts_with(&format!("{key} ="))
+                        || line == format!("[{table}.{key}]")
+                });
+                assert!(shown, "[{table}] `{key}` is not shown");
+            }
+        }
+    }
+}
