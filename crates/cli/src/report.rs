@@ -78,7 +78,8 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     let conn = &mut db::connect()?;
     match command {
         Command::Summary(one) if format == Format::Html => {
-            write(&report::page(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
+            let conns = [conn, &mut db::connect()?];
+            write(&report::page(conns, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
         Command::Summary(one) => {
             write(&report::summary(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;

@@ -6,7 +6,7 @@ mod recorded;
 use predictor::penguin::{Rule, Version};
 use predictor::saturation::{self, Bounds};
 use predictor::{Calibration, Decision, Engine, EngineName, Observation, Settings, Target};
-use recorded::{points, read};
+use recorded::{Row, points, read};
 
 const WIDE: Bounds = Bounds { lowest: 0.5, highest: 200.0 };
 
@@ -157,4 +157,58 @@ fn most_networks_stop_at_the_recorded_epoch() {
         println!("{name}: {same} of {} stop at the recorded epoch; {epochs:?} epochs", curves.len());
         assert!(same >= least, "{name}: {same}");
     }
+}
+
+/// What the original solver did in the three fits that end at this point, beside the minimum.
+fn solver(curve: &[Row], end: usize) -> String {
+    let (mut failed, mut stuck, mut near) = (0, 0, 0);
+    for m in end - 2..=end {
+        let (xs, ys): (Vec<f64>, Vec<f64>) =
+            curve[..m].iter().map(|r| (r.point.epoch - 1.0, r.point.val_acc)).unzip();
+        let fit = saturation::fit(&xs, &ys, WIDE).unwrap();
+        let (prediction, _) = curve[m - 1].recorded.expect("recorded");
+        let excess = || squares_ending_in(&xs, &ys, 25.0, prediction) / fit.squares - 1.0;
+        if prediction.is_infinite() {
+            failed += 1;
+        } else if excess() > 1e-6 {
+            stuck += 1;
+        } else if (prediction - fit.at(25.0)).abs() > 0.01 {
+            near += 1;
+        }
+    }
+    let words = [(failed, "failed"), (stuck, "stuck"), (near, "stopped short")];
+    let told = words.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    let told = told.collect::<Vec<_>>().join(", ");
+    if told.is_empty() { "all within 0.01".to_owned() } else { told }
+}
+
+/// The table of docs/predictor.md, which this prints.
+#[test]
+fn networks_that_stop_elsewhere_than_recorded_are_those_in_the_docs() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/predictor.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let mut rows = Vec::new();
+    for set in ["1e14", "1e15"] {
+        let Some(curves) = read(&format!("icpp23-{set}-full")) else { return };
+        let engine = engine(EngineName::PenguinV4, 25.0, 1.0);
+        let truth = |curve: &[Row]| curve[curve.len() - 1].point.val_acc;
+        for (network, curve) in curves.iter().enumerate() {
+            let recorded = curve.iter().position(|r| r.recorded.is_some_and(|(_, flag)| flag)).map(|i| i + 1);
+            let ours = first_stop(&engine, &points(curve)).map(|(epoch, _)| epoch as usize);
+            let Some(first) = recorded.into_iter().chain(ours).min().filter(|_| recorded != ours) else {
+                continue;
+            };
+            let epoch = |stop: Option<usize>| stop.map_or("none".to_owned(), |m| m.to_string());
+            let rank = 1 + curves.iter().filter(|other| truth(other) > truth(curve)).count();
+            rows.push(format!(
+                "| {set} | {network} | {} | {} | {} | {rank} |\n",
+                epoch(recorded),
+                epoch(ours),
+                solver(curve, first)
+            ));
+        }
+    }
+    let table = rows.concat();
+    println!("{table}");
+    assert!(docs.contains(&table), "docs/predictor.md has another table than\n{table}");
 }

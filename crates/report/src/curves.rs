@@ -15,6 +15,8 @@ use crate::scope::{Scope, failed};
 
 /// More curves than this on one figure are a smear.
 const DRAWN: i64 = 150;
+/// So many of them are the best.
+const BEST: i64 = 50;
 
 /// The learning curves of a search, a part of them if there are many.
 #[derive(Clone, Debug, Serialize)]
@@ -67,8 +69,6 @@ struct Drawn {
     stop_epoch: Option<f64>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     stop_fitness: Option<f64>,
-    #[diesel(sql_type = sql_types::BigInt)]
-    jobs: i64,
 }
 
 /// The points of some jobs, by job.
@@ -80,10 +80,13 @@ fn points(conn: &mut PgConnection, jobs: &[i64]) -> Result<Vec<Point>, ReportErr
 }
 
 impl Curves {
-    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
+    /// `jobs`: how many could be drawn.
+    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>, jobs: i64) -> Result<Self, ReportError> {
+        let every = if jobs > DRAWN { jobs / (DRAWN - BEST) } else { 1 };
         let drawn: Vec<Drawn> = scope
             .query(include_str!("drawn.sql"))
-            .bind::<sql_types::BigInt, _>(DRAWN)
+            .bind::<sql_types::BigInt, _>(every)
+            .bind::<sql_types::BigInt, _>(BEST)
             .load(conn)
             .map_err(failed("drawn"))?;
         let ids: Vec<i64> = drawn.iter().map(|d| d.job_id).collect();
@@ -91,7 +94,6 @@ impl Curves {
         for point in points(conn, &ids)? {
             by_job.entry(point.job_id).or_default().push((point.epoch, point.val_acc));
         }
-        let jobs = drawn.first().map_or(0, |d| d.jobs);
         let curves = drawn.into_iter().map(|d| Curve {
             points: by_job.remove(&d.job_id).unwrap_or_default(),
             job_id: d.job_id,

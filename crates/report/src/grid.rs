@@ -17,30 +17,57 @@ const WORD: usize = 24;
 /// Columns of text between two columns.
 const GAP: usize = 2;
 
-/// A table without lines but one under the headings. Words of a cell wrap, numbers never do. Columns that have no value
+/// A list without lines but one under the headings. Words of a cell wrap, numbers never do. Columns that have no value
 /// in any row are left out; so are, until the others fit, the minor ones and then those on the right, which the last line
 /// names. The first column always stays.
 pub fn grid(table: &Table, style: Style) -> String {
-    let columns: Vec<Shown> =
-        (0..table.columns.len()).filter(|&at| table.shows(at)).map(|at| Shown::new(table, at)).collect();
-    let (fitting, left_out) = choose(columns, usize::from(style.width));
-    let widths = widths(&fitting, usize::from(style.width));
-    let mut lines: Vec<String> =
-        text(&fitting, &widths, style).lines().map(|line| line.trim_end().to_owned()).collect();
-    if !left_out.is_empty() {
-        let mut named: Vec<&str> = left_out.iter().map(|column| column.heading.as_str()).collect();
-        named.dedup();
-        let note = format!(
-            "Not shown: {}. A wider terminal or --output json shows {}.",
-            named.join("; "),
-            if named.len() == 1 { "it" } else { "them" }
-        );
-        lines.extend(style.wrapped(&note, 0));
-    }
+    let (fitting, left_out) = choose(columns(table), usize::from(style.width));
+    let mut lines = text(&fitting, style);
+    lines.extend(named(&left_out, style));
     lines.join("\n")
 }
 
+/// As [`grid`], but what does not fit follows below, beside the first column again: a report loses no number for want of
+/// room. Minor columns of words are left out still.
+pub(crate) fn folded(table: &Table, style: Style) -> String {
+    let mut columns = columns(table);
+    let width = usize::from(style.width);
+    let needed = |part: &[Shown]| part.iter().map(|column| column.least + GAP).sum::<usize>();
+    let narrow = needed(&columns) > width + GAP;
+    let left_out: Vec<_> = columns
+        .extract_if(columns.len().min(1).., |column| narrow && column.minor && !column.numeric)
+        .collect();
+    let mut columns = columns.into_iter();
+    let first: Vec<Shown> = columns.next().into_iter().collect();
+    let mut parts = vec![first.clone()];
+    for column in columns {
+        match parts.last_mut() {
+            Some(part) if part.len() < 2 || needed(part) + column.least <= width => part.push(column),
+            _ => parts.push(first.iter().cloned().chain([column]).collect()),
+        }
+    }
+    let parts: Vec<Vec<String>> = parts.iter().map(|part| text(part, style)).collect();
+    let mut lines = parts.join(&String::new());
+    lines.extend(named(&left_out, style));
+    lines.join("\n")
+}
+
+/// Those that have a value in some row.
+fn columns(table: &Table) -> Vec<Shown> {
+    (0..table.columns.len()).filter(|&at| table.shows(at)).map(|at| Shown::new(table, at)).collect()
+}
+
+/// The line that names what is not shown.
+fn named(left_out: &[Shown], style: Style) -> Vec<String> {
+    let mut named: Vec<&str> = left_out.iter().map(|column| column.heading.as_str()).collect();
+    named.dedup();
+    let them = if named.len() == 1 { "it" } else { "them" };
+    let note = format!("Not shown: {}. A wider terminal or --output json shows {them}.", named.join("; "));
+    if named.is_empty() { vec![] } else { style.wrapped(&note, 0) }
+}
+
 /// A column with the text of its cells.
+#[derive(Clone)]
 struct Shown {
     heading: String,
     cells: Vec<String>,
@@ -118,7 +145,9 @@ fn widths(columns: &[Shown], width: usize) -> Vec<usize> {
     columns.iter().map(&mut widen).collect()
 }
 
-fn text(columns: &[Shown], widths: &[usize], style: Style) -> String {
+/// Line by line.
+fn text(columns: &[Shown], style: Style) -> Vec<String> {
+    let widths = &widths(columns, usize::from(style.width));
     let mut text = Text::new();
     text.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')))
         .set_content_arrangement(ContentArrangement::Dynamic)
@@ -146,7 +175,7 @@ fn text(columns: &[Shown], widths: &[usize], style: Style) -> String {
         let width = u16::try_from(width).unwrap_or(u16::MAX).saturating_add(gap);
         column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(width)));
     }
-    text.to_string()
+    text.to_string().lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -200,6 +229,22 @@ mod tests {
                 assert!(words.contains(&word), "{width}: {word}");
             }
         }
+    }
+
+    #[test]
+    fn a_report_loses_no_number_at_any_width() {
+        for width in 60..=200 {
+            let text = folded(&best(), Style { width, styled: false });
+            for line in text.lines() {
+                assert!(line.chars().count() <= usize::from(width), "{width}: {line}");
+            }
+            for value in ["88.10", "84.46\u{a0}to\u{a0}88.01", "0.1234", "predicted", "conv3-16"] {
+                assert_eq!(text.matches(value).count(), 9, "{width}: {value}:\n{text}");
+            }
+            assert!(!text.contains("Not shown"), "{width}:\n{text}");
+        }
+        let fitting = Style { width: 200, styled: false };
+        assert_eq!(folded(&best(), fitting), grid(&best(), fitting), "where all fits they are the same");
     }
 
     #[test]

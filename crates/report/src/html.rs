@@ -133,7 +133,7 @@ fn grid(table: &Table) -> Markup {
     html! {
         div.scroll role="region" tabindex="0" aria-label=(table.caption) {
             table {
-                caption { (table.caption) }
+                caption { span { (table.caption) } }
                 thead { tr { @for &c in &shown {
                     th scope="col" class=[table.columns[c].numeric.then_some("n")] { (table.columns[c].heading) }
                 } } }

@@ -70,7 +70,7 @@ pub struct Truth {
 }
 
 impl Known {
-    /// Read row by row: a client never holds the answer of the server as a whole.
+    /// First those that were drawn or all observed, then those that were chosen. Read row by row: a client never holds the answer of the server as a whole.
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Vec<Self>, ReportError> {
         let rows = scope
             .query(include_str!("known.sql"))
@@ -146,6 +146,6 @@ impl Truth {
 }
 
 /// Those drawn or all observed, and those chosen: figures of the second hold for the second alone.
-pub(crate) fn drawn_and_chosen(known: Vec<Known>) -> (Vec<Known>, Vec<Known>) {
-    known.into_iter().partition(|job| !job.promoted)
+pub(crate) fn drawn_and_chosen(known: &[Known]) -> (&[Known], &[Known]) {
+    known.split_at(known.partition_point(|job| !job.promoted))
 }

@@ -9,4 +9,4 @@ FROM job_outcome
 WHERE search_id = $1 AND true_fitness IS NOT NULL AND believed_fitness IS NOT NULL
   AND (mode <> 'terminate' OR stop_epoch < max_epochs)
 /* and filter */
-ORDER BY job_id
+ORDER BY promoted, job_id

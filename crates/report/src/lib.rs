@@ -11,7 +11,8 @@
 //! let mut conn = store::Database::from_env()?.connect()?;
 //! let summary = report::summary(&mut conn, "fashion-1", &Filter::default())?;
 //! summary.write(Output::Table, Style::default(), &mut std::io::stdout())?;
-//! report::html(&mut conn, "fashion-1", &mut std::fs::File::create("fashion-1.html")?)?;
+//! let mut another = store::Database::from_env()?.connect()?;
+//! report::html([&mut conn, &mut another], "fashion-1", &mut std::fs::File::create("fashion-1.html")?)?;
 //! # Ok(())
 //! # }
 //! ```

@@ -8,12 +8,12 @@ use serde::Serialize;
 use crate::calibration::Calibration;
 use crate::curves::Curves;
 use crate::document::Document;
-use crate::known::Known;
+use crate::known::{Known, Truth};
 use crate::output::{Output, Report};
 use crate::pareto::Pareto;
 use crate::ranking::Ranking;
 use crate::savings::Savings;
-use crate::scope::{Scope, snapshot};
+use crate::scope::{Scope, snapshots};
 use crate::summary::Summary;
 use crate::terminal::Style;
 use crate::workers::Workers;
@@ -38,34 +38,40 @@ pub struct Page {
     pub workers: Workers,
 }
 
-/// All of a search on one page.
+/// All of a search on one page. Two connections to the same database: two parts of it are read at the same time, from
+/// one snapshot.
 ///
 /// # Errors
 /// If there is no such search, or the database does not answer.
-pub fn page(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Page, ReportError> {
-    snapshot(conn, |conn| {
+pub fn page(conns: [&mut PgConnection; 2], search: &str, filter: &Filter) -> Result<Page, ReportError> {
+    let judged = |conn: &mut PgConnection| {
         let scope = Scope::open(conn, search, filter)?;
-        let known = Known::load(conn, &scope)?;
-        let summary = Summary::load(conn, &scope, known.clone())?;
-        let (truth, timing) = (summary.truth, summary.timing.clone());
-        Ok(Page {
-            curves: Curves::load(conn, &scope)?,
-            ranking: Ranking::of(&scope, known, truth),
-            savings: Savings::load(conn, &scope, summary.epochs.clone(), timing.clone())?,
-            pareto: Pareto::load(conn, &scope)?,
-            calibration: Calibration::load(conn, &scope, truth)?,
-            workers: Workers::load(conn, &scope, timing)?,
-            summary,
-        })
-    })
+        Ok(Ranking::of(&scope, Known::load(conn, &scope)?, Truth::load(conn, &scope)?))
+    };
+    let (ranking, (summary, curves, savings, pareto, calibration, workers)) =
+        snapshots(conns, judged, |conn| {
+            let scope = Scope::open(conn, search, filter)?;
+            let summary = Summary::load(conn, &scope)?;
+            let (epochs, timing) = (summary.epochs.clone(), summary.timing.clone());
+            Ok((
+                summary.clone(),
+                Curves::load(conn, &scope, summary.trained())?,
+                Savings::load(conn, &scope, epochs, timing.clone())?,
+                Pareto::load(conn, &scope)?,
+                Calibration::load(conn, &scope, summary.truth)?,
+                Workers::load(conn, &scope, timing)?,
+            ))
+        })?;
+    let summary = summary.judged(&ranking.jobs);
+    Ok(Page { summary, curves, ranking, savings, pareto, calibration, workers })
 }
 
 /// Writes the page of a search as one HTML file.
 ///
 /// # Errors
 /// As [`page`], and if a figure cannot be drawn or `out` cannot be written to.
-pub fn html(conn: &mut PgConnection, search: &str, out: &mut impl Write) -> Result<(), ReportError> {
-    page(conn, search, &Filter::default())?.write(Output::Html, Style::default(), out)
+pub fn html(conns: [&mut PgConnection; 2], search: &str, out: &mut impl Write) -> Result<(), ReportError> {
+    page(conns, search, &Filter::default())?.write(Output::Html, Style::default(), out)
 }
 
 impl Report for Page {

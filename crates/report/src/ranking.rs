@@ -180,13 +180,13 @@ pub fn ranking(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result
 impl Ranking {
     pub(crate) fn of(scope: &Scope<'_>, known: Vec<Known>, truth: Truth) -> Self {
         let max_epochs = scope.max_epochs();
-        let (drawn, chosen) = drawn_and_chosen(known);
+        let (drawn, chosen) = drawn_and_chosen(&known);
         Self {
             citation: scope.citation.clone(),
             truth,
-            promoted: Comparison::of(&chosen, max_epochs),
-            drawn: Comparison::of(&drawn, max_epochs),
-            jobs: drawn.into_iter().chain(chosen).collect(),
+            promoted: Comparison::of(chosen, max_epochs),
+            drawn: Comparison::of(drawn, max_epochs),
+            jobs: known,
         }
     }
 

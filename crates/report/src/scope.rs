@@ -1,8 +1,11 @@
 //! What one report reads: one search, some of its jobs, one moment.
 
+use std::panic;
+use std::thread;
+
 use diesel::pg::Pg;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
-use diesel::{PgConnection, RunQueryDsl as _, sql_query, sql_types};
+use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 
 use crate::{Citation, Filter, ReportError, citation};
 
@@ -44,10 +47,82 @@ pub(crate) fn snapshot<T>(
     conn: &mut PgConnection,
     report: impl FnOnce(&mut PgConnection) -> Result<T, ReportError>,
 ) -> Result<T, ReportError> {
+    snapshot_of(conn, None, report)
+}
+
+/// Runs two parts of a report at the same time, each on a connection of its own, on one snapshot.
+pub(crate) fn snapshots<A, B: Send>(
+    [first, second]: [&mut PgConnection; 2],
+    one: impl FnOnce(&mut PgConnection) -> Result<A, ReportError>,
+    other: impl FnOnce(&mut PgConnection) -> Result<B, ReportError> + Send,
+) -> Result<(A, B), ReportError> {
+    #[derive(QueryableByName)]
+    struct Exported {
+        #[diesel(sql_type = sql_types::Text)]
+        name: String,
+    }
+    snapshot(first, |first| {
+        let snapshot: Exported = sql_query("SELECT pg_export_snapshot() AS name")
+            .get_result(first)
+            .map_err(failed("export of the snapshot"))?;
+        thread::scope(|scope| {
+            let other = scope.spawn(|| snapshot_of(second, Some(snapshot.name), other));
+            let one = one(first);
+            let other = other.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
+            Ok((one?, other?))
+        })
+    })
+}
+
+/// `exported`: the snapshot of a transaction that is open elsewhere, instead of a new one.
+fn snapshot_of<T>(
+    conn: &mut PgConnection,
+    exported: Option<String>,
+    report: impl FnOnce(&mut PgConnection) -> Result<T, ReportError>,
+) -> Result<T, ReportError> {
     conn.build_transaction().read_only().repeatable_read().run(|conn| {
+        if let Some(name) = exported {
+            // The server names it, in hexadecimal digits and hyphens; a statement of this kind takes no parameter.
+            sql_query(format!("SET TRANSACTION SNAPSHOT '{name}'"))
+                .execute(conn)
+                .map_err(failed("import of the snapshot"))?;
+        }
         for setting in ["SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'"] {
             sql_query(setting).execute(conn).map_err(failed("settings"))?;
         }
         report(conn)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection as _;
+    use diesel::prelude::*;
+    use store::testing::TestDatabase;
+
+    use super::*;
+
+    #[test]
+    fn both_connections_see_one_moment() {
+        let database = TestDatabase::new();
+        let [first, second, writer] = &mut [database.connect(), database.connect(), database.connect()];
+        writer.batch_execute("CREATE TABLE seen (i integer)").unwrap();
+        let seen = |conn: &mut PgConnection| {
+            diesel::select(diesel::dsl::sql::<sql_types::BigInt>("(SELECT count(*) FROM seen)"))
+                .get_result::<i64>(conn)
+                .map_err(failed("seen"))
+        };
+        let (written, wait) = std::sync::mpsc::channel();
+        let one = |conn: &mut PgConnection| {
+            writer.batch_execute("INSERT INTO seen VALUES (1)").map_err(failed("write"))?;
+            written.send(()).unwrap();
+            seen(conn)
+        };
+        let other = move |conn: &mut PgConnection| {
+            wait.recv().unwrap();
+            seen(conn)
+        };
+        assert_eq!(snapshots([first, second], one, other).unwrap(), (0, 0));
+        assert_eq!(seen(first).unwrap(), 1);
+    }
 }

@@ -110,7 +110,7 @@ pub fn summary(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
         let known = Known::load(conn, &scope)?;
-        Summary::load(conn, &scope, known)
+        Ok(Summary::load(conn, &scope)?.judged(&known))
     })
 }
 
@@ -185,13 +185,9 @@ impl Agreement {
 }
 
 impl Summary {
-    pub(crate) fn load(
-        conn: &mut PgConnection,
-        scope: &Scope<'_>,
-        known: Vec<Known>,
-    ) -> Result<Self, ReportError> {
+    /// All but the agreement of what was predicted with what is true.
+    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
         let epochs = Epochs::load(conn, scope)?;
-        let (drawn, chosen) = drawn_and_chosen(known);
         Ok(Self {
             citation: scope.citation.clone(),
             outcomes: scope.query(include_str!("outcome.sql")).load(conn).map_err(failed("outcome"))?,
@@ -199,11 +195,24 @@ impl Summary {
             would_have_saved_percent: epochs.would_have_saved_percent(),
             epochs,
             truth: Truth::load(conn, scope)?,
-            drawn: Agreement::of(&drawn, scope.max_epochs()),
-            promoted: Agreement::of(&chosen, scope.max_epochs()),
+            drawn: Agreement::default(),
+            promoted: Agreement::default(),
             timing: Timing::load(conn, scope)?,
             best: scope.query(include_str!("best.sql")).load(conn).map_err(failed("best"))?,
         })
+    }
+
+    /// With the agreement over the jobs whose truth is known.
+    pub(crate) fn judged(self, known: &[Known]) -> Self {
+        let (drawn, chosen) = drawn_and_chosen(known);
+        let of = |known| Agreement::of(known, self.citation.max_epochs);
+        Self { drawn: of(drawn), promoted: of(chosen), ..self }
+    }
+
+    /// Jobs with a learning curve that ended by itself, by the predictor, or by a loss that was not finite.
+    pub(crate) fn trained(&self) -> i64 {
+        let diverged = self.outcomes.iter().find(|o| o.state == "diverged");
+        self.epochs.jobs + diverged.map_or(0, |o| o.jobs)
     }
 
     fn outcome_table(&self) -> Table {

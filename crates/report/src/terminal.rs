@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use crate::document::{Block, Document, Table};
-use crate::{Citation, cell, grid::grid};
+use crate::{Citation, cell, grid::folded};
 
 /// Longer lines of text are hard to read.
 const LINE: u16 = 110;
@@ -120,7 +120,7 @@ pub(crate) fn cite(citation: &Citation) -> Vec<String> {
 }
 
 fn indented(table: &Table, style: Style) -> String {
-    let text = grid(table, Style { width: style.width.saturating_sub(1), ..style });
+    let text = folded(table, Style { width: style.width.saturating_sub(1), ..style });
     let lines: Vec<String> = text.lines().map(|line| format!(" {line}")).collect();
     lines.join("\n")
 }

@@ -18,7 +18,7 @@ fn page() -> String {
     let conn = &mut database.connect();
     made_up::search(conn, "one", 60);
     let mut out = Vec::new();
-    report::html(conn, "one", &mut out).unwrap();
+    report::html([conn, &mut database.connect()], "one", &mut out).unwrap();
     String::from_utf8(out).unwrap()
 }
 
@@ -76,7 +76,7 @@ fn names_from_outside_cannot_become_markup() {
     made_up::search(conn, "one", 20);
     conn.batch_execute("UPDATE architecture SET summary = '<script>alert(1)</script> & \"x\"'").unwrap();
     let mut out = Vec::new();
-    report::html(conn, "one", &mut out).unwrap();
+    report::html([conn, &mut database.connect()], "one", &mut out).unwrap();
     let html = String::from_utf8(out).unwrap();
     assert!(!html.contains("<script>") && html.contains("&lt;script&gt;alert(1)&lt;/script&gt; &amp;"));
 }
@@ -84,7 +84,7 @@ fn names_from_outside_cannot_become_markup() {
 #[test]
 fn every_report_is_written_in_every_form() {
     let database = TestDatabase::new();
-    let conn = &mut database.connect();
+    let [conn, other] = &mut [database.connect(), database.connect()];
     made_up::search(conn, "one", 60);
     made_up::search(conn, "two", 40);
     let all = Filter::default();
@@ -104,7 +104,7 @@ fn every_report_is_written_in_every_form() {
         ("compare", written(&to(&report::compare(conn, "one", "two", &all).unwrap()))),
         ("workers", written(&to(&report::workers(conn, "one", &all).unwrap()))),
         ("job", written(&to(&report::job(conn, 7).unwrap()))),
-        ("page", written(&to(&report::page(conn, "one", &all).unwrap()))),
+        ("page", written(&to(&report::page([conn, other], "one", &all).unwrap()))),
     ];
     for (name, [table, json, csv, html]) in reports {
         assert!(table.contains("engine peng") && table.lines().count() > 8, "{name}: {table}");

@@ -143,9 +143,12 @@ fn views_and_reports_agree() {
 #[test]
 fn a_report_leaves_no_transaction_open_and_writes_nothing() {
     let database = TestDatabase::new();
-    let conn = &mut database.connect();
+    let [conn, other] = &mut [database.connect(), database.connect()];
     made_up::search(conn, "one", 30);
-    report::page(conn, "one", &Filter::default()).unwrap();
-    assert!(report::page(conn, "two", &Filter::default()).is_err());
-    conn.transaction(|conn| sql_query("CREATE TABLE still_writable (i integer)").execute(conn)).unwrap();
+    report::page([conn, other], "one", &Filter::default()).unwrap();
+    assert!(report::page([conn, other], "two", &Filter::default()).is_err());
+    for (conn, name) in [(conn, "a"), (other, "b")] {
+        let create = format!("CREATE TABLE still_writable_{name} (i integer)");
+        conn.transaction(|conn| sql_query(create).execute(conn)).unwrap();
+    }
 }
