@@ -219,11 +219,11 @@ impl Chaos {
     /// Each pointer's object is there, whole, and was written by the attempt that committed the pointer.
     fn verify_checkpoints(&self) {
         let checkpoints = format!("file://{}/checkpoints", self.lab.dir.path().display());
-        let store = runner::CheckpointStore::open(&checkpoints).unwrap();
+        let store = checkpoint::CheckpointStore::open(Some(&checkpoints)).unwrap();
         let mut conn = self.lab.connect();
         for Pointer { job_id } in self.load("SELECT DISTINCT job_id FROM checkpoint") {
             for checkpoint in store::checkpoint::newest_first(&mut conn, job_id).unwrap() {
-                store.fetch(&checkpoint, &self.lab.dir.path().join("fetched")).unwrap();
+                store.fetch(&checkpoint, &self.lab.dir.path().join("fetched"), &|| false).unwrap();
             }
         }
         let strange =

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use checkpoint::CheckpointStore;
 use clap::Subcommand;
 use diesel::PgConnection;
 use serde::Serialize;
 use store::{Database, SchemaError, Server, migration, reaper, server};
 
 use crate::{
-    Exit,
+    Exit, garbage,
     output::{self, Format},
 };
 
@@ -30,6 +31,21 @@ pub enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Delete checkpoints that nothing points to, left by workers that died; never one that is in use
+    Gc {
+        /// Where checkpoints are, as for workers
+        #[arg(long, env = "PENG_CHECKPOINTS", value_name = "URL")]
+        checkpoints: Option<String>,
+        /// Also those of attempts that this database does not know: only where no other database uses the store
+        #[arg(long)]
+        unknown: bool,
+        /// Only say which
+        #[arg(long)]
+        dry_run: bool,
+        /// Delete without asking
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
@@ -39,6 +55,10 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Status => return status(format),
         Command::Migrate => migrate(format)?,
         Command::Reap { dry_run } => reap(dry_run, format)?,
+        Command::Gc { checkpoints, unknown, dry_run, yes } => {
+            let store = CheckpointStore::open(checkpoints.as_deref())?;
+            garbage::collect(&store, &garbage::Wish { unknown, dry_run, yes }, format)?;
+        }
     }
     Ok(Exit::Ok)
 }

@@ -2,6 +2,7 @@
 
 mod curve;
 mod db;
+mod garbage;
 mod job;
 mod output;
 mod predict;

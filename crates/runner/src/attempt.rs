@@ -10,14 +10,15 @@ use std::{
     },
 };
 
+use checkpoint::{CheckpointError, CheckpointStore};
 use crossbeam_channel::{Sender, bounded};
 use diesel::PgConnection;
 use search::{Judge, Spec};
-use store::{Claim, Database, checkpoint, curve, job::Outcome, lease};
+use store::{Claim, Database, checkpoint as pointers, curve, job::Outcome, lease};
 use tracing::{info, warn};
 
 use crate::{
-    Advance, Backend, CheckpointStore, Options, Order, Reason, TrainError, Trainer,
+    Advance, Backend, Options, Order, Reason, TrainError, Trainer,
     hold::Hold,
     metrics::Metrics,
     recorder::{Interval, Recorder, chain, verdict},
@@ -46,6 +47,8 @@ pub enum Ending {
     Released,
     /// A passing error.
     Retry(String),
+    /// The checkpoint store takes nothing; no crash of the job.
+    StoreAway(String),
     /// Another attempt may own the job.
     Lost,
     /// The database is silent; whether the job is still ours is not known.
@@ -58,7 +61,7 @@ impl fmt::Display for Ending {
             Self::Finished(outcome, None) => f.write_str(outcome.as_str()),
             Self::Finished(outcome, Some(error)) => write!(f, "{}: {error}", outcome.as_str()),
             Self::Released => f.write_str("the worker leaves"),
-            Self::Retry(error) => write!(f, "tried again later: {error}"),
+            Self::Retry(error) | Self::StoreAway(error) => write!(f, "tried again later: {error}"),
             Self::Lost => f.write_str("the lease was lost"),
             Self::Silent => f.write_str("the database is silent"),
         }
@@ -75,7 +78,10 @@ pub fn train(
     backend: &mut dyn Backend,
 ) -> Result<Ending, diesel::result::Error> {
     let points = curve::load(conn, claim.job_id, i32::MAX)?;
-    let (done, checkpoint) = restore(terms, claim, conn)?;
+    let (done, checkpoint) = match restore(terms, claim, hold, conn)? {
+        Ok(restored) => restored,
+        Err(ending) => return Ok(ending),
+    };
     if let Some(ending) =
         points.last().filter(|last| last.step == done).and_then(|last| verdict(last, claim, terms.steps))
     {
@@ -109,12 +115,7 @@ pub fn train(
         (trained, recorder.join())
     });
     let recorded = recorded.unwrap_or_else(|panic| Some(Ending::Retry(panic_text(panic.as_ref()))));
-    let ending = match hold.interrupt.reason() {
-        Some(Reason::Lost) => Ending::Lost,
-        Some(Reason::Cancelled) => Ending::Finished(Outcome::Cancelled, None),
-        Some(Reason::Silent) if !matches!(recorded, Some(Ending::Finished(..))) => Ending::Silent,
-        _ => recorded.unwrap_or(trained),
-    };
+    let ending = concluded(hold, recorded.unwrap_or(trained));
     session.end(&ending.to_string());
     Ok(ending)
 }
@@ -162,25 +163,52 @@ fn advance_all(
     Ending::Released
 }
 
-/// The newest checkpoint that can be read, in a scratch file. One that is damaged or missing is passed over.
+/// The newest checkpoint that is whole, in a scratch file. One that is damaged or missing is passed over; while the store
+/// cannot be read nothing is, since all would seem lost.
 fn restore(
     terms: &Terms<'_>,
     claim: &Claim,
+    hold: &Hold,
     conn: &mut PgConnection,
-) -> Result<(i32, Option<PathBuf>), diesel::result::Error> {
+) -> Result<Result<(i32, Option<PathBuf>), Ending>, diesel::result::Error> {
     let job = claim.job_id;
-    for candidate in checkpoint::newest_first(conn, job)? {
+    for candidate in pointers::newest_first(conn, job)? {
         let file = terms.scratch.join(format!("{job}-{}-resume", claim.fence));
-        match terms.checkpoints.fetch(&candidate, &file) {
+        match terms.checkpoints.fetch(&candidate, &file, &|| hold.interrupt.is_set()) {
             Ok(()) => {
                 let epoch = f64::from(candidate.step) * terms.spec.budget.interval;
                 info!(job.id = job, step = candidate.step, "job {job}: resumed after epoch {epoch:.1}");
-                return Ok((candidate.step, Some(file)));
+                return Ok(Ok((candidate.step, Some(file))));
             }
-            Err(error) => warn!(job.id = job, "job {job}: {}; falling back to the one before", chain(&error)),
+            Err(error) if error.is_loss() => {
+                warn!(job.id = job, "job {job}: {}; falling back to the one before", chain(&error));
+            }
+            Err(error) => return Ok(Err(concluded(hold, store_failure(terms, hold, &error)))),
         }
     }
-    Ok((0, None))
+    Ok(Ok((0, None)))
+}
+
+/// How an attempt ends whose checkpoint could not be written or read: a store that takes nothing at all is no fault of the
+/// job.
+pub fn store_failure(terms: &Terms<'_>, hold: &Hold, error: &CheckpointError) -> Ending {
+    if matches!(error, CheckpointError::Abandoned { .. }) {
+        return Ending::Released;
+    }
+    match terms.checkpoints.probe(&|| hold.interrupt.is_set()) {
+        Ok(()) => Ending::Retry(chain(error)),
+        Err(_) => Ending::StoreAway(chain(error)),
+    }
+}
+
+/// What others have decided about the attempt goes before how it went.
+fn concluded(hold: &Hold, ending: Ending) -> Ending {
+    match hold.interrupt.reason() {
+        Some(Reason::Lost) => Ending::Lost,
+        Some(Reason::Cancelled) => Ending::Finished(Outcome::Cancelled, None),
+        Some(Reason::Silent) if !matches!(ending, Ending::Finished(..)) => Ending::Silent,
+        _ => ending,
+    }
 }
 
 fn ending_of(error: TrainError) -> Ending {

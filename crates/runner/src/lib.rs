@@ -7,7 +7,7 @@
 
 mod attempt;
 mod bell;
-mod checkpoint;
+mod gate;
 mod hold;
 mod keeper;
 mod log;
@@ -18,7 +18,6 @@ mod slot;
 mod trainer;
 mod worker;
 
-pub use checkpoint::{CheckpointError, CheckpointStore};
 pub use hold::{Interrupt, Reason};
 pub use log::init_logs;
 pub use options::{OnDbLost, Options, PreemptSignal};

@@ -17,7 +17,10 @@ static LAST: Mutex<VecDeque<String>> = Mutex::new(VecDeque::new());
 pub fn init_logs() {
     let filter =
         std::env::var("PENG_LOG").or_else(|_| std::env::var("RUST_LOG")).unwrap_or_else(|_| "info".into());
-    let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    // The client of object stores tells of each try; what came of them all is said where it matters.
+    let quiet = if filter.contains("object_store") { "" } else { ",object_store=error" };
+    let filter = EnvFilter::try_new(format!("{filter}{quiet}"))
+        .unwrap_or_else(|_| EnvFilter::new("info,object_store=error"));
     let ansi = io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

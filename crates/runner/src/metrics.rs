@@ -44,7 +44,10 @@ impl Metrics {
         };
         let intervals = HistogramOpts::new("peng_interval_seconds", "Training and validating one interval")
             .buckets(prometheus::exponential_buckets(0.25, 2.0, 14)?);
-        let jobs = Opts::new("peng_jobs_total", "Attempts that ended, by outcome, or retried after a crash");
+        let jobs = Opts::new(
+            "peng_jobs_total",
+            "Attempts that ended, by outcome, retried after a crash, or put off without one",
+        );
         let metrics = Self {
             jobs: IntCounterVec::new(jobs, &["outcome"])?,
             observations: IntCounter::new("peng_observations_total", "Observations recorded")?,

@@ -11,7 +11,8 @@ pub struct Options {
     #[arg(long, env = "PENG_CLASS", default_value = "default")]
     pub class: String,
 
-    /// Where checkpoints are: file:///path, or an object store's URL
+    /// Where checkpoints are: file:///path or s3://bucket/prefix, with AWS_ACCESS_KEY_ID, AWS_ENDPOINT and so on in the
+    /// environment [default: the directory `checkpoints` beside the private database]
     #[arg(long, env = "PENG_CHECKPOINTS", value_name = "URL")]
     pub checkpoints: Option<String>,
 

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use checkpoint::CheckpointError;
 use crossbeam_channel::{Receiver, Sender};
 use diesel::{PgConnection, QueryResult, RunQueryDsl as _, sql_query};
 use predictor::Assessment;
@@ -18,8 +19,7 @@ use tracing::{info, warn};
 
 use crate::{
     Measurement, Reason,
-    attempt::{Ending, Terms},
-    checkpoint::CheckpointError,
+    attempt::{Ending, Terms, store_failure},
     hold::Hold,
 };
 
@@ -68,6 +68,7 @@ impl Recorder<'_> {
                 Err(RecordError::Silent) => Some(Ending::Silent),
                 // The worker leaves, and the interval cannot be recorded: it is trained again elsewhere.
                 Err(_) if self.hold.interrupt.reason() == Some(Reason::Grace) => Some(Ending::Released),
+                Err(RecordError::Checkpoint(error)) => Some(store_failure(self.terms, self.hold, &error)),
                 Err(error) => Some(Ending::Retry(chain(&error))),
             };
             if let Some(ending) = ending {
@@ -118,7 +119,9 @@ impl Recorder<'_> {
         let mut said: Option<Instant> = None;
         loop {
             let (search, lease) = (self.claim.search_id, self.claim.lease());
-            let error = match self.terms.checkpoints.put(search, lease, interval.step, &interval.saved) {
+            let store = self.terms.checkpoints;
+            let abandoned = || self.hold.interrupt.is_set();
+            let error = match store.put(search, lease, interval.step, &interval.saved, &abandoned) {
                 Ok(checkpoint) => return Ok(checkpoint),
                 Err(error) => error,
             };

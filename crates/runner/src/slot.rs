@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use checkpoint::CheckpointStore;
 use diesel::{Connection as _, PgConnection};
 use search::{Frozen, Judge, JudgeError, ProposalError, Spec};
 use store::{
@@ -20,14 +21,18 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{
-    Backend, CheckpointStore, Options, Reason,
+    Backend, Options, Reason,
     attempt::{self, Ending, Terms},
     bell::Bell,
+    gate::Gate,
     hold::{Hold, Holds},
     log,
     metrics::Metrics,
     recorder::{chain, is_alive},
 };
+
+/// How long a job waits that could not keep its checkpoint.
+const PUT_OFF: Duration = Duration::from_secs(10);
 
 /// What all slots of a process share.
 pub struct Shared {
@@ -37,6 +42,7 @@ pub struct Shared {
     pub worker_id: Uuid,
     pub holds: Holds,
     pub bell: Bell,
+    pub gate: Gate,
     pub metrics: Metrics,
     /// When the worker has to be gone, by its own clock.
     pub deadline: Option<Instant>,
@@ -69,6 +75,7 @@ impl Shared {
             worker_id,
             holds: Holds::default(),
             bell: Bell::default(),
+            gate: Gate::new(),
             metrics: Metrics::default(),
             deadline,
             leaving: AtomicBool::new(false),
@@ -141,7 +148,7 @@ impl<'a> Slot<'a> {
         let mut idle_since = Instant::now();
         while self.shared.may_claim() && self.shared.reserve() {
             let (at, heard) = (Instant::now(), self.shared.bell.rings());
-            let Some(claim) = self.next()? else {
+            let Some(claim) = self.next_if_kept()? else {
                 self.shared.claimed.fetch_sub(1, Ordering::Relaxed);
                 if self.is_over(idle_since)? {
                     break;
@@ -153,6 +160,13 @@ impl<'a> Slot<'a> {
             idle_since = Instant::now();
         }
         Ok(())
+    }
+
+    /// The next job, if its checkpoints could be kept.
+    fn next_if_kept(&mut self) -> anyhow::Result<Option<Claim>> {
+        let shared = self.shared;
+        let open = shared.gate.is_open(&shared.checkpoints, &|| shared.leaving.load(Ordering::Relaxed));
+        if open { self.next() } else { Ok(None) }
     }
 
     /// The next job: one to be resumed in a search that this slot has left, else the head of the queue, else one to be
@@ -337,6 +351,7 @@ impl<'a> Slot<'a> {
             }
             Ending::Finished(outcome, error) => self.finish(claim, *outcome, error.as_deref())?,
             Ending::Retry(cause) => self.retry(claim, cause)?,
+            Ending::StoreAway(cause) => self.put_off(claim, cause)?,
             Ending::Released => {
                 persist(self.shared, &mut self.conn, |conn| lease::release(conn, claim.lease()))?
             }
@@ -400,7 +415,19 @@ impl<'a> Slot<'a> {
         warn!(job.id = job, "job {job}: crash {crashes} of {CRASH_LIMIT}: {cause}; again in {seconds} s");
         self.shared.metrics.ended("retried");
         persist(self.shared, &mut self.conn, |conn| {
-            lease::retry(conn, claim.lease(), cause, &log::last_lines(), pause)
+            lease::retry(conn, claim.lease(), cause, &log::last_lines(), pause, true)
+        })
+    }
+
+    /// No fault of the job: it waits for a moment, and this worker for the store.
+    fn put_off(&mut self, claim: &Claim, cause: &str) -> anyhow::Result<bool> {
+        self.shared.gate.doubt();
+        let pause = PUT_OFF.mul_f64(rand::random_range(0.75..1.25));
+        let (job, seconds) = (claim.job_id, pause.as_secs());
+        warn!(job.id = job, "job {job}: put off, no crash: {cause}; again in {seconds} s");
+        self.shared.metrics.ended("put_off");
+        persist(self.shared, &mut self.conn, |conn| {
+            lease::retry(conn, claim.lease(), cause, &log::last_lines(), pause, false)
         })
     }
 }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use checkpoint::CheckpointStore;
 use diesel::PgConnection;
 use signal_hook::{
     consts::{SIGUSR1, SIGUSR2, TERM_SIGNALS},
@@ -19,7 +20,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{
-    Backend, CheckpointStore, OnDbLost, Options, PreemptSignal, Reason, bell, keeper, metrics,
+    Backend, OnDbLost, Options, PreemptSignal, Reason, bell, keeper, metrics,
     recorder::is_alive,
     slot::{Shared, Slot},
 };
@@ -28,6 +29,8 @@ use crate::{
 const SOME_JOBS_FAILED: u8 = 3;
 /// Exit code of a worker that ended itself because a training hung: `EX_SOFTWARE` of sysexits.h.
 const HUNG: i32 = 70;
+/// Pause before the next look at a checkpoint store that is away.
+const AGAIN: Duration = Duration::from_millis(500);
 /// How often the main thread looks at signals and at how long the database has been silent.
 const WATCH: Duration = Duration::from_millis(50);
 
@@ -48,7 +51,10 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
     let signals = Signals::catch(options.preempt_signal)?;
     let deadline = time_limit(&options).map(|limit| Instant::now() + limit);
     let database = Database::from_env()?;
-    let checkpoints = open_checkpoints(&options)?;
+    let Some(checkpoints) = open_checkpoints(&options, &signals)? else {
+        info!("asked to leave before the checkpoint store could be reached");
+        return Ok(Left { failed: 0, code: options.requeue_exit_code });
+    };
     let scratch = scratch(&options)?;
     let server = options.metrics.map(metrics::bind).transpose()?;
     let worker_id = Uuid::new_v4();
@@ -237,15 +243,28 @@ fn watch_hangs(shared: &Shared) {
     }
 }
 
-fn open_checkpoints(options: &Options) -> anyhow::Result<CheckpointStore> {
-    let url = options.checkpoints.clone().unwrap_or_else(|| {
-        let dir = store::server::default_home().join("checkpoints");
-        url::Url::from_directory_path(std::path::absolute(&dir).unwrap_or(dir))
-            .map_or_else(|()| String::new(), Into::into)
-    });
-    let checkpoints = CheckpointStore::open(&url)?;
-    checkpoints.probe().context("the checkpoint store cannot be written")?;
-    Ok(checkpoints)
+/// Opens the store and waits until it takes something, saying so once a minute; what waiting cannot mend is an error.
+/// `None`: asked to leave meanwhile.
+fn open_checkpoints(options: &Options, signals: &Signals) -> anyhow::Result<Option<CheckpointStore>> {
+    let checkpoints = CheckpointStore::open(options.checkpoints.as_deref())?;
+    let asked = || signals.caught.load(Ordering::Relaxed);
+    let mut said: Option<Instant> = None;
+    while !asked() {
+        match checkpoints.probe(&asked) {
+            Ok(()) => return Ok(Some(checkpoints)),
+            Err(error) if !error.is_outage() => {
+                return Err(error).context("the checkpoint store cannot be written");
+            }
+            Err(error) => {
+                if said.is_none_or(|at| at.elapsed() >= Duration::from_secs(60)) {
+                    said = Some(Instant::now());
+                    warn!("{error}; trying again");
+                }
+                std::thread::sleep(AGAIN);
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn scratch(options: &Options) -> anyhow::Result<tempfile::TempDir> {
@@ -295,7 +314,7 @@ mod tests {
     }
 
     fn shared(arguments: &[&str], checkpoints: &std::path::Path) -> Shared {
-        let checkpoints = CheckpointStore::open(&format!("file://{}", checkpoints.display())).unwrap();
+        let checkpoints = CheckpointStore::open(Some(&format!("file://{}", checkpoints.display()))).unwrap();
         let options = Cli::parse_from([&["worker"], arguments].concat()).options;
         Shared::new(Database::new("postgres:///nowhere"), options, checkpoints, Uuid::new_v4(), None)
     }

@@ -48,3 +48,39 @@ pub fn prune(conn: &mut PgConnection, lease: Lease, step: i32) -> QueryResult<Ve
         .load::<Row>(conn)?;
     Ok(rows.into_iter().map(|row| row.uri).collect())
 }
+
+/// Whose an object in a checkpoint store is, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The job.
+    pub job_id: i64,
+    /// The evaluation interval after which it was taken.
+    pub step: i32,
+    /// The attempt that wrote it.
+    pub fence: i64,
+}
+
+/// An object that nothing points to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Orphan {
+    /// Its place in the list that was given, from 1.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub place: i64,
+    /// Whether this database knows the attempt that wrote it; if not, the object may belong to another database.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub known: bool,
+}
+
+/// Which of some objects no row points to and none ever will. They must have been listed before the call: what is written
+/// later may be pointed to.
+///
+/// # Errors
+/// Those of the database.
+pub fn orphans(conn: &mut PgConnection, listed: &[Owner]) -> QueryResult<Vec<Orphan>> {
+    use sql_types::{Array, BigInt, Integer};
+    sql_query(include_str!("sql/orphans.sql"))
+        .bind::<Array<BigInt>, _>(listed.iter().map(|owner| owner.job_id).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(listed.iter().map(|owner| owner.step).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(listed.iter().map(|owner| owner.fence).collect::<Vec<_>>())
+        .load(conn)
+}

@@ -63,8 +63,8 @@ pub fn release(conn: &mut PgConnection, lease: Lease) -> QueryResult<bool> {
     Ok(released == 1)
 }
 
-/// Ends an attempt by an error that may pass: a crash is counted and the job waits for `pause`; one that was resumed for an
-/// interval is terminated as before. False: the lease was lost before.
+/// Ends an attempt by an error that may pass: the job waits for `pause`, and a crash is counted where the job could be at
+/// fault; one that was resumed for an interval is terminated as before. False: the lease was lost before.
 ///
 /// # Errors
 /// Those of the database.
@@ -74,6 +74,7 @@ pub fn retry(
     error: &str,
     log: &str,
     pause: Duration,
+    crash: bool,
 ) -> QueryResult<bool> {
     let retried = prepared(
         sql_query(include_str!("sql/retry.sql"))
@@ -81,7 +82,8 @@ pub fn retry(
             .bind::<sql_types::BigInt, _>(lease.fence)
             .bind::<sql_types::Text, _>(error)
             .bind::<sql_types::Text, _>(log)
-            .bind::<sql_types::Double, _>(pause.as_secs_f64()),
+            .bind::<sql_types::Double, _>(pause.as_secs_f64())
+            .bind::<sql_types::Integer, _>(i32::from(crash)),
     )
     .execute(conn)?;
     Ok(retried == 1)

@@ -23,7 +23,7 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
     (
         "retry",
         include_str!("../src/sql/retry.sql"),
-        "10, 1, 'x', '', 10",
+        "10, 1, 'x', '', 10, 1",
         &["lease_pkey", "job_pkey", "attempt_pkey"],
     ),
     ("prune", include_str!("../src/sql/prune.sql"), "10, 1, 3", &["lease_pkey", "checkpoint_pkey"]),
@@ -42,7 +42,7 @@ const TYPES: &[(&str, &str)] = &[
          float8, bigint, decision, text, text, bigint, text)",
     ),
     ("finish", "(bigint, bigint, text, text, text)"),
-    ("retry", "(bigint, bigint, text, text, float8)"),
+    ("retry", "(bigint, bigint, text, text, float8, int)"),
 ];
 /// Tables that grow with the queue or with time: to scan one is a fault.
 const LARGE: &[&str] =

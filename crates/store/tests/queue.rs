@@ -83,7 +83,7 @@ fn a_superseded_attempt_writes_nothing() {
     assert_eq!(curve::record(&mut conn, old.lease(), TTL, &point(2, 50.0), None).unwrap(), None);
     assert_eq!(finish::finish(&mut conn, old.lease(), Outcome::Completed, None, None).unwrap(), None);
     assert!(!lease::release(&mut conn, old.lease()).unwrap());
-    assert!(!lease::retry(&mut conn, old.lease(), "x", "", TTL).unwrap());
+    assert!(!lease::retry(&mut conn, old.lease(), "x", "", TTL, true).unwrap());
     assert!(lease::renew(&mut conn, &[old.lease()], TTL).unwrap().is_empty());
     assert_eq!(curve::load(&mut conn, old.job_id, i32::MAX).unwrap().len(), 1);
     assert_eq!(state(&mut conn, old.job_id), JobState::Running);
@@ -192,7 +192,8 @@ fn passing_errors_wait_and_wake() {
     let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
     let claim = claimer.claim(&mut conn).unwrap().unwrap();
     assert!(
-        lease::retry(&mut conn, claim.lease(), "out of memory", "log", Duration::from_secs(3600)).unwrap()
+        lease::retry(&mut conn, claim.lease(), "out of memory", "log", Duration::from_secs(3600), true)
+            .unwrap()
     );
     assert_eq!(state(&mut conn, claim.job_id), JobState::Waiting);
     assert_eq!(reaper::round(&mut conn, GAP).unwrap().woken, 0);
@@ -331,7 +332,7 @@ fn a_resumed_job_that_does_not_end_is_terminated_as_before() {
         assert_eq!(state(&mut conn, claim.job_id), JobState::Running);
         match how {
             "released" => assert!(lease::release(&mut conn, claim.lease()).unwrap()),
-            "retried" => assert!(lease::retry(&mut conn, claim.lease(), "no memory", "", TTL).unwrap()),
+            "retried" => assert!(lease::retry(&mut conn, claim.lease(), "no memory", "", TTL, true).unwrap()),
             _ => {
                 expire(&mut conn, claim.job_id);
                 reaper::round(&mut conn, GAP).unwrap();

@@ -40,7 +40,7 @@ const FENCED: &[(&str, Statement)] = &[
         finish::finish(conn, lease, Outcome::Failed, Some("late"), Some("log")).unwrap().is_some()
     }),
     ("release", |conn, lease| lease::release(conn, lease).unwrap()),
-    ("retry", |conn, lease| lease::retry(conn, lease, "late", "log", TTL).unwrap()),
+    ("retry", |conn, lease| lease::retry(conn, lease, "late", "log", TTL, true).unwrap()),
     ("prune", |conn, lease| !checkpoint::prune(conn, lease, 2).unwrap().is_empty()),
 ];
 
