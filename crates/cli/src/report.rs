@@ -97,7 +97,11 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
             write(&report::pareto(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
         Command::Compare { first, second, how } => {
-            write(&report::compare(conn, &first, &second, &how.filter()?)?, format, how.to)?;
+            write(
+                &report::compare([conn, &mut db::connect()?], &first, &second, &how.filter()?)?,
+                format,
+                how.to,
+            )?;
         }
         Command::Workers(one) => {
             write(&report::workers(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;

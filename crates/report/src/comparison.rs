@@ -1,6 +1,6 @@
 //! Two searches side by side, as one with and one without termination.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use diesel::pg::PgRowByRowLoadingMode;
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
@@ -14,7 +14,7 @@ use crate::palette::Ink;
 use crate::pareto::{self, Cost, Front};
 use crate::sample::{Difference, Sample};
 use crate::savings::Epochs;
-use crate::scope::{Scope, failed, snapshot};
+use crate::scope::{Scope, failed, snapshots};
 use crate::{Citation, Filter, ReportError};
 
 /// Two searches side by side.
@@ -50,7 +50,7 @@ pub struct Side {
     #[serde(skip)]
     values: Vec<f64>,
     #[serde(skip)]
-    by_architecture: BTreeMap<String, (f64, f64)>,
+    by_architecture: HashMap<String, (f64, f64)>,
 }
 
 #[derive(QueryableByName)]
@@ -61,38 +61,36 @@ struct Row {
     network: pareto::Network,
 }
 
-/// Two searches side by side.
+/// Two searches side by side. Two connections to the same database: both are read at the same time, from one snapshot.
 ///
 /// # Errors
 /// If there is no such search, or the database does not answer.
 pub fn compare(
-    conn: &mut PgConnection,
+    conns: [&mut PgConnection; 2],
     first: &str,
     second: &str,
     filter: &Filter,
 ) -> Result<Comparison, ReportError> {
-    snapshot(conn, |conn| {
-        let (mut first, mut second) = (Side::load(conn, first, filter)?, Side::load(conn, second, filter)?);
-        let reference = [&first, &second]
-            .iter()
-            .filter_map(|s| s.front.as_ref())
-            .map(|f| f.reference)
-            .fold(0.0, f64::max);
-        for side in [&mut first, &mut second] {
-            side.hypervolume = side.front.as_ref().map(|front| front.hypervolume_to(reference));
-        }
-        let both: Vec<_> = first
-            .by_architecture
-            .iter()
-            .filter_map(|(hash, a)| second.by_architecture.get(hash).map(|b| (a.0 / a.1, b.0 / b.1)))
-            .collect();
-        Ok(Comparison {
-            unpaired: Difference::unpaired(&first.values, &second.values),
-            paired: Difference::paired(&both),
-            reference: (reference > 0.0).then_some(reference),
-            first,
-            second,
-        })
+    let load = |search| move |conn: &mut PgConnection| Side::load(conn, search, filter);
+    let (mut first, mut second) = snapshots(conns, load(first), load(second))?;
+    let reference =
+        [&first, &second].iter().filter_map(|s| s.front.as_ref()).map(|f| f.reference).fold(0.0, f64::max);
+    for side in [&mut first, &mut second] {
+        side.hypervolume = side.front.as_ref().map(|front| front.hypervolume_to(reference));
+    }
+    let mut both: Vec<(f64, f64)> = first
+        .by_architecture
+        .iter()
+        .filter_map(|(hash, a)| second.by_architecture.get(hash).map(|b| (a.0 / a.1, b.0 / b.1)))
+        .collect();
+    // In the same order each time, so that sums come out the same.
+    both.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    Ok(Comparison {
+        unpaired: Difference::unpaired(&first.values, &second.values),
+        paired: Difference::paired(&both),
+        reference: (reference > 0.0).then_some(reference),
+        first,
+        second,
     })
 }
 
@@ -103,7 +101,7 @@ impl Side {
             .query(include_str!("comparison.sql"))
             .load_iter::<Row, PgRowByRowLoadingMode>(conn)
             .map_err(failed("comparison"))?;
-        let (mut networks, mut by_architecture) = (Vec::new(), BTreeMap::<String, (f64, f64)>::new());
+        let (mut networks, mut by_architecture) = (Vec::new(), HashMap::<String, (f64, f64)>::new());
         for row in rows {
             let row = row.map_err(failed("comparison"))?;
             let sum = by_architecture.entry(row.hash).or_default();

@@ -46,22 +46,24 @@ pub struct Page {
 pub fn page(conns: [&mut PgConnection; 2], search: &str, filter: &Filter) -> Result<Page, ReportError> {
     let judged = |conn: &mut PgConnection| {
         let scope = Scope::open(conn, search, filter)?;
-        Ok(Ranking::of(&scope, Known::load(conn, &scope)?, Truth::load(conn, &scope)?))
+        let ranking = Ranking::of(&scope, Known::load(conn, &scope)?, Truth::default());
+        Ok((ranking, Pareto::load(conn, &scope)?))
     };
-    let (ranking, (summary, curves, savings, pareto, calibration, workers)) =
-        snapshots(conns, judged, |conn| {
-            let scope = Scope::open(conn, search, filter)?;
-            let summary = Summary::load(conn, &scope)?;
-            let (epochs, timing) = (summary.epochs.clone(), summary.timing.clone());
-            Ok((
-                summary.clone(),
-                Curves::load(conn, &scope, summary.trained())?,
-                Savings::load(conn, &scope, epochs, timing.clone())?,
-                Pareto::load(conn, &scope)?,
-                Calibration::load(conn, &scope, summary.truth)?,
-                Workers::load(conn, &scope, timing)?,
-            ))
-        })?;
+    let counted = |conn: &mut PgConnection| {
+        let scope = Scope::open(conn, search, filter)?;
+        let summary = Summary::load(conn, &scope)?;
+        let (epochs, timing) = (summary.epochs.clone(), summary.timing.clone());
+        Ok((
+            Curves::load(conn, &scope, summary.trained())?,
+            Savings::load(conn, &scope, epochs, timing.clone())?,
+            Calibration::load(conn, &scope, summary.truth)?,
+            Workers::load(conn, &scope, timing)?,
+            summary,
+        ))
+    };
+    let ((ranking, pareto), (curves, savings, calibration, workers, summary)) =
+        snapshots(conns, judged, counted)?;
+    let ranking = Ranking { truth: summary.truth, ..ranking };
     let summary = summary.judged(&ranking.jobs);
     Ok(Page { summary, curves, ranking, savings, pareto, calibration, workers })
 }

@@ -50,7 +50,8 @@ fn fronts_and_distributions_with_and_without_termination() {
     }
     for (set, fronts, means) in [("1e14", (6, 11), (95.28, 96.23)), ("1e15", (16, 10), (96.19, 99.33))] {
         let (early, full) = (format!("icpp23-{set}-early"), format!("icpp23-{set}-full"));
-        let compared = report::compare(conn, &early, &full, &Filter::default()).unwrap();
+        let compared =
+            report::compare([conn, &mut database.connect()], &early, &full, &Filter::default()).unwrap();
         let members = |side: &report::comparison::Side| side.front.as_ref().unwrap().members.len();
         assert_eq!((members(&compared.first), members(&compared.second)), fronts, "{set}");
         near(compared.first.fitness.map(|s| s.mean), means.0, 0.005, &early);
@@ -108,7 +109,8 @@ fn what_is_exported_can_be_imported() {
     };
     store::import::import(conn, &curves, &request).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
-    let compared = report::compare(conn, "back", "icpp23-1e14-early", &all).unwrap();
+    let compared =
+        report::compare([conn, &mut database.connect()], "back", "icpp23-1e14-early", &all).unwrap();
     assert_eq!(compared.first.fitness, compared.second.fitness);
     assert_eq!(compared.first.epochs, compared.second.epochs);
     assert_eq!(compared.paired.unwrap().pairs, 97, "each architecture has its hash in both");

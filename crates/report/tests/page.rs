@@ -101,7 +101,7 @@ fn every_report_is_written_in_every_form() {
         ("ranking", written(&to(&report::ranking(conn, "one", &all).unwrap()))),
         ("calibration", written(&to(&report::calibration(conn, "one", &all).unwrap()))),
         ("pareto", written(&to(&report::pareto(conn, "one", &all).unwrap()))),
-        ("compare", written(&to(&report::compare(conn, "one", "two", &all).unwrap()))),
+        ("compare", written(&to(&report::compare([conn, other], "one", "two", &all).unwrap()))),
         ("workers", written(&to(&report::workers(conn, "one", &all).unwrap()))),
         ("job", written(&to(&report::job(conn, 7).unwrap()))),
         ("page", written(&to(&report::page([conn, other], "one", &all).unwrap()))),
