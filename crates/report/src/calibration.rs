@@ -12,6 +12,7 @@ use crate::output::Report;
 use crate::palette::Ink;
 use crate::savings::decimals;
 use crate::scope::{Scope, failed, snapshot};
+use crate::tally::Tally;
 use crate::{Citation, Filter, ReportError};
 
 /// Error, bias, coverage and width of the predictions that stopped a job or would have, by epoch of decision.
@@ -84,7 +85,7 @@ pub fn calibration(
 ) -> Result<Calibration, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        let truth = Truth::load(conn, &scope)?;
+        let truth = Tally::load(conn, &scope)?.truth();
         Calibration::load(conn, &scope, truth)
     })
 }

@@ -15,6 +15,7 @@ use crate::pareto::{self, Cost, Front};
 use crate::sample::{Difference, Sample};
 use crate::savings::Epochs;
 use crate::scope::{Scope, failed, snapshots};
+use crate::tally::Tally;
 use crate::{Citation, Filter, ReportError};
 
 /// Two searches side by side.
@@ -110,7 +111,7 @@ impl Side {
         }
         let values: Vec<f64> = networks.iter().map(|n| n.fitness).collect();
         Ok(Self {
-            epochs: Epochs::load(conn, &scope)?,
+            epochs: Tally::load(conn, &scope)?.epochs(),
             measured: networks.iter().filter(|n| n.fitness_source == "measured").count(),
             fitness: Sample::of(&values),
             front: Cost::ALL.iter().find_map(|&cost| Front::of(&networks, cost)),

@@ -50,22 +50,17 @@ pub struct Known {
 }
 
 /// From how many jobs the truth is known, and why.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, QueryableByName)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Truth {
     /// Jobs that were terminated or completed.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub trained: i64,
     /// Trained to the end because the search only observes.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub observed: i64,
     /// Drawn to be trained to the end.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub audited: i64,
     /// Chosen to be trained to the end after they were stopped: promoted, or resumed interval by interval.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub promoted: i64,
     /// Trained to the end because the predictor did not stop them.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub never_stopped: i64,
 }
 
@@ -101,10 +96,6 @@ impl Known {
 }
 
 impl Truth {
-    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
-        scope.query(include_str!("truth.sql")).get_result(conn).map_err(failed("truth"))
-    }
-
     /// What a reader must know before the figures.
     pub fn sentence(&self) -> String {
         let Self { trained, observed, audited, promoted, never_stopped } = *self;

@@ -43,6 +43,7 @@ pub mod sample;
 pub mod savings;
 mod scope;
 pub mod summary;
+mod tally;
 mod terminal;
 pub mod timing;
 pub mod tradeoff;

@@ -15,6 +15,7 @@ use crate::ranking::Ranking;
 use crate::savings::Savings;
 use crate::scope::{Scope, snapshots};
 use crate::summary::Summary;
+use crate::tally::Tally;
 use crate::terminal::Style;
 use crate::workers::Workers;
 use crate::{Filter, ReportError};
@@ -51,13 +52,14 @@ pub fn page(conns: [&mut PgConnection; 2], search: &str, filter: &Filter) -> Res
     };
     let counted = |conn: &mut PgConnection| {
         let scope = Scope::open(conn, search, filter)?;
-        let summary = Summary::load(conn, &scope)?;
-        let (epochs, timing) = (summary.epochs.clone(), summary.timing.clone());
+        let tally = Tally::load(conn, &scope)?;
+        let summary = Summary::load(conn, &scope, &tally)?;
+        let timing = summary.timing.clone();
         Ok((
             Curves::load(conn, &scope, summary.trained())?,
-            Savings::load(conn, &scope, epochs, timing.clone())?,
+            Savings::load(conn, &scope, &tally, timing.clone())?,
             Calibration::load(conn, &scope, summary.truth)?,
-            Workers::load(conn, &scope, timing)?,
+            Workers::load(conn, &scope, &tally, timing)?,
             summary,
         ))
     };

@@ -12,6 +12,7 @@ use crate::document::{Block, Document, Section, Table};
 use crate::known::{Known, Truth, drawn_and_chosen};
 use crate::output::Report;
 use crate::scope::{Scope, snapshot};
+use crate::tally::Tally;
 use crate::{Citation, Filter, ReportError};
 
 /// Predicted against true rank, beside two baselines, over the jobs whose truth is known.
@@ -172,7 +173,7 @@ impl Comparison {
 pub fn ranking(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Ranking, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        let (known, truth) = (Known::load(conn, &scope)?, Truth::load(conn, &scope)?);
+        let (known, truth) = (Known::load(conn, &scope)?, Tally::load(conn, &scope)?.truth());
         Ok(Ranking::of(&scope, known, truth))
     })
 }

@@ -9,6 +9,7 @@ use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::output::Report;
 use crate::palette::Ink;
 use crate::scope::{Scope, failed, snapshot};
+use crate::tally::Tally;
 use crate::timing::Timing;
 use crate::{Citation, Filter, ReportError};
 
@@ -31,40 +32,29 @@ pub struct Savings {
 }
 
 /// Epochs trained and saved.
-#[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Epochs {
     /// Jobs that were terminated or completed.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub jobs: i64,
     /// Of these, stopped by the predictor.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub terminated: i64,
     /// Of these, with a decision to stop, obeyed or not, the last epoch included.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub converged: i64,
     /// Of these, with a decision to stop before the last epoch.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub stops: i64,
     /// Mean epoch of the first decision to stop.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub mean_stop_epoch: Option<f64>,
     /// Median of it.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub median_stop_epoch: Option<f64>,
     /// Epochs trained.
-    #[diesel(sql_type = sql_types::Double)]
     pub epochs_trained: f64,
     /// Epochs had each decision been obeyed.
-    #[diesel(sql_type = sql_types::Double)]
     pub epochs_if_obeyed: f64,
     /// Epochs of training all to the end.
-    #[diesel(sql_type = sql_types::Double)]
     pub epochs_full: f64,
     /// Seconds trained and validated.
-    #[diesel(sql_type = sql_types::Double)]
     pub seconds_trained: f64,
     /// Seconds that completed jobs trained after a decision to stop: measured, not estimated.
-    #[diesel(sql_type = sql_types::Double)]
     pub seconds_after_stop: f64,
 }
 
@@ -80,13 +70,11 @@ pub struct Seconds {
 }
 
 /// Jobs whose first decision to stop came at this epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, QueryableByName)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Stops {
     /// The epoch.
-    #[diesel(sql_type = sql_types::Double)]
     pub stop_epoch: f64,
     /// How many.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub jobs: i64,
 }
 
@@ -97,16 +85,12 @@ pub struct Stops {
 pub fn savings(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Savings, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        let (epochs, timing) = (Epochs::load(conn, &scope)?, Timing::load(conn, &scope)?);
-        Savings::load(conn, &scope, epochs, timing)
+        let (tally, timing) = (Tally::load(conn, &scope)?, Timing::load(conn, &scope)?);
+        Savings::load(conn, &scope, &tally, timing)
     })
 }
 
 impl Epochs {
-    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
-        scope.query(include_str!("savings.sql")).get_result(conn).map_err(failed("savings"))
-    }
-
     /// Epochs saved, in per cent of training all to the end; none without jobs.
     pub fn saved_percent(&self) -> Option<f64> {
         (self.epochs_full > 0.0).then(|| 100.0 * (1.0 - self.epochs_trained / self.epochs_full))
@@ -149,15 +133,15 @@ impl Savings {
     pub(crate) fn load(
         conn: &mut PgConnection,
         scope: &Scope<'_>,
-        epochs: Epochs,
+        tally: &Tally,
         timing: Timing,
     ) -> Result<Self, ReportError> {
         Ok(Self {
             citation: scope.citation.clone(),
-            epochs,
+            epochs: tally.epochs(),
             seconds: scope.query(include_str!("seconds.sql")).get_result(conn).map_err(failed("seconds"))?,
             timing,
-            stops_by_epoch: scope.query(include_str!("stops.sql")).load(conn).map_err(failed("stops"))?,
+            stops_by_epoch: tally.decisions(),
         })
     }
 

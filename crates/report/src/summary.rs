@@ -10,6 +10,7 @@ use crate::known::{Known, Truth, drawn_and_chosen};
 use crate::output::Report;
 use crate::savings::{Epochs, decimals};
 use crate::scope::{Scope, failed, snapshot};
+use crate::tally::Tally;
 use crate::timing::Timing;
 use crate::{Citation, Filter, ReportError};
 
@@ -39,19 +40,15 @@ pub struct Summary {
 }
 
 /// Jobs in one state.
-#[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OutcomeCount {
     /// The state: a place in the queue or an outcome.
-    #[diesel(sql_type = sql_types::Text)]
     pub state: String,
     /// How many.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub jobs: i64,
     /// Epochs that they trained; none while they are under way.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub epochs: Option<f64>,
     /// Seconds that they trained.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub seconds: Option<f64>,
 }
 
@@ -109,8 +106,8 @@ pub struct Network {
 pub fn summary(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Summary, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        let known = Known::load(conn, &scope)?;
-        Ok(Summary::load(conn, &scope)?.judged(&known))
+        let (known, tally) = (Known::load(conn, &scope)?, Tally::load(conn, &scope)?);
+        Ok(Summary::load(conn, &scope, &tally)?.judged(&known))
     })
 }
 
@@ -186,15 +183,19 @@ impl Agreement {
 
 impl Summary {
     /// All but the agreement of what was predicted with what is true.
-    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Self, ReportError> {
-        let epochs = Epochs::load(conn, scope)?;
+    pub(crate) fn load(
+        conn: &mut PgConnection,
+        scope: &Scope<'_>,
+        tally: &Tally,
+    ) -> Result<Self, ReportError> {
+        let epochs = tally.epochs();
         Ok(Self {
             citation: scope.citation.clone(),
-            outcomes: scope.query(include_str!("outcome.sql")).load(conn).map_err(failed("outcome"))?,
+            outcomes: tally.outcomes(),
             epochs_saved_percent: epochs.saved_percent(),
             would_have_saved_percent: epochs.would_have_saved_percent(),
             epochs,
-            truth: Truth::load(conn, scope)?,
+            truth: tally.truth(),
             drawn: Agreement::default(),
             promoted: Agreement::default(),
             timing: Timing::load(conn, scope)?,

@@ -8,6 +8,7 @@ use crate::cell::Cell;
 use crate::document::{Document, Fact, Section, Table};
 use crate::output::Report;
 use crate::scope::{Scope, failed, snapshot};
+use crate::tally::Tally;
 use crate::timing::Timing;
 use crate::{Citation, Filter, ReportError};
 
@@ -25,22 +26,17 @@ pub struct Workers {
 }
 
 /// Jobs that did not go well at the first attempt.
-#[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Retries {
     /// Jobs claimed more than once.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub claimed_again: i64,
     /// Jobs of which an attempt was lost or ended by a passing error.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub crashed: i64,
     /// Such attempts.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub crashes: i64,
     /// Jobs that failed for good.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub failed: i64,
     /// Their commonest error.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
     pub commonest_error: Option<String>,
 }
 
@@ -107,8 +103,8 @@ pub struct Worker {
 pub fn workers(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Workers, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        let timing = Timing::load(conn, &scope)?;
-        Workers::load(conn, &scope, timing)
+        let (tally, timing) = (Tally::load(conn, &scope)?, Timing::load(conn, &scope)?);
+        Workers::load(conn, &scope, &tally, timing)
     })
 }
 
@@ -119,16 +115,33 @@ impl Worker {
     }
 }
 
+impl Retries {
+    fn load(conn: &mut PgConnection, scope: &Scope<'_>, tally: &Tally) -> Result<Self, ReportError> {
+        #[derive(QueryableByName)]
+        struct Commonest {
+            #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+            error: Option<String>,
+        }
+        let commonest: Commonest = scope
+            .query(include_str!("commonest_error.sql"))
+            .get_result(conn)
+            .map_err(failed("commonest_error"))?;
+        let (claimed_again, crashed, crashes, failed) = tally.retries();
+        Ok(Self { claimed_again, crashed, crashes, failed, commonest_error: commonest.error })
+    }
+}
+
 impl Workers {
     pub(crate) fn load(
         conn: &mut PgConnection,
         scope: &Scope<'_>,
+        tally: &Tally,
         timing: Timing,
     ) -> Result<Self, ReportError> {
         Ok(Self {
             citation: scope.citation.clone(),
             timing,
-            retries: scope.query(include_str!("retried.sql")).get_result(conn).map_err(failed("retried"))?,
+            retries: Retries::load(conn, scope, tally)?,
             workers: scope.query(include_str!("workers.sql")).load(conn).map_err(failed("workers"))?,
         })
     }

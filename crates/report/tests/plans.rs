@@ -29,18 +29,15 @@ fn observations_are_left_alone() {
     let conn = &mut database.connect();
     made_up::search(conn, "big", 2_000);
     let table = [
-        ("truth", include_str!("../src/truth.sql"), &["observation", "architecture"][..]),
+        ("tally", include_str!("../src/tally.sql"), &["observation", "architecture"][..]),
+        ("commonest_error", include_str!("../src/commonest_error.sql"), &["observation", "architecture"]),
         ("known", include_str!("../src/known.sql"), &["observation", "architecture"]),
-        ("outcome", include_str!("../src/outcome.sql"), &["observation", "architecture"]),
-        ("savings", include_str!("../src/savings.sql"), &["observation", "architecture"]),
-        ("stops", include_str!("../src/stops.sql"), &["observation", "architecture"]),
         ("calibration", include_str!("../src/calibration.sql"), &["observation", "architecture"]),
         ("best", include_str!("../src/best.sql"), &["observation"]),
         ("pareto", include_str!("../src/pareto.sql"), &["observation"]),
         ("comparison", include_str!("../src/comparison.sql"), &["observation"]),
         ("workers", include_str!("../src/workers.sql"), &["observation", "architecture", "result"]),
         ("timing", include_str!("../src/timing.sql"), &["observation", "architecture"]),
-        ("retried", include_str!("../src/retried.sql"), &["observation", "architecture"]),
     ];
     for (name, sql, unread) in table {
         let plan = plan(conn, sql, &["1"]);
