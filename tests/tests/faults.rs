@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -165,6 +166,39 @@ fn a_store_that_cannot_be_written_is_refused_before_a_job_is_claimed() {
     assert!(log.contains("the checkpoint store cannot be written") && log.contains("Read-only"), "{log}");
     assert_eq!((lab.count("attempt"), lab.count("job WHERE state = 'ready'")), (0, 1));
 }
+
+#[test]
+fn a_directory_that_an_ordinary_user_may_not_write_is_refused() {
+    let lab = Lab::new();
+    lab.submit(&spec(1));
+    // Where anybody may look: the binary and a directory that nobody may write.
+    let open = tempfile::tempdir().unwrap();
+    let (binary, store) = (open.path().join(REPLAY), open.path().join("checkpoints"));
+    fs::copy(Lab::binary(REPLAY), &binary).unwrap();
+    fs::create_dir(&store).unwrap();
+    for (path, mode) in [(open.path(), 0o755), (&binary, 0o755), (&store, 0o555)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let mut command = Command::new(&binary);
+    for (name, value) in lab.command(REPLAY).get_envs() {
+        command.env(name, value.unwrap_or_default());
+    }
+    command.arg("--once").current_dir("/").env("PENG_CHECKPOINTS", format!("file://{}", store.display()));
+    if rustix::process::getuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let mut worker = lab.spawn(command);
+    assert_eq!(worker.join(), Some(1), "{}", worker.log());
+    let log = worker.log();
+    assert!(
+        log.contains("the checkpoint store cannot be written") && log.contains("Permission denied"),
+        "{log}"
+    );
+    assert_eq!((lab.count("attempt"), lab.count("job WHERE state = 'ready'")), (0, 1));
+}
+
+/// A user that owns nothing.
+const NOBODY: u32 = 65534;
 
 /// A file system of 256 kB, unmounted with this value.
 struct Disk(tempfile::TempDir);

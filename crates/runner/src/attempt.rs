@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use checkpoint::{CheckpointError, CheckpointStore};
@@ -140,6 +141,7 @@ fn advance_all(
             Ok(Advance::Interrupted) => return Ending::Released,
             Err(error) => return ending_of(error),
         };
+        let measured = Instant::now();
         let saved = terms.scratch.join(format!("{}-{}-{step}", claim.job_id, claim.fence));
         if let Err(error) = contained(|| session.save(&saved)) {
             return ending_of(error);
@@ -155,6 +157,7 @@ fn advance_all(
                 return Ending::Released;
             }
         }
+        terms.metrics.standstill_seconds.observe(measured.elapsed().as_secs_f64());
         if terms.leaving.load(Ordering::Relaxed) {
             return Ending::Released;
         }

@@ -23,6 +23,7 @@ pub struct Metrics {
     epochs_trained: Counter,
     pub epochs_saved: Counter,
     interval_seconds: Histogram,
+    pub standstill_seconds: Histogram,
     lease_age: Gauge,
     pub renewals_failed: IntCounter,
     pub claim_seconds: Histogram,
@@ -44,6 +45,11 @@ impl Metrics {
         };
         let intervals = HistogramOpts::new("peng_interval_seconds", "Training and validating one interval")
             .buckets(prometheus::exponential_buckets(0.25, 2.0, 14)?);
+        let standstill = HistogramOpts::new(
+            "peng_standstill_seconds",
+            "A training stood still between two intervals: its state was saved and handed over",
+        )
+        .buckets(prometheus::exponential_buckets(0.000_1, 2.0, 18)?);
         let jobs = Opts::new(
             "peng_jobs_total",
             "Attempts that ended, by outcome, retried after a crash, or put off without one",
@@ -54,6 +60,7 @@ impl Metrics {
             epochs_trained: Counter::new("peng_epochs_trained_total", "Epochs trained and recorded")?,
             epochs_saved: Counter::new("peng_epochs_saved_total", "Epochs that the predictor made needless")?,
             interval_seconds: Histogram::with_opts(intervals)?,
+            standstill_seconds: Histogram::with_opts(standstill)?,
             lease_age: Gauge::new(
                 "peng_lease_age_seconds",
                 "Since the least recent confirmation of a held lease",
@@ -78,7 +85,8 @@ impl Metrics {
         registry.register(Box::new(epochs_saved.clone()))?;
         registry.register(Box::new(self.lease_age.clone()))?;
         registry.register(Box::new(self.renewals_failed.clone()))?;
-        for histogram in [&self.interval_seconds, &self.claim_seconds, &self.record_seconds] {
+        let Self { interval_seconds, standstill_seconds, claim_seconds, record_seconds, .. } = self;
+        for histogram in [interval_seconds, standstill_seconds, claim_seconds, record_seconds] {
             registry.register(Box::new(histogram.clone()))?;
         }
         Ok(())
