@@ -95,7 +95,7 @@ fn share_of_an_interval() {
     let (postgres, server) = (Postgres::start(), Server::start());
     let lab = Lab::on(postgres.url());
     assert!(lab.peng(&["db", "migrate"]).status.success());
-    for (store, epochs) in [("file", 10), ("s3", 10)] {
+    for (store, epochs) in [("file", 60), ("s3", 60)] {
         // Several epochs an interval: the digits are few.
         lab.submit(&format!(
             "name = \"{store}\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n\

@@ -3,12 +3,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
+use diesel::{
+    PgConnection, QueryableByName, RunQueryDsl as _,
+    connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
+    sql_query, sql_types,
+};
 use predictor::{
     Decision,
     replay::{Play, Recorded, play},
 };
-use search::{Judge, Spec};
+use search::{Frozen, Judge, Spec};
 use store::{curve, search as searches};
 use tests::{Lab, stderr};
 
@@ -260,4 +264,35 @@ fn architectures_come_from_outside_and_only_once() {
     assert_eq!(new[0]["genome"]["description"]["depth"].as_i64(), Some(3));
     assert_eq!(new[0]["fitness_source"].as_str(), Some("measured"));
     assert_eq!(lab.count("architecture"), 3);
+}
+
+#[test]
+fn stopped_jobs_are_listed_anew_only_when_something_has_changed() {
+    let lab = Lab::new();
+    lab.submit(&spec("s", 40, "engine = \"peng\"\nrisk = 0.05\naudit = 0.1"));
+    work(&lab, 2);
+    let mut conn = lab.connect();
+    let stored = searches::find(&mut conn, "s").unwrap().unwrap();
+    let spec = Spec::from_json(&stored.spec).unwrap();
+    let mut judge = Judge::new(&mut conn, stored.id, &spec).unwrap();
+    let mut frozen = Frozen::default();
+    let first = frozen.best(&mut conn, &mut judge).unwrap();
+
+    // Whoever lists them now waits for this session until its time is over.
+    let mut holding = lab.connect();
+    AnsiTransactionManager::begin_transaction(&mut holding).unwrap();
+    holding.batch_execute("LOCK TABLE architecture IN ACCESS EXCLUSIVE MODE").unwrap();
+    conn.batch_execute("SET statement_timeout = '1 s'").unwrap();
+    assert_eq!(frozen.best(&mut conn, &mut judge).unwrap(), first, "nothing has changed, nothing is listed");
+    conn.batch_execute(
+        "INSERT INTO lease (job_id, fence, worker_id, ttl, expires_at, thaw) \
+         SELECT job_id, attempt.fence + 1, worker_id, '1 min', now(), true \
+         FROM attempt JOIN job ON job.id = job_id WHERE state = 'terminated' LIMIT 1",
+    )
+    .unwrap();
+    assert!(frozen.best(&mut conn, &mut judge).is_err(), "somebody resumes a job: all are listed anew");
+    conn.batch_execute("DELETE FROM lease").unwrap();
+    assert_eq!(frozen.best(&mut conn, &mut judge).unwrap(), first, "it came back as it was");
+    frozen.reconsider();
+    assert!(frozen.best(&mut conn, &mut judge).is_err(), "somebody else was faster: all are listed anew");
 }

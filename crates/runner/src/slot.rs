@@ -226,6 +226,7 @@ impl<'a> Slot<'a> {
                 info!(job.id = job, "job {job}: resumed for an interval: chance {percent:.1} % of the best");
                 return Ok(Some(claim));
             }
+            known.frozen.reconsider();
         }
         let seen = known.judge.thaw_above().map(|_| known.judge.seen());
         if let Some(name) = persist(self.shared, &mut self.conn, |conn| searches::settle(conn, search, seen))?

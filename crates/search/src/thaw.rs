@@ -5,18 +5,19 @@ use std::collections::HashMap;
 use diesel::PgConnection;
 use predictor::Observation;
 use store::{
-    curve,
+    Lease, curve,
     thaw::{self, Stopped, Warrant},
 };
 
 use crate::{Judge, JudgeError, curve_of};
 
-/// The terminated jobs of a search as its judge last saw them: each curve is read once for each of its lengths, and each
-/// chance is worked out once for what is known.
+/// The terminated jobs of a search as its judge last saw them: they are listed anew only when something has changed, each
+/// curve is read once for each of its lengths, and each chance is worked out once for what is known.
 #[derive(Debug, Default)]
 pub struct Frozen {
     jobs: HashMap<i64, Job>,
     seen: i64,
+    choice: Option<Choice>,
 }
 
 #[derive(Debug)]
@@ -24,6 +25,15 @@ struct Job {
     step: i32,
     curve: Vec<Observation>,
     chance: Option<f64>,
+}
+
+/// What was found best, and under what: the endings that were known, and the jobs that were resumed at that time, of
+/// which each may come back without an ending.
+#[derive(Debug)]
+struct Choice {
+    seen: i64,
+    resumed: Vec<Lease>,
+    best: Option<Warrant>,
 }
 
 impl Frozen {
@@ -37,10 +47,33 @@ impl Frozen {
         conn: &mut PgConnection,
         judge: &mut Judge,
     ) -> Result<Option<Warrant>, JudgeError> {
-        let Some(mut least) = judge.thaw_above() else {
+        let Some(least) = judge.thaw_above() else {
             return Ok(None);
         };
         judge.refresh(conn)?;
+        let (seen, resumed) = (judge.seen(), thaw::resumed(conn, judge.search_id())?);
+        if let Some(choice) = &self.choice
+            && choice.seen == seen
+            && choice.resumed == resumed
+        {
+            return Ok(choice.best);
+        }
+        let best = self.choose(conn, judge, least)?;
+        self.choice = Some(Choice { seen, resumed, best });
+        Ok(best)
+    }
+
+    /// Somebody else was faster, or the job is promoted: what was found best is to be looked for anew.
+    pub fn reconsider(&mut self) {
+        self.choice = None;
+    }
+
+    fn choose(
+        &mut self,
+        conn: &mut PgConnection,
+        judge: &Judge,
+        mut least: f64,
+    ) -> Result<Option<Warrant>, JudgeError> {
         if self.seen != judge.seen() {
             self.seen = judge.seen();
             self.jobs.values_mut().for_each(|job| job.chance = None);

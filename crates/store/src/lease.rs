@@ -10,11 +10,13 @@ use diesel::{
 use crate::statement::prepared;
 
 /// One attempt's right to one job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, QueryableByName)]
 pub struct Lease {
     /// The job.
+    #[diesel(sql_type = sql_types::BigInt)]
     pub job_id: i64,
     /// The attempt.
+    #[diesel(sql_type = sql_types::BigInt)]
     pub fence: i64,
 }
 

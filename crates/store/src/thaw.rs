@@ -8,7 +8,7 @@ use diesel::{
 };
 use uuid::Uuid;
 
-use crate::{job::CRASH_LIMIT, queue::Claim};
+use crate::{job::CRASH_LIMIT, lease::Lease, queue::Claim};
 
 /// A terminated job that may be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
@@ -36,6 +36,15 @@ pub fn stopped(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Stopped>
         .bind::<sql_types::BigInt, _>(search)
         .bind::<sql_types::Integer, _>(CRASH_LIMIT)
         .load(conn)
+}
+
+/// The jobs of a search that are resumed for an interval now. While these and the endings of the search stay the same, so
+/// does what [`stopped`] finds, but for what is promoted.
+///
+/// # Errors
+/// Those of the database.
+pub fn resumed(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Lease>> {
+    sql_query(include_str!("sql/thawed.sql")).bind::<sql_types::BigInt, _>(search).load(conn)
 }
 
 /// What a worker resumes a job for.

@@ -27,6 +27,7 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
         &["lease_pkey", "job_pkey", "attempt_pkey"],
     ),
     ("prune", include_str!("../src/sql/prune.sql"), "10, 1, 3", &["lease_pkey", "checkpoint_pkey"]),
+    ("cancel", include_str!("../src/sql/cancel.sql"), "'{11,20,30}'", &["job_pkey", "observation_pkey"]),
     // The lease table is as small as the number of running jobs: it has no index on expires_at, see DESIGN.
     ("reap", include_str!("../src/sql/reap.sql"), "100, 5", &["job_pkey", "attempt_pkey"]),
     ("wake", include_str!("../src/sql/wake.sql"), "100", &["job_waiting", "job_pkey"]),
@@ -68,17 +69,70 @@ fn assert_plans(conn: &mut PgConnection, when: &str) {
         ))
         .unwrap_or_else(|error| panic!("{name}: {error}"));
         let plan = explain(conn, &format!("EXECUTE hot ({values})"));
-        for table in LARGE {
-            let scan = format!("Seq Scan on {table}");
-            let scanned = plan.lines().any(|line| {
-                line.split_once(&scan).is_some_and(|(_, rest)| !rest.starts_with(char::is_alphanumeric))
-            });
-            assert!(!scanned, "{name} {when} scans {table}:\n{plan}");
-        }
+        assert_no_scan(&format!("{name} {when}"), &plan);
         for index in *indexes {
             assert!(plan.contains(index), "{name} {when} does not use {index}:\n{plan}");
         }
         assert!(*name != "claim" || !plan.contains("Sort"), "{name} {when} sorts:\n{plan}");
+    }
+}
+
+/// What is run once a second by idle workers, once an ending, or by a person, on a search of 100,000 jobs of which none is
+/// left to start: the statement, its values, the indexes that serve it, and tables that it may not go through.
+const QUIET: &[(&str, &str, &str, &[&str])] = &[
+    ("dry", include_str!("../src/sql/dry.sql"), "NULL", &["job_open"]),
+    ("thawed", include_str!("../src/sql/thawed.sql"), "1", &["job_pkey"]),
+    ("settle", include_str!("../src/sql/settle.sql"), "1, 7", &["job_open"]),
+    ("number", include_str!("../src/sql/number.sql"), "1", &["finish_search_id_ordinal_key"]),
+    (
+        "orphans",
+        include_str!("../src/sql/orphans.sql"),
+        "'{10,20}', '{1,2}', '{1,1}'",
+        &["attempt_pkey", "checkpoint_pkey"],
+    ),
+    ("enqueue", include_str!("../src/sql/enqueue.sql"), ENQUEUE, &[]),
+];
+const ENQUEUE: &str = "1, ARRAY[repeat('a', 64)], '{\"{}\"}', '{n}', '{1}', '{1}', '{0}', '{\"{}\"}', '{terminate}', '{0}', 1, 'default', 'ready'";
+
+#[test]
+fn what_idle_workers_ask_does_not_read_all_jobs_of_a_search() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    conn.batch_execute(include_str!("hundred_thousand.sql")).unwrap();
+    conn.batch_execute(
+        "DELETE FROM lease; UPDATE job SET state = 'terminated', run_after = NULL WHERE state <> 'terminated'; \
+         INSERT INTO finish (search_id, job_id, step, outcome, ordinal) \
+         SELECT search_id, id, 1, 'terminated', CASE WHEN id < 100000 THEN id END FROM job ORDER BY id",
+    )
+    .unwrap();
+    conn.batch_execute("VACUUM ANALYZE").unwrap();
+    // The last ten are resumed: a join that goes through all jobs in order would read them all.
+    conn.batch_execute(
+        "UPDATE job SET state = 'running' WHERE id > 99990; \
+         INSERT INTO lease (job_id, fence, worker_id, ttl, expires_at, thaw) \
+         SELECT id, 1, '00000000-0000-0000-0000-000000000001', '1 min', now() + interval '1 min', true \
+         FROM job WHERE id > 99990; ANALYZE lease",
+    )
+    .unwrap();
+    for (name, sql, values, indexes) in QUIET {
+        let types = match *name {
+            "enqueue" => {
+                "(bigint, text[], jsonb[], text[], bigint[], bigint[], int[], text[], text[], smallint[], bigint, text, text)"
+            }
+            "dry" | "thawed" | "number" => "(bigint)",
+            "settle" => "(bigint, bigint)",
+            _ => "",
+        };
+        conn.batch_execute("SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL").unwrap();
+        conn.batch_execute(&format!("PREPARE hot {types} AS {sql}"))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let plan = explain_run(&mut conn, &format!("EXECUTE hot ({values})"));
+        assert_no_scan(name, &plan);
+        for index in *indexes {
+            assert!(plan.contains(index), "{name} does not use {index}:\n{plan}");
+        }
+        let pages = buffers(&plan);
+        assert!(pages < 150, "{name} touches {pages} pages:\n{plan}");
     }
 }
 
@@ -97,15 +151,30 @@ fn a_claim_begins_at_its_place_and_reads_few_pages() {
     .unwrap();
     let sql = include_str!("../src/sql/claim.sql");
     conn.batch_execute(&format!("PREPARE hot (text, uuid, float8, int, bigint) AS {sql}")).unwrap();
-    let buffers = |plan: &str| -> u32 {
-        let line = plan.lines().find(|line| line.contains("Buffers:")).unwrap();
-        line.split("hit=").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap()
-    };
     let behind = explain_run(&mut conn, &format!("EXECUTE hot ({CLAIM})"));
     let head =
         explain_run(&mut conn, &format!("EXECUTE hot ({})", CLAIM.replace("-1, 50000", "-2147483648, 0")));
     assert!(buffers(&behind) < 100, "{behind}");
     assert!(buffers(&head) > 10 * buffers(&behind), "the place saves nothing:\n{head}");
+}
+
+/// Pages that a statement that was run has found in memory.
+fn buffers(plan: &str) -> u32 {
+    let line = plan.lines().find(|line| line.contains("Buffers:")).unwrap();
+    line.split("hit=").nth(1).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+}
+
+fn assert_no_scan(what: &str, plan: &str) {
+    for table in LARGE {
+        let scan = format!("Seq Scan on {table}");
+        let scanned = plan.lines().any(|line| {
+            let rest = line.split_once(&scan).map(|(_, rest)| rest);
+            rest.is_some_and(|rest| {
+                !rest.starts_with(char::is_alphanumeric) && !rest.contains("never executed")
+            })
+        });
+        assert!(!scanned, "{what} scans {table}:\n{plan}");
+    }
 }
 
 #[derive(QueryableByName)]

@@ -7,10 +7,14 @@ WITH moved AS (
     INSERT INTO event (search_id, job_id, kind) SELECT search_id, id, 'cancelled' FROM moved
 ), written AS (
     INSERT INTO result (job_id, search_id, fence, step, outcome, epochs, seconds, last_fitness, best_fitness)
-    SELECT moved.id, moved.search_id, moved.fence, coalesce(max(step), 0), 'cancelled', coalesce(max(epoch), 0),
-           coalesce(sum(seconds), 0), (array_agg(val_acc ORDER BY step DESC))[1], max(val_acc)
-    FROM moved LEFT JOIN observation ON observation.job_id = moved.id
-    GROUP BY moved.id, moved.search_id, moved.fence
+    SELECT moved.id, moved.search_id, moved.fence, coalesce(curve.step, 0), 'cancelled', coalesce(curve.epochs, 0),
+           coalesce(curve.seconds, 0), curve.last, curve.best
+    -- Curve by curve: a join may choose to go through all observations.
+    FROM moved CROSS JOIN LATERAL (
+        SELECT max(step) AS step, max(epoch) AS epochs, sum(seconds) AS seconds,
+               (array_agg(val_acc ORDER BY step DESC))[1] AS last, max(val_acc) AS best
+        FROM observation WHERE observation.job_id = moved.id
+    ) AS curve
     ON CONFLICT (job_id) DO UPDATE
     SET fence = excluded.fence, outcome = 'cancelled', final_fitness = NULL, fitness = NULL, error = NULL, finished_at = now()
     RETURNING job_id, search_id, step

@@ -6,9 +6,10 @@ WHERE state = 'running' AND ($1 IS NULL OR id = $1)
       SELECT FROM job WHERE job.search_id = search.id AND job.state IN ('ready', 'waiting', 'paused')
   )
   AND (
-      (SELECT count(*) FROM architecture WHERE architecture.search_id = search.id) >= budget
-      OR NOT EXISTS (
-          SELECT FROM lease JOIN job ON job.id = lease.job_id WHERE job.search_id = search.id AND NOT lease.thaw
+      NOT EXISTS (
+          SELECT FROM lease
+          WHERE NOT lease.thaw AND (SELECT search_id FROM job WHERE job.id = lease.job_id) = search.id
       )
+      OR (SELECT count(*) FROM architecture WHERE architecture.search_id = search.id) >= budget
   )
 ORDER BY id
