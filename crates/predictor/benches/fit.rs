@@ -1,9 +1,10 @@
-//! Time of one fit and of one assessment, on one core: `cargo bench -p peng-predictor`.
+//! Time of one fit, of one assessment and of a replay, on one core: `cargo bench -p peng-predictor`.
 //! `benches/reference.py` prints SciPy's time for the same curves beside it.
 
 use divan::{Bencher, counter::ItemsCount};
+use predictor::replay::{Play, Recorded, play};
 use predictor::saturation::{self, Bounds};
-use predictor::{Calibration, End, Ended, Engine, Observation, Settings, Target};
+use predictor::{Calibration, End, Ended, Engine, EngineName, Observation, Settings, Target};
 
 fn main() {
     divan::main();
@@ -50,4 +51,20 @@ fn assess(bencher: Bencher<'_, '_>, completed: u64) {
     }
     let asked = curve(1_000_000);
     bencher.bench_local(|| engine.assess(&asked[..10], &calibration));
+}
+
+/// 1,000 curves of 20 points, stopped jobs resumed where the engine does so: below a second.
+#[divan::bench(args = ["penguin-v4", "peng"], sample_count = 3, sample_size = 1)]
+fn replay(bencher: Bencher<'_, '_>, name: &str) {
+    let engine = EngineName::ALL.into_iter().find(|engine| engine.as_str() == name).expect("an engine");
+    let settings = Settings { engine, ..Settings::default() };
+    let engine = Engine::new(&settings, Target { epochs: 20.0, interval: 1.0 }).expect("default settings");
+    let curve = |seed: u64| -> Vec<Observation> {
+        let point = |(i, a): (usize, f64)| Observation::new(i as f64 + 1.0, a);
+        accuracies(seed, 20).into_iter().enumerate().map(point).collect()
+    };
+    let jobs: Vec<Recorded> =
+        (0..1_000).map(|seed| Recorded { job: seed as i64, curve: curve(seed), cost: None }).collect();
+    let jobs: Vec<&Recorded> = jobs.iter().collect();
+    bencher.bench_local(|| play(&engine, &jobs, &Play::default()).expect("sound curves"));
 }

@@ -102,6 +102,14 @@ impl Engine {
         (self.settings.thaw && self.settings.engine == EngineName::Peng).then_some(self.settings.risk)
     }
 
+    /// While this is the same under two calibrations of one search, so is the chance of every job.
+    pub(crate) fn standing(&self, calibration: &Calibration) -> (u64, Option<f64>) {
+        match &self.kind {
+            Kind::Peng(engine) => engine.standing(calibration),
+            _ => (calibration.version(), None),
+        }
+    }
+
     /// Judges a curve (its points in epoch order, the newest last). At the target epoch and beyond the
     /// prediction is the observed accuracy where the engine's rule allows, and the decision has no effect.
     ///

@@ -102,6 +102,15 @@ impl Peng {
         }
     }
 
+    /// What the chance of a job depends on beside its curve: the completed curves and the bar. Where costs count, each
+    /// job has a bar of its own, which any ending may move.
+    pub(crate) fn standing(&self, calibration: &Calibration) -> (u64, Option<f64>) {
+        if calibration.board().iter().all(|e| e.cost.is_some()) {
+            return (calibration.version(), None);
+        }
+        (calibration.completed(), Bar::of(calibration.board(), None, self.keep).fitness())
+    }
+
     /// Why nothing may be stopped yet.
     fn too_early(&self, epoch: f64, calibration: &Calibration) -> Option<String> {
         let default = if calibration.knowledge.warm { STARTUP_WARM } else { STARTUP };

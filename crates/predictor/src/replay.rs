@@ -166,12 +166,12 @@ fn thaw(
     calibration: &mut Calibration,
     least: f64,
 ) -> Result<(), CurveError> {
-    // Chance by run under the calibration of this version; only a run that advanced has to be asked again.
+    // Chance by run as things stand; while they do, only a run that advanced has to be asked again.
     let mut chances: Vec<Option<f64>> = vec![None; runs.len()];
-    let mut version = calibration.version();
+    let mut standing = engine.standing(calibration);
     loop {
-        if calibration.version() != version {
-            version = calibration.version();
+        if engine.standing(calibration) != standing {
+            standing = engine.standing(calibration);
             chances.fill(None);
         }
         let mut best: Option<(f64, usize)> = None;
