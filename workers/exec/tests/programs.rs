@@ -273,3 +273,11 @@ fn a_guard_that_was_killed_is_replaced() {
     worker.kill();
     bench::wait("the second program to go", || pids.iter().all(|pid| !bench::is_running(pid)));
 }
+
+#[test]
+fn the_search_of_the_examples_is_sound() {
+    let spec = search::Spec::parse(include_str!("../python/examples/digits.toml"), "digits.toml").unwrap();
+    let genomes = include_bytes!("../python/examples/digits.jsonl");
+    let genomes = genome::read_genomes(&genomes[..], &spec.space, spec.input()).unwrap();
+    assert_eq!(search::first_jobs(&spec, genomes).unwrap().len(), spec.budget.jobs as usize);
+}
