@@ -26,7 +26,7 @@ fn main() {
     let request = request();
     for set in request.sets.split(',') {
         let Some(all) = recorded::jobs(set) else { continue };
-        let epochs = common_end(&all);
+        let epochs = recorded::common_end(&all);
         let keep_cost = |j: Recorded| Recorded { cost: j.cost.filter(|_| request.cost), ..j };
         let full = |j: &Recorded| j.curve.last().is_some_and(|o| o.epoch >= epochs);
         let jobs: Vec<Recorded> = all.into_iter().filter(full).map(keep_cost).collect();
@@ -84,13 +84,6 @@ fn varied() -> Vec<String> {
         of("last", "stop_at", [1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 13.0, 16.0]),
     ]
     .concat()
-}
-
-/// The last epoch of most curves.
-fn common_end(jobs: &[Recorded]) -> f64 {
-    let mut ends: Vec<f64> = jobs.iter().filter_map(|j| j.curve.last()).map(|o| o.epoch).collect();
-    ends.sort_by(f64::total_cmp);
-    ends[ends.len() / 2]
 }
 
 fn row(text: &str, jobs: &[Recorded], epochs: f64, request: &Request) {

@@ -62,6 +62,13 @@ pub fn jobs(name: &str) -> Option<Vec<predictor::replay::Recorded>> {
     Some(read(name)?.into_iter().enumerate().map(job).collect())
 }
 
+/// The last epoch of most curves.
+pub fn common_end(jobs: &[predictor::replay::Recorded]) -> f64 {
+    let mut ends: Vec<f64> = jobs.iter().filter_map(|j| j.curve.last()).map(|o| o.epoch).collect();
+    ends.sort_by(f64::total_cmp);
+    ends[ends.len() / 2]
+}
+
 /// Mega-FLOPs by architecture number; empty where the set has none.
 fn costs(name: &str) -> Vec<f64> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/curves");
