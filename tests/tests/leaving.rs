@@ -105,3 +105,34 @@ fn a_training_that_hangs_ends_its_worker_and_counts_a_crash() {
     assert_eq!(lab.count("attempt WHERE \"end\" = 'lost'"), 1);
     assert_eq!(lab.count("job WHERE crashes = 1 AND state = 'completed'"), 1);
 }
+
+#[test]
+fn a_cancelled_job_stops_in_the_middle_of_its_interval() {
+    let lab = lab(1);
+    let mut worker = at_work(&lab, &[&ENDLESS[..], &["--max-jobs", "1"]].concat());
+    assert!(lab.peng(&["job", "cancel", "1", "--yes"]).status.success());
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(lab.count("result WHERE outcome = 'cancelled' AND step = 0"), 1, "{}", worker.log());
+}
+
+/// With a lease of an hour renewals are twelve seconds apart, and the job would be over before the next.
+#[test]
+fn a_cancelled_job_stops_with_the_interval_that_is_recorded_next() {
+    let lab = lab(1);
+    let arguments = ["--epoch-seconds", "0.3", "--lease-ttl", "3600", "--max-jobs", "1"];
+    let mut worker = at_work(&lab, &arguments);
+    lab.wait_for("observation", 1);
+    assert!(lab.peng(&["job", "cancel", "1", "--yes"]).status.success());
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(lab.count("result WHERE outcome = 'cancelled'"), 1, "{}", worker.log());
+}
+
+#[test]
+fn an_error_that_would_come_again_fails_the_job_at_once() {
+    let lab = lab(1);
+    let program = lab.file("babble.sh", "echo this is no protocol; cat >/dev/null");
+    let mut worker = lab.worker("peng-exec-worker", &["--once", "--", "sh", program.to_str().unwrap()]);
+    assert_eq!(worker.join(), Some(3), "some jobs failed: {}", worker.log());
+    assert_eq!((lab.count("attempt"), lab.count("job WHERE state = 'failed' AND crashes = 0")), (1, 1));
+    assert_eq!(lab.count("result WHERE outcome = 'failed' AND error IS NOT NULL"), 1);
+}
