@@ -193,3 +193,27 @@ fn what_was_written_and_never_committed_is_collected_and_nothing_else() {
     assert_eq!(gc(&["--yes"]).len(), 0);
     assert_eq!(lab.count("result WHERE outcome = 'completed'"), 1);
 }
+
+#[test]
+fn a_store_that_cannot_be_read_now_is_not_taken_for_lost_checkpoints() {
+    let (lab, mut server) = (Lab::new(), Server::start());
+    lab.submit(&spec(1));
+    let mut first = worker(&lab, &server, &["--epoch-seconds", "0.1"]);
+    lab.wait_for("observation", 3);
+    first.signal(rustix::process::Signal::TERM);
+    assert_eq!(first.join(), Some(0), "{}", first.log());
+    let observed = lab.count("observation");
+    assert!(lab.peng(&["search", "pause", "s"]).status.success());
+    // It has just found the store well, and claims the job when that is away.
+    let mut second = worker(&lab, &server, &["--idle-timeout", "60", "--max-jobs", "2"]);
+    wait_for_log(&second, "device replay");
+    server.stop();
+    assert!(lab.peng(&["search", "resume", "s"]).status.success());
+    wait_for_log(&second, "put off, no crash");
+    server.restart();
+    assert_eq!(second.join(), Some(0), "{}", second.log());
+    let log = second.log();
+    assert!(!log.contains("falling back"), "{log}");
+    assert_eq!(lab.count(&format!("attempt WHERE first_step = {}", observed + 1)), 1, "{log}");
+    assert_eq!((lab.count("observation"), lab.count("job WHERE crashes = 0")), (12, 1));
+}
