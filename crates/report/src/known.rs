@@ -65,7 +65,8 @@ pub struct Truth {
 }
 
 impl Known {
-    /// First those that were drawn or all observed, then those that were chosen. Read row by row: a client never holds the answer of the server as a whole.
+    /// First those that were drawn or all observed, then those that were chosen. Read row by row: a client never holds the
+    /// answer of the server as a whole.
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Vec<Self>, ReportError> {
         let rows = scope
             .query(include_str!("known.sql"))

@@ -6,12 +6,13 @@ use std::{
 };
 
 use checkpoint::{CheckpointError, CheckpointStore};
+use store::OnceAMinute;
 use tracing::{info, warn};
 
 use crate::recorder::chain;
 
-/// For how long a store that took something is trusted to take more.
-const TRUST: Duration = Duration::from_secs(60);
+/// For how long a store that took something is trusted to take more. A thousand idle workers write to it as often.
+const TRUST: Duration = Duration::from_secs(600);
 /// Pauses between two looks at a store that takes nothing: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
@@ -25,13 +26,13 @@ struct State {
     due: Instant,
     /// Pause after a look that fails; none while the store is well.
     pause: Option<Duration>,
-    said: Option<Instant>,
+    said: OnceAMinute,
 }
 
 impl Gate {
     /// A store that has just taken something.
     pub fn new() -> Self {
-        Self(Mutex::new(State { due: Instant::now() + TRUST, pause: None, said: None }))
+        Self(Mutex::new(State { due: Instant::now() + TRUST, pause: None, said: OnceAMinute::default() }))
     }
 
     /// The store has failed an attempt: look at it before the next claim.
@@ -56,15 +57,14 @@ impl State {
                 if self.pause.take().is_some() {
                     info!("the checkpoint store is back: claiming jobs again");
                 }
-                self.said = None;
+                self.said = OnceAMinute::default();
                 self.due = Instant::now() + TRUST;
             }
             Err(error) => {
                 let pause = self.pause.map_or(PAUSES.0, |pause| (pause * 2).min(PAUSES.1));
                 self.pause = Some(pause);
                 self.due = Instant::now() + pause;
-                if self.said.is_none_or(|at| at.elapsed() >= Duration::from_secs(60)) {
-                    self.said = Some(Instant::now());
+                if self.said.is_due() {
                     warn!("no job is claimed until the checkpoint store takes something: {}", chain(&error));
                 }
             }

@@ -11,7 +11,7 @@ use diesel::{PgConnection, QueryResult, RunQueryDsl as _, sql_query};
 use predictor::Assessment;
 use search::{Judge, JudgeError};
 use store::{
-    Claim,
+    Claim, OnceAMinute,
     curve::{self, Decision, NewCheckpoint, Observation, Recorded},
     job::JobMode,
 };
@@ -116,7 +116,7 @@ impl Recorder<'_> {
     fn make_durable(&self, interval: &Interval) -> Result<NewCheckpoint, CheckpointError> {
         let (start, patience) = (Instant::now(), self.terms.options.hang_after / 2);
         let mut pause = Duration::from_millis(500);
-        let mut said: Option<Instant> = None;
+        let mut said = OnceAMinute::default();
         loop {
             let (search, lease) = (self.claim.search_id, self.claim.lease());
             let store = self.terms.checkpoints;
@@ -128,10 +128,9 @@ impl Recorder<'_> {
             if start.elapsed() + pause > patience || self.hold.interrupt.is_set() {
                 return Err(error);
             }
-            if said.is_none_or(|at| at.elapsed() >= Duration::from_secs(60)) {
+            if said.is_due() {
                 let job = self.claim.job_id;
                 warn!(job.id = job, "job {job}: {}; the training waits, trying again", chain(&error));
-                said = Some(Instant::now());
             }
             self.hold.interrupt.wait(pause);
             pause = (pause * 2).min(Duration::from_secs(30));

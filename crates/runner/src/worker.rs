@@ -15,7 +15,7 @@ use signal_hook::{
     consts::{SIGUSR1, SIGUSR2, TERM_SIGNALS},
     flag,
 };
-use store::{Database, migration, worker::NewWorker};
+use store::{Database, OnceAMinute, migration, worker::NewWorker};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -248,7 +248,7 @@ fn watch_hangs(shared: &Shared) {
 fn open_checkpoints(options: &Options, signals: &Signals) -> anyhow::Result<Option<CheckpointStore>> {
     let checkpoints = CheckpointStore::open(options.checkpoints.as_deref())?;
     let asked = || signals.caught.load(Ordering::Relaxed);
-    let mut said: Option<Instant> = None;
+    let mut said = OnceAMinute::default();
     while !asked() {
         match checkpoints.probe(&asked) {
             Ok(()) => return Ok(Some(checkpoints)),
@@ -256,8 +256,7 @@ fn open_checkpoints(options: &Options, signals: &Signals) -> anyhow::Result<Opti
                 return Err(error).context("the checkpoint store cannot be written");
             }
             Err(error) => {
-                if said.is_none_or(|at| at.elapsed() >= Duration::from_secs(60)) {
-                    said = Some(Instant::now());
+                if said.is_due() {
                     warn!("{error}; trying again");
                 }
                 std::thread::sleep(AGAIN);

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use diesel::{Connection as _, PgConnection, connection::CacheSize};
@@ -101,16 +101,15 @@ impl Database {
         leave: &AtomicBool,
         mut report: impl FnMut(&ConnectError),
     ) -> Result<PgConnection, ConnectError> {
-        let start = std::time::Instant::now();
+        let start = Instant::now();
         let mut pause = Duration::from_millis(100);
-        let mut reported: Option<std::time::Instant> = None;
+        let mut reported = OnceAMinute::default();
         loop {
             match self.connect() {
                 Ok(connection) => return Ok(connection),
                 Err(error) if error.is_retryable() && start.elapsed() + pause <= patience => {
-                    if reported.is_none_or(|at| at.elapsed() >= Duration::from_secs(60)) {
+                    if reported.is_due() {
                         report(&error);
-                        reported = Some(std::time::Instant::now());
                     }
                     if !sleep(pause.mul_f64(rand::random_range(0.5..1.0)), leave) {
                         return Err(error);
@@ -145,9 +144,9 @@ impl Database {
 
 /// Sleeps for `pause`, unless `leave` is set: then it returns `false`, within a tenth of a second.
 fn sleep(pause: Duration, leave: &AtomicBool) -> bool {
-    let end = std::time::Instant::now() + pause;
+    let end = Instant::now() + pause;
     while !leave.load(Ordering::Relaxed) {
-        match end.checked_duration_since(std::time::Instant::now()) {
+        match end.checked_duration_since(Instant::now()) {
             Some(left) => std::thread::sleep(left.min(Duration::from_millis(100))),
             None => return true,
         }
@@ -178,6 +177,21 @@ fn password(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let (credentials, _) = rest.rsplit_once('@')?;
     credentials.split_once(':').map(|(_, secret)| secret)
+}
+
+/// When to say again what has been said already: once a minute.
+#[derive(Debug, Default)]
+pub struct OnceAMinute(Option<Instant>);
+
+impl OnceAMinute {
+    /// Whether to say it now; the minute begins if so.
+    pub fn is_due(&mut self) -> bool {
+        let due = self.0.is_none_or(|at| at.elapsed() >= Duration::from_secs(60));
+        if due {
+            self.0 = Some(Instant::now());
+        }
+        due
+    }
 }
 
 #[cfg(test)]

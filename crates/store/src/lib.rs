@@ -23,7 +23,7 @@ pub mod testing;
 pub mod thaw;
 pub mod worker;
 
-pub use connection::{ConnectError, Database};
+pub use connection::{ConnectError, Database, OnceAMinute};
 pub use lease::Lease;
 pub use listen::Listener;
 pub use migration::SchemaError;

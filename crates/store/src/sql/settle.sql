@@ -1,4 +1,5 @@
--- A running search that has no job to start and none that runs is finished, if nothing has ended since the ordinal that its worker knew of.
+-- A running search that has no job to start and none that runs is finished, if nothing has ended since the ordinal that its
+-- worker knew of.
 -- $1 search, $2 ordinal or null for whatever has ended.
 UPDATE search SET state = 'finished', finished_at = now()
 WHERE id = $1 AND state = 'running' AND NOT EXISTS (
