@@ -4,7 +4,10 @@
 #[path = "s3/server.rs"]
 mod server;
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use server::{BUCKET, SECRET, Server};
@@ -133,8 +136,11 @@ fn a_worker_leaves_in_time_though_the_store_hangs() {
     lab.wait_for("observation", 2);
     server.stall();
     // An interval trained while the store hangs cannot be kept: it is given up within the grace period.
+    let asked = Instant::now();
     worker.signal(rustix::process::Signal::TERM);
     assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    // Well before the store's own limit of half a minute.
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}: {}", asked.elapsed(), worker.log());
     assert_eq!(lab.count("attempt WHERE \"end\" = 'released'"), 1, "{}", worker.log());
     assert_eq!(lab.count("job WHERE state = 'ready' AND crashes = 0"), 1);
 }
