@@ -109,9 +109,9 @@ fn no_search(conn: &mut PgConnection, name: &str) -> Result<ReportError, ReportE
         #[diesel(sql_type = sql_types::Text)]
         name: String,
     }
-    let names = sql_query("SELECT name FROM search ORDER BY id DESC LIMIT 1000")
+    let names = sql_query(include_str!("searches.sql"))
         .load::<Name>(conn)
-        .map_err(|source| ReportError::Query { statement: "names of searches", source })?;
+        .map_err(|source| ReportError::Query { statement: "searches", source })?;
     let nearest = names.into_iter().max_by(|a, b| {
         let (a, b) = (strsim::jaro_winkler(&a.name, name), strsim::jaro_winkler(&b.name, name));
         a.total_cmp(&b)

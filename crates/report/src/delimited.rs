@@ -32,8 +32,8 @@ pub(crate) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> 
 fn header(table: &Table) -> Vec<String> {
     let mut names: Vec<String> =
         ["search", "spec_hash", "engine", "version", "ended", "as_of"].map(String::from).into();
-    for (at, column) in table.columns.iter().enumerate() {
-        if table.rows.iter().any(|row| matches!(row[at], Cell::Interval(..))) {
+    for column in &table.columns {
+        if column.is_interval() {
             names.extend(["low", "high"].map(|end| format!("{}_{end}", column.key)));
         } else {
             names.push(column.key.to_owned());

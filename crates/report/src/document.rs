@@ -58,7 +58,8 @@ pub struct Table {
 /// One column of a table.
 #[derive(Clone, Debug)]
 pub struct Column {
-    /// Name in CSV. An interval has two columns there, `KEY_low` and `KEY_high`.
+    /// Name in CSV. An interval, and nothing else, has `interval` in its name: it has two columns there, `KEY_low` and
+    /// `KEY_high`.
     pub key: &'static str,
     /// Name for people, with the unit; empty for a column that is for machines alone.
     pub heading: &'static str,
@@ -141,11 +142,9 @@ impl Section {
         }
     }
 
-    /// Adds a table, unless it has no rows.
+    /// Adds a table; without rows it is for CSV alone, which then has its header.
     pub fn table(mut self, table: Table) -> Self {
-        if !table.rows.is_empty() {
-            self.blocks.push(Block::Table(table));
-        }
+        self.blocks.push(if table.rows.is_empty() { Block::Data(table) } else { Block::Table(table) });
         self
     }
 
@@ -157,9 +156,7 @@ impl Section {
 
     /// Adds a table that a page does without, because a figure holds it.
     pub fn plain(mut self, table: Table) -> Self {
-        if !table.rows.is_empty() {
-            self.blocks.push(Block::Plain(table));
-        }
+        self.blocks.push(if table.rows.is_empty() { Block::Data(table) } else { Block::Plain(table) });
         self
     }
 
@@ -167,6 +164,25 @@ impl Section {
     pub fn figure(mut self, figure: Option<Figure>) -> Self {
         self.blocks.extend(figure.map(|figure| Block::Figure(Box::new(figure))));
         self
+    }
+}
+
+impl Block {
+    /// Whether a page shows something of it.
+    pub(crate) fn is_on_a_page(&self) -> bool {
+        matches!(self, Self::Note(_) | Self::Table(_) | Self::Figure(_))
+    }
+
+    /// Whether a terminal shows something of it.
+    pub(crate) fn is_on_a_terminal(&self) -> bool {
+        matches!(self, Self::Note(_) | Self::Table(_) | Self::Plain(_))
+    }
+}
+
+impl Column {
+    /// Whether its cells are intervals.
+    pub(crate) fn is_interval(&self) -> bool {
+        self.key.contains("interval")
     }
 }
 
@@ -196,6 +212,13 @@ impl Table {
     /// If it has more or fewer cells than there are columns.
     pub fn push(&mut self, row: Vec<Cell>) {
         assert_eq!(row.len(), self.columns.len(), "table {}: a row has a cell per column", self.key);
+        debug_assert!(
+            row.iter()
+                .zip(&self.columns)
+                .all(|(cell, column)| matches!(cell, Cell::Interval(..)) == column.is_interval()),
+            "table {}: an interval is named so, and nothing else",
+            self.key
+        );
         self.rows.push(row);
     }
 

@@ -14,10 +14,16 @@ pub struct Filter {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 enum Since {
-    /// Seconds before the database's now.
-    Ago(i64),
+    /// So many of a unit before the database's now.
+    Ago(i64, Unit),
     At(DateTime<Utc>),
 }
+
+/// The units of `--since`: the letter, and its seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Unit(char, i64);
+
+const UNITS: [Unit; 4] = [Unit('s', 1), Unit('m', 60), Unit('h', 3_600), Unit('d', 86_400)];
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 struct Condition {
@@ -98,7 +104,10 @@ impl Filter {
     /// In words, for the citation; none for all jobs.
     pub fn words(&self) -> Option<String> {
         let since = self.since.iter().map(|since| match since {
-            Since::Ago(seconds) => format!("ended in the last {seconds} s or not yet"),
+            Since::Ago(count, Unit(letter, _)) => {
+                let unit = if *letter == 'm' { "min".to_owned() } else { letter.to_string() };
+                format!("ended in the last {count} {unit} or not yet")
+            }
             Since::At(at) => format!("ended since {} or not yet", at.format("%Y-%m-%d %H:%M:%S UTC")),
         });
         let all: Vec<String> = since
@@ -110,8 +119,8 @@ impl Filter {
     /// ` AND …` over the columns of `job_outcome`. Values are numbers, words of a fixed list, or quoted.
     pub(crate) fn sql(&self) -> String {
         let since = self.since.iter().map(|since| match since {
-            Since::Ago(seconds) => {
-                format!("coalesce(finished_at >= now() - interval '{seconds} seconds', true)")
+            Since::Ago(count, Unit(_, seconds)) => {
+                format!("coalesce(finished_at >= now() - interval '{} seconds', true)", count * seconds)
             }
             Since::At(at) => format!("coalesce(finished_at >= '{}', true)", at.to_rfc3339()),
         });
@@ -172,19 +181,12 @@ fn parse_since(text: &str) -> Result<Since, ReportError> {
             return Ok(Since::At(at.and_utc()));
         }
     }
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(wrong()),
-    };
+    let unit = UNITS.into_iter().find(|unit| text.ends_with(unit.0)).ok_or_else(wrong)?;
     let count: i64 = text[..text.len() - 1].parse().map_err(|_| wrong())?;
     if !(0..=1_000_000).contains(&count) {
         return Err(wrong());
     }
-    Ok(Since::Ago(count * seconds))
+    Ok(Since::Ago(count, unit))
 }
 
 #[cfg(test)]
@@ -230,5 +232,10 @@ mod tests {
         assert_eq!(sql("12h"), " AND coalesce(finished_at >= now() - interval '43200 seconds', true)");
         assert_eq!(sql("2026-11-24"), " AND coalesce(finished_at >= '2026-11-24T00:00:00+00:00', true)");
         assert!(Filter::default().is_empty() && Filter::default().words().is_none());
+        let words = |text| Filter::parse(Some(text), &[] as &[&str]).unwrap().words().unwrap();
+        for (given, shown) in [("7d", "7 d"), ("12h", "12 h"), ("90m", "90 min"), ("45s", "45 s")] {
+            assert_eq!(words(given), format!("ended in the last {shown} or not yet"));
+        }
+        assert_eq!(words("2026-11-24"), "ended since 2026-11-24 00:00:00 UTC or not yet");
     }
 }

@@ -52,7 +52,7 @@ fn dark_figures() -> String {
 
 /// The sections that have something to show, with their places.
 fn parts(document: &Document) -> impl Iterator<Item = (usize, &Section)> {
-    document.sections.iter().enumerate().filter(|(_, section)| !section.blocks.is_empty())
+    document.sections.iter().enumerate().filter(|(_, section)| section.blocks.iter().any(Block::is_on_a_page))
 }
 
 fn contents(document: &Document) -> Markup {

@@ -94,7 +94,7 @@ pub struct Job {
 
 /// One point of its curve.
 #[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
-#[expect(missing_docs, reason = "the columns of table observation, where each is explained")]
+#[expect(missing_docs, reason = "the columns of view learning_curve, where each is explained")]
 pub struct Observed {
     #[diesel(sql_type = ty::Integer)]
     pub step: i32,
@@ -130,7 +130,7 @@ pub struct Observed {
 
 /// One claim.
 #[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
-#[expect(missing_docs, reason = "the columns of table attempt, where each is explained")]
+#[expect(missing_docs, reason = "the columns of view job_attempt, where each is explained")]
 pub struct Attempt {
     #[diesel(sql_type = ty::BigInt)]
     pub fence: i64,

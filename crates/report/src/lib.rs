@@ -1,6 +1,6 @@
 //! Reports that a reader can stake a paper on.
 //!
-//! Each analysis is one named SQL statement over the public views (`migrations/…_reports`), a struct with typed
+//! Each analysis is one named SQL statement over the public views (`docs/reports.md`) and nothing else, a struct with typed
 //! fields, and a [`Document`](document::Document) that is written as tables, CSV, JSON or one self-contained HTML
 //! file. All figures of a report come from one snapshot; each says over how many jobs it is; the citation says which
 //! search, specification, engine and version, and when. A prediction is never shown as a measurement.

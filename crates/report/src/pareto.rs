@@ -142,6 +142,23 @@ impl Cost {
         }
         .map(|cost| cost as f64)
     }
+
+    /// The table of a front, without rows.
+    fn table(self) -> Table {
+        let (key, cost) = match self {
+            Self::Flops => ("pareto_flops", ("flops", "#FLOPs")),
+            Self::Parameters => ("pareto_parameters", ("parameters", "#parameters")),
+        };
+        let columns = [
+            ("job_id", "#job"),
+            ("fitness", "#fitness, %"),
+            ("fitness_source", "known by"),
+            cost,
+            ("summary", "network"),
+        ];
+        let caption = format!("Networks that no other beats in both fitness and {}", self.name());
+        Table::new(key, caption, &columns)
+    }
 }
 
 impl Network {
@@ -198,19 +215,7 @@ impl Front {
     }
 
     fn table(&self) -> Table {
-        let (key, cost) = match self.cost {
-            Cost::Flops => ("pareto_flops", ("flops", "#FLOPs")),
-            Cost::Parameters => ("pareto_parameters", ("parameters", "#parameters")),
-        };
-        let columns = [
-            ("job_id", "#job"),
-            ("fitness", "#fitness, %"),
-            ("fitness_source", "known by"),
-            cost,
-            ("summary", "network"),
-        ];
-        let caption = format!("Networks that no other beats in both fitness and {}", self.cost.name());
-        let mut table = Table::new(key, caption, &columns);
+        let mut table = self.cost.table();
         for member in &self.members {
             table.push(vec![
                 Cell::Id(member.job_id),
@@ -268,7 +273,7 @@ impl Pareto {
     pub(crate) fn sections(&self) -> Vec<Section> {
         if self.fronts.is_empty() {
             let why = "No FLOPs and no parameters are recorded for the networks of this search.";
-            return vec![Section::new("Fitness against cost").note(why)];
+            return vec![Section::new("Fitness against cost").note(why).table(Cost::Flops.table())];
         }
         let mut section = Section::new("Fitness against cost");
         for front in &self.fronts {

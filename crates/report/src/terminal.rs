@@ -70,7 +70,7 @@ pub(crate) fn write(document: &Document, style: Style, out: &mut dyn Write) -> i
         }
     }
     for section in &document.sections {
-        if !section.blocks.iter().any(|block| !matches!(block, Block::Figure(_))) {
+        if !section.blocks.iter().any(Block::is_on_a_terminal) {
             continue;
         }
         writeln!(out, "\n{}", style.bold(&section.heading))?;

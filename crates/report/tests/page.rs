@@ -104,6 +104,7 @@ fn every_report_is_written_in_every_form() {
         ("compare", written(&to(&report::compare([conn, other], "one", "two", &all).unwrap()))),
         ("workers", written(&to(&report::workers(conn, "one", &all).unwrap()))),
         ("job", written(&to(&report::job(conn, 7).unwrap()))),
+        ("job without a curve", written(&to(&report::job(conn, 2).unwrap()))),
         ("page", written(&to(&report::page([conn, other], "one", &all).unwrap()))),
     ];
     for (name, [table, json, csv, html]) in reports {

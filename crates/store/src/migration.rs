@@ -1,8 +1,8 @@
 //! Migrations, embedded in the binary, and the check that a binary and a database have the same schema.
 
 use diesel::{
-    OptionalExtension as _, PgConnection, QueryableByName, RunQueryDsl as _,
-    connection::SimpleConnection as _, pg::Pg, sql_query, sql_types,
+    PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, pg::Pg, sql_query,
+    sql_types,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
@@ -36,6 +36,14 @@ pub enum SchemaError {
         /// Newest migration of this binary.
         expected: String,
     },
+    /// The user may read neither the tables nor the views.
+    #[error(
+        "the user `{user}` may not read this database of peng: its owner can allow it to make reports by `GRANT peng_read TO \"{user}\";`"
+    )]
+    Denied {
+        /// Name of the role that is connected.
+        user: String,
+    },
     /// A migration failed; its transaction was rolled back.
     #[error("a migration failed: {0}")]
     Migration(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -50,8 +58,9 @@ pub enum SchemaError {
 /// [`SchemaError::Newer`] for a database that a newer peng has migrated.
 pub fn migrate(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
     locked(conn, |conn| {
-        if let Err(error @ (SchemaError::Newer { .. } | SchemaError::Query(_))) = check(conn) {
-            return Err(error);
+        match check(conn) {
+            Ok(()) | Err(SchemaError::Missing | SchemaError::Older { .. }) => {}
+            Err(error) => return Err(error),
         }
         let ran = conn.run_pending_migrations(MIGRATIONS).map_err(SchemaError::Migration)?;
         Ok(ran.iter().map(ToString::to_string).collect())
@@ -72,7 +81,8 @@ pub fn revert_all(conn: &mut PgConnection) -> Result<usize, SchemaError> {
 /// Refuses a database whose schema is older or newer than this binary's.
 ///
 /// # Errors
-/// [`SchemaError::Missing`], [`SchemaError::Older`] or [`SchemaError::Newer`], each with what to do.
+/// [`SchemaError::Missing`], [`SchemaError::Older`], [`SchemaError::Newer`] or [`SchemaError::Denied`], each with what to
+/// do.
 pub fn check(conn: &mut PgConnection) -> Result<(), SchemaError> {
     let known = versions();
     let expected = known.last().cloned().unwrap_or_default();
@@ -98,18 +108,30 @@ pub fn versions() -> Vec<String> {
     versions
 }
 
-fn applied(conn: &mut PgConnection) -> Result<Vec<String>, diesel::result::Error> {
+/// Versions of the migrations that ran, oldest first; from the view, which readers may see, where it is there.
+fn applied(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
+    #[derive(QueryableByName)]
+    struct Place {
+        #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+        relation: Option<String>,
+        #[diesel(sql_type = sql_types::Bool)]
+        readable: bool,
+        #[diesel(sql_type = sql_types::Text)]
+        user: String,
+    }
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = sql_types::Text)]
         version: String,
     }
-    let exists =
-        sql_query("SELECT 'x' AS version WHERE to_regclass('__diesel_schema_migrations') IS NOT NULL");
-    if exists.get_result::<Row>(conn).optional()?.is_none() {
+    let place: Place = sql_query(include_str!("sql/schema_version.sql")).get_result(conn)?;
+    let Some(relation) = place.relation else {
         return Ok(Vec::new());
+    };
+    if !place.readable {
+        return Err(SchemaError::Denied { user: place.user });
     }
-    let rows = sql_query("SELECT version::text FROM __diesel_schema_migrations ORDER BY version");
+    let rows = sql_query(format!("SELECT version::text AS version FROM {relation} ORDER BY 1"));
     Ok(rows.load::<Row>(conn)?.into_iter().map(|row| row.version).collect())
 }
 
