@@ -67,6 +67,11 @@ pub struct Measures {
 impl Measures {
     /// Measures one search. All are none for no job.
     pub fn of(jobs: &[Outcome]) -> Self {
+        Self::with_best(jobs).0
+    }
+
+    /// Measures one search, and keeps its best for other shares of them.
+    pub fn with_best(jobs: &[Outcome]) -> (Self, Best) {
         let fitness: Vec<f64> = jobs.iter().map(|j| j.fitness).collect();
         let truth: Vec<f64> = jobs.iter().map(|j| j.truth).collect();
         let stopped: Vec<&Outcome> = jobs.iter().filter(|j| j.terminated).collect();
@@ -78,7 +83,7 @@ impl Measures {
         };
         let budget: f64 = jobs.iter().map(|j| j.budget).sum();
         let epochs: f64 = jobs.iter().map(|j| j.epochs).sum();
-        Self {
+        let measures = Self {
             epochs_saved_percent: (budget > 0.0).then(|| 100.0 * (1.0 - epochs / budget)),
             terminated_percent: mean(jobs.iter().map(|j| 100.0 * f64::from(j.terminated))),
             mean_stop_epoch: over(&|j| j.epochs),
@@ -96,7 +101,8 @@ impl Measures {
             coverage_80: covered(&|j| j.interval_80),
             coverage_90: covered(&|j| j.interval_90),
             width_80: mean(stopped.iter().filter_map(|j| j.interval_80.map(|(l, h)| h - l))),
-        }
+        };
+        (measures, best)
     }
 
     /// The mean of each measure over those searches in which it has a value.
@@ -141,11 +147,11 @@ pub struct Best {
 impl Best {
     /// Sorts the jobs once, for all shares.
     pub fn new(fitness: &[f64], truth: &[f64]) -> Self {
-        let mut order: Vec<usize> = (0..truth.len()).collect();
-        order.sort_by(|&i, &j| fitness[j].total_cmp(&fitness[i]));
-        let by_fitness = order.iter().map(|&i| truth[i]).collect();
+        let mut jobs: Vec<(f64, f64)> = fitness.iter().copied().zip(truth.iter().copied()).collect();
+        jobs.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let by_fitness = jobs.into_iter().map(|job| job.1).collect();
         let mut by_truth = truth.to_vec();
-        by_truth.sort_by(|a, b| b.total_cmp(a));
+        by_truth.sort_unstable_by(|a, b| b.total_cmp(a));
         Self { by_fitness, by_truth }
     }
 

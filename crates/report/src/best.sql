@@ -6,5 +6,5 @@ SELECT job_id, outcome::text AS outcome, fitness, fitness_source, epochs, parame
 FROM job_outcome
 WHERE search_id = $1 AND fitness IS NOT NULL AND outcome IN ('terminated', 'completed')
 /* and filter */
-ORDER BY fitness DESC, job_id
+ORDER BY fitness DESC NULLS LAST, job_id
 LIMIT 10

@@ -1,17 +1,19 @@
 //! Are predictions as good as they say they are?
 
-use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
+use std::collections::BTreeMap;
+
+use diesel::PgConnection;
 use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF as _};
 
 use crate::cell::Cell;
 use crate::document::{Document, Section, Table};
 use crate::figure::{Axis, Figure, Layer, Marks};
-use crate::known::Truth;
+use crate::known::{Known, Truth};
 use crate::output::Report;
 use crate::palette::Ink;
 use crate::savings::decimals;
-use crate::scope::{Scope, failed, snapshot};
+use crate::scope::{Scope, snapshot};
 use crate::tally::Tally;
 use crate::{Citation, Filter, ReportError};
 
@@ -31,47 +33,55 @@ pub struct Calibration {
 }
 
 /// Errors of predictions made at one epoch, in points.
-#[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Errors {
     /// The epoch of decision; none for all of them.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub stop_epoch: Option<f64>,
     /// Whether the jobs were chosen for their prediction.
-    #[diesel(sql_type = sql_types::Bool)]
     pub chosen: bool,
     /// Jobs behind it.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub jobs: i64,
     /// Mean of predicted less true.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub bias: Option<f64>,
     /// Mean of its size.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub mean_absolute_error: Option<f64>,
     /// Root of the mean of its square.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub root_mean_square_error: Option<f64>,
     /// Jobs with an 80 % interval.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub with_interval_80: i64,
     /// Of these, with the truth in it.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub inside_80: i64,
     /// Mean width of it.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub width_80: Option<f64>,
     /// Jobs with a 90 % interval.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub with_interval_90: i64,
     /// Of these, with the truth in it.
-    #[diesel(sql_type = sql_types::BigInt)]
     pub inside_90: i64,
     /// Mean width of it.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub width_90: Option<f64>,
     /// Mean of true less observed at the decision: what a prediction had to foresee.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub gained_after_stop: Option<f64>,
+}
+
+/// What the means of [`Errors`] are made from.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    jobs: i64,
+    error: f64,
+    size: f64,
+    square: f64,
+    observed: i64,
+    gained: f64,
+    within_80: Within,
+    within_90: Within,
+}
+
+/// Intervals of one level.
+#[derive(Clone, Copy, Debug, Default)]
+struct Within {
+    jobs: i64,
+    inside: i64,
+    width: f64,
 }
 
 /// Are predictions as good as they say they are?
@@ -86,8 +96,57 @@ pub fn calibration(
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
         let truth = Tally::load(conn, &scope)?.truth();
-        Calibration::load(conn, &scope, truth)
+        Ok(Calibration::of(scope.citation.clone(), &Known::load(conn, &scope)?, truth))
     })
+}
+
+impl Within {
+    fn add(&mut self, truth: f64, interval: Option<(f64, f64)>) {
+        if let Some((low, high)) = interval {
+            self.jobs += 1;
+            self.inside += i64::from(low <= truth && truth <= high);
+            self.width += high - low;
+        }
+    }
+
+    fn mean_width(&self) -> Option<f64> {
+        (self.jobs > 0).then(|| self.width / self.jobs as f64)
+    }
+}
+
+impl Sums {
+    fn add(&mut self, job: &Known, prediction: f64) {
+        let error = prediction - job.true_fitness;
+        self.jobs += 1;
+        self.error += error;
+        self.size += error.abs();
+        self.square += error * error;
+        if let Some(observed) = job.observed_fitness {
+            self.observed += 1;
+            self.gained += job.true_fitness - observed;
+        }
+        self.within_80.add(job.true_fitness, job.low_80.zip(job.high_80));
+        self.within_90.add(job.true_fitness, job.low_90.zip(job.high_90));
+    }
+
+    fn errors(&self, stop_epoch: Option<f64>, chosen: bool) -> Option<Errors> {
+        let mean = |sum: f64| (self.jobs > 0).then(|| sum / self.jobs as f64);
+        (self.jobs > 0).then(|| Errors {
+            stop_epoch,
+            chosen,
+            jobs: self.jobs,
+            bias: mean(self.error),
+            mean_absolute_error: mean(self.size),
+            root_mean_square_error: mean(self.square).map(f64::sqrt),
+            with_interval_80: self.within_80.jobs,
+            inside_80: self.within_80.inside,
+            width_80: self.within_80.mean_width(),
+            with_interval_90: self.within_90.jobs,
+            inside_90: self.within_90.inside,
+            width_90: self.within_90.mean_width(),
+            gained_after_stop: (self.observed > 0).then(|| self.gained / self.observed as f64),
+        })
+    }
 }
 
 /// The exact 95 % interval of a share (Clopper and Pearson, Biometrika 26, 1934), in per cent; none of nothing.
@@ -106,16 +165,28 @@ fn percent(inside: i64, of: i64) -> Option<f64> {
 }
 
 impl Calibration {
-    pub(crate) fn load(
-        conn: &mut PgConnection,
-        scope: &Scope<'_>,
-        truth: Truth,
-    ) -> Result<Self, ReportError> {
-        let mut by_epoch: Vec<Errors> =
-            scope.query(include_str!("calibration.sql")).load(conn).map_err(failed("calibration"))?;
-        let chosen = by_epoch.pop_if(|errors| errors.chosen);
-        let all = by_epoch.pop_if(|errors| errors.stop_epoch.is_none());
-        Ok(Self { citation: scope.citation.clone(), truth, by_epoch, all, chosen })
+    /// Over those of the jobs that a prediction stopped before the last epoch, or would have.
+    pub(crate) fn of(citation: Citation, known: &[Known], truth: Truth) -> Self {
+        // Epochs are above 0: their bits are in the order of their values.
+        let mut by_epoch = BTreeMap::<u64, Sums>::new();
+        let (mut all, mut chosen) = (Sums::default(), Sums::default());
+        for job in known.iter().filter(|job| job.stops(citation.max_epochs)) {
+            let (Some(epoch), Some(prediction)) = (job.stop_epoch, job.prediction) else { continue };
+            if job.promoted {
+                chosen.add(job, prediction);
+            } else {
+                all.add(job, prediction);
+                by_epoch.entry(epoch.to_bits()).or_default().add(job, prediction);
+            }
+        }
+        let at = |(epoch, sums): (u64, Sums)| sums.errors(Some(f64::from_bits(epoch)), false);
+        Self {
+            citation,
+            truth,
+            by_epoch: by_epoch.into_iter().filter_map(at).collect(),
+            all: all.errors(None, false),
+            chosen: chosen.errors(None, true),
+        }
     }
 
     fn table(&self) -> Table {

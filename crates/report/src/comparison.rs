@@ -11,7 +11,7 @@ use crate::document::{Document, Section, Table};
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::output::Report;
 use crate::palette::Ink;
-use crate::pareto::{self, Cost, Front};
+use crate::pareto::{self, Cost, Front, Source};
 use crate::sample::{Difference, Sample};
 use crate::savings::Epochs;
 use crate::scope::{Scope, failed, snapshots};
@@ -72,8 +72,8 @@ pub fn compare(
     second: &str,
     filter: &Filter,
 ) -> Result<Comparison, ReportError> {
-    let load = |search| move |conn: &mut PgConnection| Side::load(conn, search, filter);
-    let (mut first, mut second) = snapshots(conns, load(first), load(second))?;
+    let load = |search| move |(): &(), conn: &mut PgConnection| Side::load(conn, search, filter);
+    let (mut first, mut second) = snapshots(conns, |_| Ok(()), load(first), load(second))?;
     let reference =
         [&first, &second].iter().filter_map(|s| s.front.as_ref()).map(|f| f.reference).fold(0.0, f64::max);
     for side in [&mut first, &mut second] {
@@ -112,7 +112,7 @@ impl Side {
         let values: Vec<f64> = networks.iter().map(|n| n.fitness).collect();
         Ok(Self {
             epochs: Tally::load(conn, &scope)?.epochs(),
-            measured: networks.iter().filter(|n| n.fitness_source == "measured").count(),
+            measured: networks.iter().filter(|n| n.fitness_source == Source::Measured).count(),
             fitness: Sample::of(&values),
             front: Cost::ALL.iter().find_map(|&cost| Front::of(&networks, cost)),
             hypervolume: None,
@@ -302,7 +302,7 @@ impl Comparison {
                     Cell::Id(m.job_id),
                     Cell::Large(m.cost),
                     Cell::Number(m.fitness, 2),
-                    m.fitness_source.clone().into(),
+                    m.fitness_source.name().into(),
                 ]);
             }
         }

@@ -65,14 +65,16 @@ pub struct Truth {
 }
 
 impl Known {
-    /// First those that were drawn or all observed, then those that were chosen. Read row by row: a client never holds the
-    /// answer of the server as a whole.
+    /// First those that were drawn or all observed, then those that were chosen, by number. Read row by row: a client never
+    /// holds the answer of the server as a whole.
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Vec<Self>, ReportError> {
         let rows = scope
             .query(include_str!("known.sql"))
             .load_iter::<Self, PgRowByRowLoadingMode>(conn)
             .map_err(failed("known"))?;
-        rows.collect::<Result<_, _>>().map_err(failed("known"))
+        let mut jobs: Vec<Self> = rows.collect::<Result<_, _>>().map_err(failed("known"))?;
+        jobs.sort_unstable_by_key(|job| (job.promoted, job.job_id));
+        Ok(jobs)
     }
 
     /// Whether obeying the predictor would have ended it early.

@@ -45,28 +45,26 @@ pub struct Page {
 /// # Errors
 /// If there is no such search, or the database does not answer.
 pub fn page(conns: [&mut PgConnection; 2], search: &str, filter: &Filter) -> Result<Page, ReportError> {
-    let judged = |conn: &mut PgConnection| {
-        let scope = Scope::open(conn, search, filter)?;
-        let ranking = Ranking::of(&scope, Known::load(conn, &scope)?, Truth::default());
-        Ok((ranking, Pareto::load(conn, &scope)?))
+    let open = |conn: &mut PgConnection| Scope::open(conn, search, filter);
+    let judged = |scope: &Scope<'_>, conn: &mut PgConnection| {
+        Ok(Ranking::of(scope, Known::load(conn, scope)?, Truth::default()))
     };
-    let counted = |conn: &mut PgConnection| {
-        let scope = Scope::open(conn, search, filter)?;
-        let tally = Tally::load(conn, &scope)?;
-        let summary = Summary::load(conn, &scope, &tally)?;
+    let counted = |scope: &Scope<'_>, conn: &mut PgConnection| {
+        let tally = Tally::load(conn, scope)?;
+        let summary = Summary::load(conn, scope, &tally)?;
         let timing = summary.timing.clone();
         Ok((
-            Curves::load(conn, &scope, summary.trained())?,
-            Savings::load(conn, &scope, &tally, timing.clone())?,
-            Calibration::load(conn, &scope, summary.truth)?,
-            Workers::load(conn, &scope, &tally, timing)?,
+            Curves::load(conn, scope, summary.trained())?,
+            Savings::load(conn, scope, &tally, timing.clone())?,
+            Pareto::load(conn, scope)?,
+            Workers::load(conn, scope, &tally, timing)?,
             summary,
         ))
     };
-    let ((ranking, pareto), (curves, savings, calibration, workers, summary)) =
-        snapshots(conns, judged, counted)?;
+    let (ranking, (curves, savings, pareto, workers, summary)) = snapshots(conns, open, judged, counted)?;
+    let calibration = Calibration::of(summary.citation.clone(), &ranking.jobs, summary.truth);
+    let summary = summary.judged(ranking.drawn.agreement.clone(), ranking.promoted.agreement.clone());
     let ranking = Ranking { truth: summary.truth, ..ranking };
-    let summary = summary.judged(&ranking.jobs);
     Ok(Page { summary, curves, ranking, savings, pareto, calibration, workers })
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use diesel::pg::PgRowByRowLoadingMode;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::pg::{Pg, PgRowByRowLoadingMode, PgValue};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 use serde::Serialize;
 
@@ -39,9 +40,12 @@ pub struct Front {
     pub hypervolume: f64,
     /// The highest cost of the networks: where the hypervolume is measured from.
     pub reference: f64,
-    /// All networks as cost and fitness, for the figure.
+    /// Networks as cost and fitness, as many as a figure shows.
     #[serde(skip)]
-    all: Vec<(f64, f64)>,
+    shown: Vec<(f64, f64)>,
+    /// Of a figure that would show all of them.
+    #[serde(skip)]
+    axes: (Axis, Axis),
 }
 
 /// What a network costs.
@@ -61,12 +65,24 @@ pub struct Member {
     pub job_id: i64,
     /// What the search ranks by, in per cent.
     pub fitness: f64,
-    /// measured, predicted or observed.
-    pub fitness_source: String,
+    /// Where its fitness comes from.
+    pub fitness_source: Source,
     /// The cost.
     pub cost: f64,
     /// The genome in one line.
     pub summary: String,
+}
+
+/// Where the fitness of a network comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, FromSqlRow)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// It was trained to the end.
+    Measured,
+    /// The predictor stopped it.
+    Predicted,
+    /// It was stopped by an engine that predicts nothing.
+    Observed,
 }
 
 /// A network as the queries give it.
@@ -77,7 +93,7 @@ pub(crate) struct Network {
     #[diesel(sql_type = sql_types::Double)]
     pub fitness: f64,
     #[diesel(sql_type = sql_types::Text)]
-    pub fitness_source: String,
+    pub fitness_source: Source,
     #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
     pub parameters: Option<i64>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
@@ -161,14 +177,38 @@ impl Cost {
     }
 }
 
+impl Source {
+    /// As in the views.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Predicted => "predicted",
+            Self::Observed => "observed",
+        }
+    }
+}
+
+impl FromSql<sql_types::Text, Pg> for Source {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        match value.as_bytes() {
+            b"measured" => Ok(Self::Measured),
+            b"predicted" => Ok(Self::Predicted),
+            b"observed" => Ok(Self::Observed),
+            other => Err(format!("fitness_source `{}`", String::from_utf8_lossy(other)).into()),
+        }
+    }
+}
+
 impl Network {
-    /// Read row by row: a client never holds the answer of the server as a whole.
+    /// By number. Read row by row: a client never holds the answer of the server as a whole.
     pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Vec<Self>, ReportError> {
         let rows = scope
             .query(include_str!("pareto.sql"))
             .load_iter::<Self, PgRowByRowLoadingMode>(conn)
             .map_err(failed("pareto"))?;
-        rows.collect::<Result<_, _>>().map_err(failed("pareto"))
+        let mut networks: Vec<Self> = rows.collect::<Result<_, _>>().map_err(failed("pareto"))?;
+        networks.sort_unstable_by_key(|network| network.job_id);
+        Ok(networks)
     }
 }
 
@@ -181,7 +221,7 @@ impl Front {
         let members = front(&all).into_iter().map(|i| Member {
             job_id: who[i].job_id,
             fitness: who[i].fitness,
-            fitness_source: who[i].fitness_source.clone(),
+            fitness_source: who[i].fitness_source,
             cost: all[i].0,
             summary: String::new(),
         });
@@ -192,13 +232,18 @@ impl Front {
             members,
             hypervolume: hypervolume(&all, reference),
             reference,
-            all,
+            axes: (
+                Axis::around(cost.name(), all.iter().map(|p| p.0)).from(0.0),
+                Axis::around("fitness, %", all.iter().map(|p| p.1)).within(0.0, 100.0),
+            ),
+            shown: thinned(all),
         })
     }
 
     /// Against another reference, to compare fronts.
     pub(crate) fn hypervolume_to(&self, reference: f64) -> f64 {
-        hypervolume(&self.all, reference)
+        let members: Vec<_> = self.members.iter().map(|m| (m.cost, m.fitness)).collect();
+        hypervolume(&members, reference)
     }
 
     /// Stairs through the front, to the reference.
@@ -220,7 +265,7 @@ impl Front {
             table.push(vec![
                 Cell::Id(member.job_id),
                 Cell::Number(member.fitness, 2),
-                member.fitness_source.clone().into(),
+                member.fitness_source.name().into(),
                 Cell::Large(member.cost),
                 member.summary.clone().into(),
             ]);
@@ -230,7 +275,8 @@ impl Front {
 
     fn figure(&self) -> Figure {
         let of = |measured: bool| {
-            let members = self.members.iter().filter(move |m| (m.fitness_source == "measured") == measured);
+            let members =
+                self.members.iter().filter(move |m| (m.fitness_source == Source::Measured) == measured);
             members.map(|m| (m.cost, m.fitness)).collect::<Vec<_>>()
         };
         Figure {
@@ -244,10 +290,10 @@ impl Front {
                 self.members.len(),
                 self.hypervolume
             ),
-            x: Axis::around(self.cost.name(), self.all.iter().map(|p| p.0)).from(0.0),
-            y: Axis::around("fitness, %", self.all.iter().map(|p| p.1)).within(0.0, 100.0),
+            x: self.axes.0.clone(),
+            y: self.axes.1.clone(),
             layers: vec![
-                Layer::new("all networks", Ink::Quiet, Marks::Dots(thinned(self.all.clone()))).opacity(0.35),
+                Layer::new("all networks", Ink::Quiet, Marks::Dots(self.shown.clone())).opacity(0.35),
                 Layer::new("front", Ink::Blue, Marks::Lines(vec![self.stairs()])),
                 Layer::new("on the front, measured", Ink::Blue, Marks::Dots(of(true))),
                 Layer::new("on the front, predicted", Ink::Vermilion, Marks::Rings(of(false))),
@@ -277,7 +323,7 @@ impl Pareto {
         }
         let mut section = Section::new("Fitness against cost");
         for front in &self.fronts {
-            let predicted = front.members.iter().filter(|m| m.fitness_source != "measured").count();
+            let predicted = front.members.iter().filter(|m| m.fitness_source != Source::Measured).count();
             section = section
                 .note(format!(
                     "{}: {} of {} networks on the front, {predicted} of them by a prediction; hypervolume {:.4} of the \

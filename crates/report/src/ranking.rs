@@ -2,8 +2,10 @@
 
 mod figures;
 
+use std::{panic, thread};
+
 use diesel::PgConnection;
-use predictor::{Best, Measures, Outcome};
+use predictor::{Measures, Outcome};
 use serde::Serialize;
 
 use crate::bootstrap::Bootstrap;
@@ -12,6 +14,7 @@ use crate::document::{Block, Document, Section, Table};
 use crate::known::{Known, Truth, drawn_and_chosen};
 use crate::output::Report;
 use crate::scope::{Scope, snapshot};
+use crate::summary::Agreement;
 use crate::tally::Tally;
 use crate::{Citation, Filter, ReportError};
 
@@ -39,6 +42,9 @@ pub struct Comparison {
     pub bootstrap: Bootstrap,
     /// The measures, each with an interval.
     pub measures: Vec<Row>,
+    /// The same in short, for the summary.
+    #[serde(skip)]
+    pub(crate) agreement: Agreement,
 }
 
 /// One measure.
@@ -81,11 +87,26 @@ const MEASURES: [(&str, &str, usize, f64, f64); 14] = [
     ("mae", "mean absolute error, points", 2, 0.0, 1.0),
 ];
 
-fn values(outcomes: &[Outcome]) -> [Option<f64>; 14] {
-    let m = Measures::of(outcomes);
-    let (fitness, truth): (Vec<f64>, Vec<f64>) = outcomes.iter().map(|o| (o.fitness, o.truth)).unzip();
-    let best = Best::new(&fitness, &truth);
-    [
+/// The jobs ranked in one way.
+struct Ranked {
+    measures: Measures,
+    values: [Option<f64>; 14],
+    intervals: [Option<(f64, f64)>; 14],
+}
+
+impl Ranked {
+    fn of(outcomes: &[Outcome], bootstrap: Bootstrap) -> Self {
+        let (measures, values) = measure(outcomes);
+        let of = |drawn: &[usize]| measure(&drawn.iter().map(|&i| outcomes[i]).collect::<Vec<_>>()).1;
+        let intervals = if outcomes.is_empty() { [None; 14] } else { bootstrap.intervals(values, of) };
+        Self { measures, values, intervals }
+    }
+}
+
+/// All measures, and those of [`MEASURES`] in their order.
+fn measure(outcomes: &[Outcome]) -> (Measures, [Option<f64>; 14]) {
+    let (m, best) = Measures::with_best(outcomes);
+    let values = [
         m.spearman,
         m.kendall,
         best.overlap(0.01),
@@ -100,7 +121,8 @@ fn values(outcomes: &[Outcome]) -> [Option<f64>; 14] {
         best.regret(0.25),
         m.best_mean_gap_10,
         m.mae,
-    ]
+    ];
+    (m, values)
 }
 
 impl Comparison {
@@ -112,12 +134,11 @@ impl Comparison {
             .collect();
         let observed = observed.unwrap_or_default();
         let bootstrap = Bootstrap::of(known.len());
-        let intervals = |outcomes: &[Outcome]| {
-            let whole = values(outcomes);
-            let of = |drawn: &[usize]| values(&drawn.iter().map(|&i| outcomes[i]).collect::<Vec<_>>());
-            (whole, if outcomes.is_empty() { [None; 14] } else { bootstrap.intervals(whole, of) })
-        };
-        let (by_prediction, by_observation) = (intervals(&predicted), intervals(&observed));
+        let (by_prediction, by_observation) = thread::scope(|scope| {
+            let baseline = scope.spawn(|| Ranked::of(&observed, bootstrap));
+            let by_prediction = Ranked::of(&predicted, bootstrap);
+            (by_prediction, baseline.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked)))
+        });
         let row = |(at, &(measure, label, decimals, perfect, scale)): (
             usize,
             &(&'static str, &'static str, usize, f64, f64),
@@ -127,14 +148,20 @@ impl Comparison {
                 measure,
                 label,
                 decimals,
-                predicted: by_prediction.0[at].map(|v| v * scale),
-                predicted_interval: ends(by_prediction.1[at]),
-                last_observed: by_observation.0[at].map(|v| v * scale),
-                last_observed_interval: ends(by_observation.1[at]),
+                predicted: by_prediction.values[at].map(|v| v * scale),
+                predicted_interval: ends(by_prediction.intervals[at]),
+                last_observed: by_observation.values[at].map(|v| v * scale),
+                last_observed_interval: ends(by_observation.intervals[at]),
                 trained_to_end: (!known.is_empty()).then_some(perfect),
             }
         };
-        Self { jobs: known.len(), bootstrap, measures: MEASURES.iter().enumerate().map(row).collect() }
+        let measures = MEASURES.iter().enumerate().map(row).collect();
+        let agreement = Agreement {
+            jobs: known.len() as i64,
+            spearman_last_observed: by_observation.measures.spearman,
+            measures: by_prediction.measures,
+        };
+        Self { jobs: known.len(), bootstrap, measures, agreement }
     }
 
     fn table(&self, key: &'static str, whose: &str) -> Table {
@@ -215,13 +242,15 @@ impl Ranking {
                 .note("Promoted jobs were chosen for a high prediction: what holds for them need not hold for the others.")
                 .table(self.promoted.table("ranking_promoted", "the promoted networks"));
         }
-        for figure in [self.scatter(), self.ranks()].into_iter().flatten() {
+        let places = Places::of(&self.jobs);
+        for figure in [self.scatter(&places), self.ranks(&places)].into_iter().flatten() {
             section.blocks.push(Block::Figure(Box::new(figure)));
         }
         vec![section]
     }
 }
 
+use figures::Places;
 pub(crate) use figures::thinned;
 
 impl Report for Ranking {

@@ -50,11 +50,13 @@ pub(crate) fn snapshot<T>(
     snapshot_of(conn, None, report)
 }
 
-/// Runs two parts of a report at the same time, each on a connection of its own, on one snapshot.
-pub(crate) fn snapshots<A, B: Send>(
+/// Runs two parts of a report at the same time, each on a connection of its own, on one snapshot. Both begin with what
+/// `both` reads first.
+pub(crate) fn snapshots<S: Sync, A, B: Send>(
     [first, second]: [&mut PgConnection; 2],
-    one: impl FnOnce(&mut PgConnection) -> Result<A, ReportError>,
-    other: impl FnOnce(&mut PgConnection) -> Result<B, ReportError> + Send,
+    both: impl FnOnce(&mut PgConnection) -> Result<S, ReportError>,
+    one: impl FnOnce(&S, &mut PgConnection) -> Result<A, ReportError>,
+    other: impl FnOnce(&S, &mut PgConnection) -> Result<B, ReportError> + Send,
 ) -> Result<(A, B), ReportError> {
     #[derive(QueryableByName)]
     struct Exported {
@@ -65,9 +67,11 @@ pub(crate) fn snapshots<A, B: Send>(
         let snapshot: Exported = sql_query("SELECT pg_export_snapshot() AS name")
             .get_result(first)
             .map_err(failed("export of the snapshot"))?;
+        let shared = &both(first)?;
         thread::scope(|scope| {
-            let other = scope.spawn(|| snapshot_of(second, Some(snapshot.name), other));
-            let one = one(first);
+            let other =
+                scope.spawn(|| snapshot_of(second, Some(snapshot.name), |second| other(shared, second)));
+            let one = one(shared, first);
             let other = other.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked));
             Ok((one?, other?))
         })
@@ -113,16 +117,16 @@ mod tests {
                 .map_err(failed("seen"))
         };
         let (written, wait) = std::sync::mpsc::channel();
-        let one = |conn: &mut PgConnection| {
+        let one = |(): &(), conn: &mut PgConnection| {
             writer.batch_execute("INSERT INTO seen VALUES (1)").map_err(failed("write"))?;
             written.send(()).unwrap();
             seen(conn)
         };
-        let other = move |conn: &mut PgConnection| {
+        let other = move |(): &(), conn: &mut PgConnection| {
             wait.recv().unwrap();
             seen(conn)
         };
-        assert_eq!(snapshots([first, second], one, other).unwrap(), (0, 0));
+        assert_eq!(snapshots([first, second], |_| Ok(()), one, other).unwrap(), (0, 0));
         assert_eq!(seen(first).unwrap(), 1);
     }
 }

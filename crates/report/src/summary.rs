@@ -1,5 +1,7 @@
 //! One screen: what ran, what it saved, how good the predictions were, the best networks.
 
+use std::{panic, thread};
+
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use predictor::{Measures, rank};
 use serde::Serialize;
@@ -107,7 +109,9 @@ pub fn summary(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
         let (known, tally) = (Known::load(conn, &scope)?, Tally::load(conn, &scope)?);
-        Ok(Summary::load(conn, &scope, &tally)?.judged(&known))
+        let (drawn, chosen) = drawn_and_chosen(&known);
+        let of = |known| Agreement::of(known, scope.max_epochs());
+        Ok(Summary::load(conn, &scope, &tally)?.judged(of(drawn), of(chosen)))
     })
 }
 
@@ -116,11 +120,12 @@ impl Agreement {
         let outcomes: Vec<_> = known.iter().map(|k| k.outcome(max_epochs)).collect();
         let (observed, truth): (Vec<f64>, Vec<f64>) =
             known.iter().filter_map(|k| Some((k.observed_fitness?, k.true_fitness))).unzip();
-        Self {
-            jobs: known.len() as i64,
-            measures: Measures::of(&outcomes),
-            spearman_last_observed: rank::spearman(&observed, &truth),
-        }
+        let (measures, spearman_last_observed) = thread::scope(|scope| {
+            let baseline = scope.spawn(|| rank::spearman(&observed, &truth));
+            let measures = Measures::of(&outcomes);
+            (measures, baseline.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked)))
+        });
+        Self { jobs: known.len() as i64, measures, spearman_last_observed }
     }
 
     /// What to say where there is no prediction to judge.
@@ -204,10 +209,8 @@ impl Summary {
     }
 
     /// With the agreement over the jobs whose truth is known.
-    pub(crate) fn judged(self, known: &[Known]) -> Self {
-        let (drawn, chosen) = drawn_and_chosen(known);
-        let of = |known| Agreement::of(known, self.citation.max_epochs);
-        Self { drawn: of(drawn), promoted: of(chosen), ..self }
+    pub(crate) fn judged(self, drawn: Agreement, promoted: Agreement) -> Self {
+        Self { drawn, promoted, ..self }
     }
 
     /// Jobs with a learning curve that ended by itself, by the predictor, or by a loss that was not finite.

@@ -37,7 +37,6 @@ fn observations_are_left_alone() {
         ("tally", include_str!("../src/tally.sql"), &["observation", "architecture"][..]),
         ("commonest_error", include_str!("../src/commonest_error.sql"), &["observation", "architecture"]),
         ("known", include_str!("../src/known.sql"), &["observation", "architecture"]),
-        ("calibration", include_str!("../src/calibration.sql"), &["observation", "architecture"]),
         ("best", include_str!("../src/best.sql"), &["observation"]),
         ("pareto", include_str!("../src/pareto.sql"), &["observation"]),
         ("comparison", include_str!("../src/comparison.sql"), &["observation"]),
@@ -72,6 +71,19 @@ fn curves_of_few_jobs_are_found_by_their_index() {
         assert!(name == "seconds" || !reads(&plan, "job"), "{name} needs no job:\n{plan}");
         assert!(plan.contains("observation_pkey"), "{name}:\n{plan}");
         assert!(!plan.contains("Seq Scan on observation"), "{name}:\n{plan}");
+    }
+}
+
+#[test]
+fn the_best_are_found_without_reading_the_others() {
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    made_up::search(conn, "big", 5_000);
+    for (name, sql) in
+        [("best", include_str!("../src/best.sql")), ("drawn", include_str!("../src/drawn.sql"))]
+    {
+        let plan = plan(conn, sql, &["1", "100", "50"]);
+        assert!(plan.contains("using result_best on result"), "{name}:\n{plan}");
     }
 }
 

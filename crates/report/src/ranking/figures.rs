@@ -16,12 +16,34 @@ pub(crate) fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     points.into_iter().step_by(step).collect()
 }
 
+/// The ranks of the jobs, in their order.
+pub(super) struct Places {
+    believed: Vec<f64>,
+    truth: Vec<f64>,
+}
+
+impl Places {
+    pub(super) fn of(jobs: &[Known]) -> Self {
+        Self {
+            believed: places(jobs.iter().map(|k| k.believed_fitness)),
+            truth: places(jobs.iter().map(|k| k.true_fitness)),
+        }
+    }
+}
+
 /// Places from 1, the highest value first; equals share the first of their places.
+#[expect(clippy::float_cmp, reason = "a tie is equality")]
 fn places(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let values: Vec<f64> = values.collect();
-    let mut sorted = values.clone();
-    sorted.sort_by(|a, b| b.total_cmp(a));
-    values.iter().map(|v| sorted.partition_point(|s| s > v) as f64 + 1.0).collect()
+    let mut sorted: Vec<(f64, usize)> = values.zip(0..).collect();
+    sorted.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+    let (mut places, mut before) = (vec![0.0; sorted.len()], 0);
+    for tied in sorted.chunk_by(|a, b| a.0 == b.0) {
+        for &(_, at) in tied {
+            places[at] = before as f64 + 1.0;
+        }
+        before += tied.len();
+    }
+    places
 }
 
 impl Ranking {
@@ -31,7 +53,7 @@ impl Ranking {
         thinned(of.map(|(i, k)| at(i, k)).collect())
     }
 
-    pub(super) fn scatter(&self) -> Option<Figure> {
+    pub(super) fn scatter(&self, places: &Places) -> Option<Figure> {
         if self.jobs.len() < 2 {
             return None;
         }
@@ -61,17 +83,15 @@ impl Ranking {
                 Layer::new("no decision to stop", Ink::Blue, Marks::Rings(of(false))).opacity(0.7),
                 Layer::new("stopped, or would have been", Ink::Vermilion, Marks::Dots(of(true))).opacity(0.7),
             ],
-            numbers: self.numbers(),
+            numbers: self.numbers(places),
         })
     }
 
-    pub(super) fn ranks(&self) -> Option<Figure> {
+    pub(super) fn ranks(&self, places: &Places) -> Option<Figure> {
         if self.jobs.len() < 3 {
             return None;
         }
-        let believed = places(self.jobs.iter().map(|k| k.believed_fitness));
-        let truth = places(self.jobs.iter().map(|k| k.true_fitness));
-        let points = |stops| self.marks(stops, |i, _| (believed[i], truth[i]));
+        let points = |stops| self.marks(stops, |i, _| (places.believed[i], places.truth[i]));
         let last = self.jobs.len() as f64;
         let tenth = (last / 10.0).ceil();
         let axis = |label: &str| Axis { label: label.into(), low: 1.0 - last * 0.03, high: last * 1.03 };
@@ -106,7 +126,7 @@ impl Ranking {
         })
     }
 
-    fn numbers(&self) -> Table {
+    fn numbers(&self, places: &Places) -> Table {
         let columns = [
             ("job_id", "#job"),
             ("stop_epoch", "#decision at epoch"),
@@ -124,9 +144,8 @@ impl Ranking {
             format!("{} networks, predicted and true accuracy and rank", self.jobs.len())
         };
         let mut table = Table::new("known", caption, &columns);
-        let believed = places(self.jobs.iter().map(|k| k.believed_fitness));
-        let truth = places(self.jobs.iter().map(|k| k.true_fitness));
-        for (k, (&b, &t)) in self.jobs.iter().zip(believed.iter().zip(&truth)).take(SHOWN) {
+        let ranks = places.believed.iter().zip(&places.truth);
+        for (k, (&b, &t)) in self.jobs.iter().zip(ranks).take(SHOWN) {
             let interval = k.low_80.zip(k.high_80).filter(|_| k.stops(self.citation.max_epochs));
             table.push(vec![
                 Cell::Id(k.job_id),
