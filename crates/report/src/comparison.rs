@@ -222,7 +222,7 @@ impl Comparison {
                 .note(format!(
                     "{paired}Two-sided. The tests take the networks of a search as independent; those that a strategy \
                      bred from each other are not, so that p is too small then. To compare strategies, repeat the \
-                     searches with other seeds. `First is above`: chance that a network of the first is better."
+                     searches with other seeds. First is above: the chance that a network of the first is better."
                 ))
                 .table(self.tests()),
             Section::new("Distribution and fronts").figure(self.distribution()).figure(self.fronts()),

@@ -175,11 +175,7 @@ impl Curves {
             ("fitness", "#fitness, %"),
             ("curve", "validation accuracy in % after each interval"),
         ];
-        let mut table = Table::new(
-            "curves",
-            format!("{} learning curves, a point per {} epochs", self.curves.len(), self.interval),
-            &columns,
-        );
+        let mut table = Table::new("curves", format!("{} learning curves", self.curves.len()), &columns);
         for curve in &self.curves {
             let points: Vec<String> = curve.points.iter().map(|p| format!("{:.2}", p.1)).collect();
             table.push(vec![

@@ -203,7 +203,7 @@ impl Figure {
         root.draw(&Text::new(self.y.label.clone(), (2, 2), text(size.font, Ink::Text)))?;
         let widest = [self.y.low, self.y.high, f64::midpoint(self.y.low, self.y.high)]
             .into_iter()
-            .map(|v| self.y.tick(v).len())
+            .map(|v| self.y.tick(v).chars().count())
             .max()
             .unwrap_or(1);
         let mut chart = ChartBuilder::on(root)

@@ -74,7 +74,7 @@ fn cite(citation: &Citation, named: bool) -> Markup {
             div { dt { "State" } dd { (citation.state) @if let Some(s) = took.filter(|s| *s >= 1.0) { " after " (duration(s)) } } }
             div { dt { "Engine" } dd { (citation.engine) } }
             div { dt { "Jobs ended" } dd { (ended) } }
-            div { dt { "Full training" } dd { (citation.max_epochs) " epochs, evaluated every " (citation.interval) } }
+            div { dt { "Full training" } dd { (citation.max_epochs) " epochs, evaluated " (every(citation.interval)) } }
             div { dt { "Submitted with" } dd { "peng " (citation.version) } }
             div { dt { "Read" } dd {
                 time datetime=(citation.as_of.to_rfc3339()) { (citation.as_of.format("%Y-%m-%d %H:%M:%S UTC")) }
@@ -83,6 +83,11 @@ fn cite(citation: &Citation, named: bool) -> Markup {
             div.long { dt { "Spec (SHA-256)" } dd { code { (citation.spec_hash) } } }
         }
     }
+}
+
+/// How often there is a point.
+fn every(interval: f64) -> String {
+    if interval == 1.0 { "every epoch".to_owned() } else { format!("every {interval} epochs") }
 }
 
 fn closing(document: &Document) -> Markup {

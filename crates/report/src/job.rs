@@ -176,7 +176,7 @@ impl JobReport {
         let job = &self.job;
         let large = |count: Option<i64>| count.map_or(Cell::Empty, |n| Cell::Large(n as f64));
         let columns = [("property", ""), ("label", "property"), ("value", "value")];
-        let mut table = Table::new("job", format!("Job {}", job.job_id), &columns);
+        let mut table = Table::new("job", "What is known of it", &columns);
         let mut row = |key: &'static str, label: &'static str, value: Cell| {
             if value != Cell::Empty {
                 table.push(vec![key.into(), label.into(), value]);
@@ -191,7 +191,7 @@ impl JobReport {
         row("mode", "decisions", mode_in_words(&job.mode).into());
         row("state", "state", job.state.clone().into());
         row("epochs", "epochs trained", Cell::number(job.epochs, decimals(self.citation.interval)));
-        row("max_epochs", "of", Cell::Number(job.max_epochs, 0));
+        row("max_epochs", "epochs of a full training", Cell::Number(job.max_epochs, 0));
         row("seconds", "device time", job.seconds.filter(|s| *s > 0.0).map_or(Cell::Empty, Cell::Seconds));
         row("fitness", "fitness, %", Cell::two(job.fitness));
         row("fitness_source", "known by", job.fitness_source.clone().into());

@@ -283,12 +283,10 @@ impl Front {
             key: if self.cost == Cost::Flops { "pareto-flops" } else { "pareto-parameters" },
             title: format!("Fitness against {}", self.cost.name()),
             caption: format!(
-                "{} networks, of which {} are on the front: none is better and cheaper. The front dominates {:.4} of the \
-                 rectangle from fitness 0 to 100 % and from cost 0 to that of the dearest network. Dots are measured, \
-                 rings predicted: a predicted member may not hold its place once trained to the end.",
+                "{} networks, of which {} are on the front: none is better and cheaper. Dots are measured, rings \
+                 predicted: a predicted member may not hold its place once trained to the end.",
                 self.networks,
-                self.members.len(),
-                self.hypervolume
+                self.members.len()
             ),
             x: self.axes.0.clone(),
             y: self.axes.1.clone(),
@@ -326,11 +324,12 @@ impl Pareto {
             let predicted = front.members.iter().filter(|m| m.fitness_source != Source::Measured).count();
             section = section
                 .note(format!(
-                    "{}: {} of {} networks on the front, {predicted} of them by a prediction; hypervolume {:.4} of the \
-                     rectangle from fitness 0 to 100 % and cost 0 to {}.",
-                    front.cost.name(),
+                    "{} of {} networks are on the front of fitness and {}, {predicted} of them by a prediction. It \
+                     dominates {:.4} (the hypervolume) of the rectangle from fitness 0 to 100 % and from cost 0 to {}, \
+                     that of the dearest network.",
                     front.members.len(),
                     front.networks,
+                    front.cost.name(),
                     front.hypervolume,
                     crate::cell::large(front.reference)
                 ))

@@ -290,7 +290,7 @@ impl Savings {
                 low: 0.0,
                 high: max_epochs + interval,
             },
-            y: Axis::around("jobs", bars.iter().map(|b| b.2)).from(0.0),
+            y: Axis::around("jobs", bars.iter().map(|b| b.2).chain([0.0])).from(0.0),
             layers: vec![Layer { name: None, ink: Ink::Vermilion, opacity: 1.0, marks: Marks::Bars(bars) }],
             numbers: self.histogram(),
         })

@@ -155,16 +155,16 @@ impl Workers {
             ("class", "class"),
             ("version", ""),
             ("state", "state"),
-            ("started_at", ""),
-            ("last_seen_at", "last seen (UTC)"),
+            ("busy_percent", "#busy, %"),
+            ("busy_seconds", "#busy"),
+            ("present_seconds", "#present"),
             ("finished", "#finished"),
             ("released", "#released"),
             ("retried", "#retried"),
             ("lost", "#lost"),
             ("running", "#running"),
-            ("present_seconds", "#present"),
-            ("busy_seconds", "#busy"),
-            ("busy_percent", "#busy, %"),
+            ("started_at", ""),
+            ("last_seen_at", "last seen (UTC)"),
         ];
         let mut table = Table::new("workers", "Worker processes of the search", &columns);
         for worker in &self.workers {
@@ -176,16 +176,16 @@ impl Workers {
                 worker.class.clone().into(),
                 worker.version.clone().into(),
                 worker.state.clone().into(),
-                Cell::Time(worker.started_at),
-                Cell::Time(worker.last_seen_at),
+                Cell::number(worker.busy_share().map(|s| 100.0 * s), 0),
+                Cell::Seconds(worker.busy_seconds),
+                Cell::Seconds(worker.present_seconds),
                 worker.finished.into(),
                 worker.released.into(),
                 worker.retried.into(),
                 worker.lost.into(),
                 worker.running.into(),
-                Cell::Seconds(worker.present_seconds),
-                Cell::Seconds(worker.busy_seconds),
-                Cell::number(worker.busy_share().map(|s| 100.0 * s), 0),
+                Cell::Time(worker.started_at),
+                Cell::Time(worker.last_seen_at),
             ]);
         }
         table

@@ -141,6 +141,13 @@ fn chromium_shows_the_page_on_a_desk_and_in_the_hand() {
             (value("data-inner").parse().unwrap(), value("data-content").parse().unwrap());
         assert!(content <= inner, "at {width} pixels the page is {content} wide and must be pushed sideways");
         assert_eq!(value("data-small"), "0", "no figure has text below 10 pixels at {width}");
+        assert_eq!(value("data-over"), "0", "no label lies on another or is cut off at {width}");
+        let whole = if width > 1000 { "12" } else { "3" };
+        assert_eq!(
+            value(&format!("data-pushed-{whole}")),
+            "0",
+            "a table of {whole} columns is cut at {width}"
+        );
     }
 }
 
@@ -156,6 +163,13 @@ fn probe(chromium: &str, html: &str, width: u32) -> String {
         kinds=[...new Set(seen.map(s=>s.getAttribute('class')))];\
         d.setAttribute('data-drawn',kinds.join('+')+' '+seen.length);\
         d.setAttribute('data-inner',innerWidth);d.setAttribute('data-content',d.scrollWidth);\
+        const inside=(a,b)=>a.left>=b.left-1&&a.right<=b.right+1&&a.top>=b.top-1&&a.bottom<=b.bottom+1,\
+        apart=(a,b)=>a.right<=b.left+1||b.right<=a.left+1||a.bottom<=b.top+1||b.bottom<=a.top+1;\
+        d.setAttribute('data-over',seen.flatMap(s=>{const of=s.getBoundingClientRect(),\
+        r=[...s.querySelectorAll('text')].map(t=>t.getBoundingClientRect());\
+        return r.filter((a,i)=>!inside(a,of)||r.slice(i+1).some(b=>!apart(a,b)))}).length);\
+        for(const n of [3,12])d.setAttribute('data-pushed-'+n,[...document.querySelectorAll('main>section>.scroll')].filter(s=>\
+        s.querySelectorAll('th').length<=n&&s.scrollWidth>s.clientWidth+1).length);\
         d.setAttribute('data-small',seen.flatMap(s=>[...s.querySelectorAll('text')].filter(t=>\
         t.getAttribute('font-size')*s.getBoundingClientRect().width/s.viewBox.baseVal.width<10)).length)})</script>";
     let folder = std::env::temp_dir().join(format!("peng-browser-{}-{width}", std::process::id()));
