@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Times every report over JOBS made-up jobs of 20 observations each, all trained to the end in mode observe, which is the
-# most that a report can have to rank; and what memory the command takes. On a private server that is removed afterwards.
+# most that a report can have to rank, each claimed once by one of 64 workers; and what memory the command takes. On a
+# private server that is removed afterwards.
 #   ops/report-speed.sh [JOBS=100000] [PENG=target/release/peng]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -21,7 +22,18 @@ for name in one two; do
     echo "UPDATE job SET state = 'completed', mode = 'observe' WHERE search_id = (SELECT id FROM search WHERE name = '$name');"
     cat "$made_up/curves.sql"; echo 'COMMIT;'; } | sql
 done
-echo 'VACUUM ANALYZE;' | sql
+sql <<'SQL'
+INSERT INTO worker (id, host, pid, class, device, version)
+SELECT lpad(to_hex(i), 32, '0')::uuid, 'host-' || i, i, 'default', 'cuda:0', '0.1.0' FROM generate_series(64, 127) i;
+BEGIN;
+SET LOCAL session_replication_role = replica;
+INSERT INTO attempt (job_id, fence, worker_id, started_at, first_step, ended_at, "end")
+SELECT id, 1, lpad(to_hex(64 + id % 64), 32, '0')::uuid, now() - interval '9 min', 1, now() - interval '6 min', 'finished'
+FROM job
+ON CONFLICT DO NOTHING;
+COMMIT;
+VACUUM ANALYZE;
+SQL
 echo 'SELECT count(*) AS observations FROM observation;' | sql
 
 # The best of three runs, warm: seconds of the whole command, and its largest resident memory.

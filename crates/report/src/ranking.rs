@@ -69,8 +69,10 @@ pub struct Row {
     pub trained_to_end: Option<f64>,
 }
 
+const COUNT: usize = 18;
+
 /// The measures: name, label, decimals, what the truth itself scores, scale.
-const MEASURES: [(&str, &str, usize, f64, f64); 14] = [
+const MEASURES: [(&str, &str, usize, f64, f64); COUNT] = [
     ("spearman", "rank correlation, Spearman", 3, 1.0, 1.0),
     ("kendall", "rank correlation, Kendall tau-b", 3, 1.0, 1.0),
     ("overlap_1", "share of the true top 1 % found, %", 1, 100.0, 100.0),
@@ -83,28 +85,32 @@ const MEASURES: [(&str, &str, usize, f64, f64); 14] = [
     ("regret_10", "the same, 10 %", 2, 0.0, 1.0),
     ("regret_20", "the same, 20 %", 2, 0.0, 1.0),
     ("regret_25", "the same, 25 %", 2, 0.0, 1.0),
-    ("best_mean_gap_10", "true top 10 % less top 10 % found, points", 2, 0.0, 1.0),
+    ("best_mean_gap_1", "mean of the true top 1 % less that found, points", 2, 0.0, 1.0),
+    ("best_mean_gap_5", "the same, 5 %", 2, 0.0, 1.0),
+    ("best_mean_gap_10", "the same, 10 %", 2, 0.0, 1.0),
+    ("best_mean_gap_20", "the same, 20 %", 2, 0.0, 1.0),
+    ("best_mean_gap_25", "the same, 25 %", 2, 0.0, 1.0),
     ("mae", "mean absolute error, points", 2, 0.0, 1.0),
 ];
 
 /// The jobs ranked in one way.
 struct Ranked {
     measures: Measures,
-    values: [Option<f64>; 14],
-    intervals: [Option<(f64, f64)>; 14],
+    values: [Option<f64>; COUNT],
+    intervals: [Option<(f64, f64)>; COUNT],
 }
 
 impl Ranked {
     fn of(outcomes: &[Outcome], bootstrap: Bootstrap) -> Self {
         let (measures, values) = measure(outcomes);
         let of = |drawn: &[usize]| measure(&drawn.iter().map(|&i| outcomes[i]).collect::<Vec<_>>()).1;
-        let intervals = if outcomes.is_empty() { [None; 14] } else { bootstrap.intervals(values, of) };
+        let intervals = if outcomes.is_empty() { [None; COUNT] } else { bootstrap.intervals(values, of) };
         Self { measures, values, intervals }
     }
 }
 
 /// All measures, and those of [`MEASURES`] in their order.
-fn measure(outcomes: &[Outcome]) -> (Measures, [Option<f64>; 14]) {
+fn measure(outcomes: &[Outcome]) -> (Measures, [Option<f64>; COUNT]) {
     let (m, best) = Measures::with_best(outcomes);
     let values = [
         m.spearman,
@@ -119,7 +125,11 @@ fn measure(outcomes: &[Outcome]) -> (Measures, [Option<f64>; 14]) {
         best.regret(0.10),
         best.regret(0.20),
         best.regret(0.25),
+        best.mean_gap(0.01),
+        best.mean_gap(0.05),
         m.best_mean_gap_10,
+        best.mean_gap(0.20),
+        best.mean_gap(0.25),
         m.mae,
     ];
     (m, values)

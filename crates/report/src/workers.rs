@@ -222,6 +222,7 @@ impl Workers {
             ),
             Fact::new("present_seconds", "time present, all workers", Cell::Seconds(present), "", jobs),
             Fact::new("busy_seconds", "time with a job of this search", Cell::Seconds(busy), "", jobs),
+            Fact::new("idle_seconds", "time without one", Cell::Seconds((present - busy).max(0.0)), "", jobs),
             Fact::new("busy_percent", "busy", share, "%", jobs),
         ];
         let r = &self.retries;
