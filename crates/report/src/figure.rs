@@ -247,7 +247,13 @@ impl Axis {
     fn tick(&self, value: f64) -> String {
         let span = self.high - self.low;
         if span >= 5_000.0 {
-            return crate::cell::large(value).replace(".00 ", " ").replace(".0 ", " ");
+            let text = crate::cell::large(value);
+            return match text.split_once(' ') {
+                Some((number, unit)) if number.contains('.') => {
+                    format!("{} {unit}", number.trim_end_matches('0').trim_end_matches('.'))
+                }
+                _ => text,
+            };
         }
         let decimals = (1.0 - span.log10().floor()).clamp(0.0, 6.0) as usize;
         let decimals = if span >= 8.0 { 0 } else { decimals };
@@ -291,5 +297,25 @@ impl Layer {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_have_the_decimals_that_their_axis_needs() {
+        let table = [
+            (0.0, 1.2e9, 1.1e9, "1.1 G", "no zeros at the end"),
+            (0.0, 1.2e9, 1e9, "1 G", "no point"),
+            (0.0, 2e5, 2e4, "20 k", "zeros before the point stay"),
+            (0.0, 25.0, 5.0, "5", "epochs"),
+            (-1.6, 1.6, -0.5, "\u{2212}0.5", "a minus, not a hyphen"),
+        ];
+        for (low, high, value, expected, why) in table {
+            let axis = Axis { label: String::new(), low, high };
+            assert_eq!(axis.tick(value), expected, "{why}");
+        }
     }
 }

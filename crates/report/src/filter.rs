@@ -113,7 +113,7 @@ impl Filter {
         let all: Vec<String> = since
             .chain(self.conditions.iter().map(|c| format!("{} {} {}", c.column, c.operator, c.value)))
             .collect();
-        (!all.is_empty()).then(|| all.join(" and "))
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// ` AND …` over the columns of `job_outcome`. Values are numbers, words of a fixed list, or quoted.
@@ -237,5 +237,7 @@ mod tests {
             assert_eq!(words(given), format!("ended in the last {shown} or not yet"));
         }
         assert_eq!(words("2026-11-24"), "ended since 2026-11-24 00:00:00 UTC or not yet");
+        let both = Filter::parse(Some("7d"), &["flops<1e6"]).unwrap();
+        assert_eq!(both.words().unwrap(), "ended in the last 7 d or not yet; flops < 1000000");
     }
 }

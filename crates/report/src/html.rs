@@ -79,7 +79,7 @@ fn cite(citation: &Citation, named: bool) -> Markup {
             div { dt { "Read" } dd {
                 time datetime=(citation.as_of.to_rfc3339()) { (citation.as_of.format("%Y-%m-%d %H:%M:%S UTC")) }
             } }
-            @if let Some(filter) = &citation.filter { div.long { dt { "Only jobs with" } dd { (filter) } } }
+            @if let Some(filter) = &citation.filter { div.long { dt { "Only jobs" } dd { (filter) } } }
             div.long { dt { "Spec (SHA-256)" } dd { code { (citation.spec_hash) } } }
         }
     }

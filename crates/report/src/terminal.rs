@@ -115,7 +115,7 @@ pub(crate) fn cite(citation: &Citation) -> Vec<String> {
             citation.report_version
         ),
     ];
-    lines.extend(citation.filter.iter().map(|filter| format!("only jobs with {filter}")));
+    lines.extend(citation.filter.iter().map(|filter| format!("only jobs: {filter}")));
     lines
 }
 
