@@ -74,11 +74,15 @@ fn the_reports_name_no_table() {
     assert!(statements >= 15, "{statements} statements were read");
 }
 
-/// The end of the migration, about a role that is not there.
-fn role_block(role: &str) -> String {
-    let migration = include_str!("../../../migrations/2026-11-24-000002_reports/up.sql");
-    let (_, block) = migration.split_once("DO $$").unwrap();
-    format!("DO $${}", block.replace("peng_read", role))
+/// The ends of the migrations that make views, about a role that is not there.
+fn role_blocks(role: &str) -> String {
+    let migrations = [
+        include_str!("../../../migrations/2026-11-24-000002_reports/up.sql"),
+        include_str!("../../../migrations/2026-11-24-000008_reader_views/up.sql"),
+    ];
+    let blocks =
+        migrations.map(|migration| migration.split_once("DO $$").unwrap().1.replace("peng_read", role));
+    blocks.map(|block| format!("DO $${block};")).concat()
 }
 
 #[test]
@@ -88,13 +92,17 @@ fn who_may_not_create_roles_can_migrate() {
     let id = uuid();
     let (plain, reader) = (format!("plain_{id}"), format!("reader_{id}"));
     conn.batch_execute(&format!("CREATE ROLE {plain} NOLOGIN; SET ROLE {plain}")).unwrap();
-    conn.batch_execute(&role_block(&reader)).unwrap();
+    conn.batch_execute(&role_blocks(&reader)).unwrap();
     conn.batch_execute("RESET ROLE").unwrap();
     let exists = format!("SELECT 1 FROM pg_roles WHERE rolname = '{reader}'");
     assert_eq!(sql_query(&exists).execute(conn).unwrap(), 0, "it was skipped");
-    conn.batch_execute(&role_block(&reader)).unwrap();
+    conn.batch_execute(&role_blocks(&reader)).unwrap();
     assert_eq!(sql_query(&exists).execute(conn).unwrap(), 1, "who may, creates it");
-    conn.batch_execute(&role_block(&reader)).unwrap();
+    let reads = "SELECT 1 FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'v'";
+    let views = sql_query(reads).execute(conn).unwrap();
+    let granted = format!("{reads} AND has_table_privilege('{reader}', oid, 'SELECT')");
+    assert_eq!(sql_query(granted).execute(conn).unwrap(), views, "it sees every view");
+    conn.batch_execute(&role_blocks(&reader)).unwrap();
     conn.batch_execute(&format!("DROP OWNED BY {reader}; DROP ROLE {reader}; DROP ROLE {plain}")).unwrap();
 }
 
