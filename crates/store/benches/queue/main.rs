@@ -13,6 +13,9 @@ mod wake;
 
 use std::time::Duration;
 
+/// Rounds in which own statements and bare ones take turns.
+pub const ROUNDS: u64 = 3;
+
 /// What is measured, and how large.
 pub struct Options {
     names: Vec<String>,

@@ -11,10 +11,7 @@ use std::{
 use diesel::{ExpressionMethods as _, RunQueryDsl as _, connection::SimpleConnection as _};
 use store::{Claimer, Database, finish, job::JobMode, job::Outcome, lease, schema};
 
-use crate::{Options, bare, bench, bench::Bench};
-
-/// Rounds in which own statements and bare ones take turns.
-const ROUNDS: u64 = 2;
+use crate::{Options, ROUNDS, bare, bench, bench::Bench};
 
 /// Against the bare statements, by clients and backlog.
 pub fn claim(bench: &Bench, options: &Options) {
