@@ -15,6 +15,8 @@ use store::{Database, testing::TestDatabase};
 
 pub use store::testing::Postgres;
 
+pub mod s3;
+
 /// How long a test waits for what should come.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 

@@ -219,8 +219,9 @@ impl Chaos {
     /// Each pointer's object is there, whole, and was written by the attempt that committed the pointer.
     fn verify_checkpoints(&self) {
         let checkpoints = format!("file://{}/checkpoints", self.lab.dir.path().display());
-        let store = checkpoint::CheckpointStore::open(Some(&checkpoints)).unwrap();
         let mut conn = self.lab.connect();
+        let identity = store::identity(&mut conn).unwrap();
+        let store = checkpoint::CheckpointStore::open(Some(&checkpoints), identity).unwrap();
         for Pointer { job_id } in self.load("SELECT DISTINCT job_id FROM checkpoint") {
             for checkpoint in store::checkpoint::newest_first(&mut conn, job_id).unwrap() {
                 store.fetch(&checkpoint, &self.lab.dir.path().join("fetched"), &|| false).unwrap();

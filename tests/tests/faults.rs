@@ -169,7 +169,14 @@ fn a_store_that_cannot_be_written_is_refused_before_a_job_is_claimed() {
 
 #[test]
 fn a_directory_that_an_ordinary_user_may_not_write_is_refused() {
-    let lab = Lab::new();
+    let postgres = Postgres::start();
+    let lab = Lab::on(postgres.url());
+    // Its socket is for everybody.
+    let home = postgres.server().home();
+    for path in [home, &home.join("run"), &home.join("run/.s.PGSQL.5432")] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    assert!(lab.peng(&["db", "migrate"]).status.success());
     lab.submit(&spec(1));
     // Where anybody may look: the binary and a directory that nobody may write.
     let open = tempfile::tempdir().unwrap();

@@ -1,8 +1,4 @@
 //! Checkpoints in an object store: a real S3 server on loopback.
-#![expect(clippy::unwrap_used, reason = "a test")]
-
-#[path = "s3/server.rs"]
-mod server;
 
 use std::{
     fs,
@@ -10,9 +6,12 @@ use std::{
 };
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
-use server::{BUCKET, SECRET, Server};
 use store::reaper;
-use tests::{Lab, Worker, stderr};
+use tests::{
+    Lab, Worker,
+    s3::{BUCKET, SECRET, Server},
+    stderr,
+};
 
 const REPLAY: &str = "peng-replay-worker";
 

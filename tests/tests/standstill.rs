@@ -2,10 +2,6 @@
 //! durable and recorded.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
-#[path = "s3/server.rs"]
-#[expect(dead_code, reason = "the tests of S3 use all of it")]
-mod server;
-
 use std::{
     fs,
     io::{Read as _, Write as _},
@@ -14,8 +10,11 @@ use std::{
 };
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
-use server::{BUCKET, Server};
-use tests::{Lab, Postgres, Worker, wait};
+use tests::{
+    Lab, Postgres, Worker,
+    s3::{BUCKET, Server},
+    wait,
+};
 
 const SPEC: &str = "name = \"s\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n\
                     [budget]\njobs = 1\nmax_epochs = 40\n[predictor]\nengine = \"none\"\n";

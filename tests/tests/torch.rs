@@ -71,6 +71,22 @@ fn a_search_on_the_digits_survives_a_killed_worker_bit_for_bit() {
 }
 
 #[test]
+fn a_worker_has_the_device_that_was_asked_for_or_leaves() {
+    let lab = Lab::new();
+    for (device, expected) in [("gpu", "no device `gpu`: expected `cpu`"), ("cuda:99", "no device `cuda:99`")]
+    {
+        let mut worker = lab.worker("peng-worker", &["--once", "--device", device]);
+        assert_eq!(worker.join(), Some(1), "{}", worker.log());
+        assert!(worker.log().contains(expected), "{}", worker.log());
+    }
+    assert_eq!(lab.count("worker"), 0);
+    lab.submit(&spec("s", 1, "digits", "engine = \"none\""));
+    let mut worker = lab.worker("peng-worker", &["--once", "--device", "cpu"]);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(lab.count("worker WHERE device = 'cpu'"), 1);
+}
+
+#[test]
 fn missing_data_fails_at_once_and_says_how_to_get_them() {
     let lab = Lab::new();
     lab.submit(&spec("s", 1, "cifar10", "engine = \"none\""));

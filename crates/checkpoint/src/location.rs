@@ -1,6 +1,11 @@
 //! Where a URL points: a directory, or a prefix in a bucket.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use object_store::{
     BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig,
@@ -9,23 +14,26 @@ use object_store::{
     path::Path as Key,
 };
 use url::Url;
+use uuid::Uuid;
 
-use crate::{CheckpointError, signature::Sha2};
+use crate::{CheckpointError, Object, signature::Sha2};
 
 /// An opened place for objects.
 pub struct Location {
     pub objects: Arc<dyn ObjectStore>,
-    /// Before all keys.
+    /// Before all keys: what the URL says, and the database's part.
     pub prefix: Key,
     /// What comes before a key in a URI.
     pub base: String,
     /// Whom an object store's client asks.
     pub endpoint: Option<String>,
+    /// Where the objects are, if they are files.
+    pub directory: Option<PathBuf>,
 }
 
 impl Location {
-    /// Opens what a URL names; asks no server yet.
-    pub fn open(text: &str) -> Result<Self, CheckpointError> {
+    /// Opens the part of a database in what a URL names; asks no server yet.
+    pub fn open(text: &str, database: Uuid) -> Result<Self, CheckpointError> {
         let shown = shown(text);
         let bad = |reason: String| CheckpointError::Url { url: shown.clone(), reason };
         let url = Url::parse(text).map_err(|error| bad(error.to_string()))?;
@@ -34,11 +42,13 @@ impl Location {
                           AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT and so on";
             return Err(bad(reason.to_owned()));
         }
-        match url.scheme() {
+        let mut location = match url.scheme() {
             "file" => Self::directory(&url, bad),
             "s3" => Self::bucket(&url, bad),
             other => Err(bad(format!("`{other}:` is not supported"))),
-        }
+        }?;
+        location.prefix = location.prefix.join(database.to_string());
+        Ok(location)
     }
 
     /// A directory, made if it is not there.
@@ -51,7 +61,35 @@ impl Location {
             prefix: Key::default(),
             base: url.as_str().trim_end_matches('/').to_owned(),
             endpoint: None,
+            directory: Some(dir),
         })
+    }
+
+    /// Checkpoints that a write has left half done, as a worker that is killed in the middle of one does: files named
+    /// `step-fence.ckpt#n`. An object store keeps nothing of that kind.
+    pub fn fragments(&self) -> Result<Vec<Object>, CheckpointError> {
+        let Some(root) = &self.directory else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        let mut dirs = vec![root.join(self.prefix.as_ref())];
+        while let Some(dir) = dirs.pop() {
+            let io = |source| CheckpointError::Io { path: dir.clone(), source };
+            for entry in entries(&dir).map_err(io)? {
+                if entry.file_type().map_err(io)?.is_dir() {
+                    dirs.push(entry.path());
+                } else if let Some(fragment) = self.fragment(root, &entry) {
+                    found.push(fragment);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// A file as a fragment, if it is one and still there.
+    fn fragment(&self, root: &Path, entry: &fs::DirEntry) -> Option<Object> {
+        let path = entry.path();
+        let (key, number) = path.strip_prefix(root).ok()?.to_str()?.rsplit_once('#')?;
+        let whole = Object::read(&self.prefix, &Key::from(key), entry.metadata().ok()?.len())?;
+        Some(Object { fragment: Some(number.parse().ok()?), ..whole })
     }
 
     /// A prefix of a bucket; everything else comes from the usual AWS_ variables.
@@ -81,7 +119,16 @@ impl Location {
             prefix,
             base: format!("s3://{bucket}"),
             endpoint: Some(endpoint),
+            directory: None,
         })
+    }
+}
+
+/// What is in a directory; nothing where it is not there.
+fn entries(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read?.collect(),
     }
 }
 

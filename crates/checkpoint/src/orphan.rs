@@ -14,12 +14,14 @@ pub struct Object {
     pub owner: Owner,
     /// Its size.
     pub bytes: u64,
+    /// Number of the file that a write has left half done, in a directory; `None` for a whole one.
+    pub fragment: Option<u32>,
 }
 
 impl Object {
     /// Reads `search/job/step-fence.ckpt`; `None` for what is no checkpoint.
-    pub(crate) fn read(prefix: &Key, meta: &object_store::ObjectMeta) -> Option<Self> {
-        let mut parts = meta.location.prefix_match(prefix)?;
+    pub(crate) fn read(prefix: &Key, key: &Key, bytes: u64) -> Option<Self> {
+        let mut parts = key.prefix_match(prefix)?;
         let (search, job, file) = (parts.next()?, parts.next()?, parts.next()?);
         let (step, fence) = file.as_ref().strip_suffix(".ckpt")?.split_once('-')?;
         let owner = Owner {
@@ -27,9 +29,9 @@ impl Object {
             step: step.parse().ok()?,
             fence: fence.parse().ok()?,
         };
-        let object = Self { search_id: search.as_ref().parse().ok()?, owner, bytes: meta.size };
+        let object = Self { search_id: search.as_ref().parse().ok()?, owner, bytes, fragment: None };
         // What does not have its name is somebody else's.
-        (parts.next().is_none() && object.key(prefix) == meta.location).then_some(object)
+        (parts.next().is_none() && object.key(prefix) == *key).then_some(object)
     }
 
     /// Where it is in its store.
@@ -76,18 +78,9 @@ mod tests {
     #[test]
     fn only_what_was_named_as_a_checkpoint_is_one() {
         let prefix = Key::from("a/b");
-        let read = |key: &str| {
-            let meta = object_store::ObjectMeta {
-                location: Key::from(key),
-                last_modified: chrono::DateTime::default(),
-                size: 7,
-                e_tag: None,
-                version: None,
-            };
-            Object::read(&prefix, &meta)
-        };
+        let read = |key: &str| Object::read(&prefix, &Key::from(key), 7);
         let owner = Owner { job_id: 2, step: 3, fence: 4 };
-        let object = Object { search_id: 1, owner, bytes: 7 };
+        let object = Object { search_id: 1, owner, bytes: 7, fragment: None };
         assert_eq!(read("a/b/1/2/000003-4.ckpt"), Some(object));
         assert_eq!(object.key(&prefix).as_ref(), "a/b/1/2/000003-4.ckpt");
         for (key, why) in [
@@ -97,7 +90,7 @@ mod tests {
             ("a/b/1/2/000003-4", "another ending"),
             ("a/b/1/2/000003.ckpt", "no fence"),
             ("a/b/notes/2/000003-4.ckpt", "no search"),
-            ("a/b/.probe-x", "a probe"),
+            ("a/b/.probe", "a probe"),
         ] {
             assert_eq!(read(key), None, "{why}");
         }

@@ -1,7 +1,7 @@
 //! The store: checkpoints go in by file and come back verified.
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -17,6 +17,7 @@ use store::{
     server,
 };
 use url::Url;
+use uuid::Uuid;
 
 use crate::{Action, CheckpointError, Object, location::Location};
 
@@ -29,7 +30,8 @@ const LISTING: u64 = SLOWEST * 3600;
 /// How often a running request looks whether anybody still waits for it.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Where checkpoints are kept. Keys are `search/job/step-fence.ckpt`, so that two attempts never write the same object.
+/// Where the checkpoints of a database are kept. Keys are `database/search/job/step-fence.ckpt`, so that two attempts never
+/// write the same object, of whatever database they are.
 #[derive(Clone)]
 pub struct CheckpointStore {
     location: Arc<Location>,
@@ -37,16 +39,16 @@ pub struct CheckpointStore {
 }
 
 impl CheckpointStore {
-    /// The store at a URL, or the directory `checkpoints` in the user's data directory. A directory is made if it is not
-    /// there; no server is asked yet.
+    /// The part of a database, by its [`identity`](store::identity), in the store at a URL, or in the directory `checkpoints`
+    /// of the user's data directory. A directory is made if it is not there; no server is asked yet.
     ///
     /// # Errors
     /// [`CheckpointError::Url`] for a URL that names no store, [`CheckpointError::Io`] for a directory that cannot be
     /// made.
-    pub fn open(url: Option<&str>) -> Result<Self, CheckpointError> {
+    pub fn open(url: Option<&str>, database: Uuid) -> Result<Self, CheckpointError> {
         let location = match url {
-            Some(url) => Location::open(url),
-            None => Location::open(&home()),
+            Some(url) => Location::open(url, database),
+            None => Location::open(&home(), database),
         }?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime =
@@ -60,11 +62,12 @@ impl CheckpointStore {
     /// # Errors
     /// [`CheckpointError::Refused`] or [`CheckpointError::Away`].
     pub fn probe(&self, abandoned: &dyn Fn() -> bool) -> Result<(), CheckpointError> {
-        let key = self.location.prefix.clone().join(format!(".probe-{}", uuid::Uuid::new_v4()));
+        // One key for all workers: what a killed one leaves is overwritten by the next.
+        let key = self.location.prefix.clone().join(".probe");
         let (uri, objects) = (self.uri(&key), &self.location.objects);
         self.run(Action::Write, &uri, 0, abandoned, async {
             objects.put(&key, "peng".into()).await?;
-            objects.delete(&key).await
+            gone(objects.delete(&key).await)
         })
     }
 
@@ -86,7 +89,8 @@ impl CheckpointStore {
         let sha256 = digest(&content);
         let bytes = content.len() as i64;
         let owner = Owner { job_id: lease.job_id, step, fence: lease.fence };
-        let key = Object { search_id: search, owner, bytes: bytes as u64 }.key(&self.location.prefix);
+        let object = Object { search_id: search, owner, bytes: bytes as u64, fragment: None };
+        let key = object.key(&self.location.prefix);
         let uri = self.uri(&key);
         let put = self.location.objects.put(&key, content.into());
         self.run(Action::Write, &uri, bytes as u64, abandoned, put)?;
@@ -125,29 +129,49 @@ impl CheckpointStore {
     /// [`CheckpointError::Refused`] or [`CheckpointError::Away`].
     pub fn delete(&self, uri: &str) -> Result<(), CheckpointError> {
         let key = self.key(uri)?;
-        let delete = async {
-            match self.location.objects.delete(&key).await {
-                Err(object_store::Error::NotFound { .. }) => Ok(()),
-                done => done,
-            }
-        };
+        let delete = async { gone(self.location.objects.delete(&key).await) };
         self.run(Action::Delete, uri, 0, &never, delete)
     }
 
-    /// All checkpoints that are there, whoever points to them. About 50 bytes of memory each.
+    /// All checkpoints of the database that are there, whoever points to them, and those that a write has left half done.
+    /// About 60 bytes of memory each.
     ///
     /// # Errors
-    /// [`CheckpointError::Refused`] or [`CheckpointError::Away`].
+    /// [`CheckpointError::Refused`] or [`CheckpointError::Away`]; [`CheckpointError::Io`] for a directory that cannot be
+    /// read.
     pub fn list(&self) -> Result<Vec<Object>, CheckpointError> {
         let Location { objects, prefix, .. } = &*self.location;
         let listed = objects.list(Some(prefix));
-        let found = listed.try_filter_map(|meta| ready(Ok(Object::read(prefix, &meta)))).try_collect();
-        self.run(Action::List, &self.uri(prefix), LISTING, &never, found)
+        let read = |meta: object_store::ObjectMeta| Object::read(prefix, &meta.location, meta.size);
+        let found = listed.try_filter_map(|meta| ready(Ok(read(meta)))).try_collect();
+        let mut found: Vec<_> = self.run(Action::List, &self.uri(prefix), LISTING, &never, found)?;
+        found.extend(self.location.fragments()?);
+        Ok(found)
+    }
+
+    /// Deletes an object that was listed. One that is gone already is fine.
+    ///
+    /// # Errors
+    /// [`CheckpointError::Refused`] or [`CheckpointError::Away`]; [`CheckpointError::Io`] for a file that cannot be deleted.
+    pub fn collect(&self, object: &Object) -> Result<(), CheckpointError> {
+        let uri = self.uri_of(object);
+        let Some(root) = self.location.directory.as_ref().filter(|_| object.fragment.is_some()) else {
+            return self.delete(&uri);
+        };
+        // The client of the store does not see these files.
+        let path = root.join(&uri[self.location.base.len() + 1..]);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(CheckpointError::Io { path, source: error })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Where an object is, as its row would say.
     pub fn uri_of(&self, object: &Object) -> String {
-        self.uri(&object.key(&self.location.prefix))
+        let whole = self.uri(&object.key(&self.location.prefix));
+        object.fragment.map_or(whole.clone(), |number| format!("{whole}#{number}"))
     }
 
     /// Runs a request that moves so many bytes for as long as that may take, or until nobody waits for it.
@@ -198,6 +222,14 @@ fn home() -> String {
         .map_or_else(|()| String::new(), Into::into)
 }
 
+/// What is not there need not be deleted.
+fn gone(deleted: object_store::Result<()>) -> object_store::Result<()> {
+    match deleted {
+        Err(object_store::Error::NotFound { .. }) => Ok(()),
+        done => done,
+    }
+}
+
 fn never() -> bool {
     false
 }
@@ -210,6 +242,15 @@ fn digest(content: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    fn open(dir: &Path) -> CheckpointStore {
+        CheckpointStore::open(Some(&format!("file://{}/store", dir.display())), Uuid::nil()).unwrap()
+    }
+
+    fn put(store: &CheckpointStore, dir: &Path, content: &[u8]) -> NewCheckpoint {
+        fs::write(dir.join("new"), content).unwrap();
+        store.put(1, Lease { job_id: 2, fence: 3 }, 4, &dir.join("new"), &never).unwrap()
+    }
+
     fn committed(new: &NewCheckpoint) -> Checkpoint {
         Checkpoint { step: 1, uri: new.uri.clone(), bytes: new.bytes, sha256: new.sha256.clone() }
     }
@@ -217,7 +258,7 @@ mod tests {
     #[test]
     fn what_is_put_comes_back_and_damage_is_noticed() {
         let dir = tempfile::tempdir().unwrap();
-        let store = CheckpointStore::open(Some(&format!("file://{}/store", dir.path().display()))).unwrap();
+        let store = open(dir.path());
         store.probe(&never).unwrap();
         let (file, back) = (dir.path().join("new"), dir.path().join("back"));
         fs::write(&file, b"weights").unwrap();
@@ -239,6 +280,42 @@ mod tests {
     }
 
     #[test]
+    fn databases_with_one_store_never_meet() {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("file://{}", dir.path().display());
+        let stores = [1, 2].map(|i| CheckpointStore::open(Some(&url), Uuid::from_u128(i)).unwrap());
+        let news =
+            [(&stores[0], &b"one"[..]), (&stores[1], b"other")].map(|(s, text)| put(s, dir.path(), text));
+        for (store, new) in stores.iter().zip(&news) {
+            let listed = store.list().unwrap();
+            assert_eq!(listed.iter().map(|o| store.uri_of(o)).collect::<Vec<_>>(), [new.uri.clone()]);
+            store.fetch(&committed(new), &dir.path().join("back"), &never).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_a_killed_write_left_is_listed_and_collected() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        assert_eq!(store.list().unwrap(), [], "nothing was ever written");
+        let new = put(&store, dir.path(), b"weights");
+        let whole = Url::parse(&new.uri).unwrap().to_file_path().unwrap();
+        let half = whole.with_file_name("000005-3.ckpt#1");
+        let other = whole.with_file_name("notes#1");
+        [&half, &other].into_iter().for_each(|file| fs::write(file, b"wei").unwrap());
+        let listed = store.list().unwrap();
+        assert_eq!(
+            listed.iter().map(|o| (o.owner.step, o.bytes, o.fragment)).collect::<Vec<_>>(),
+            [(4, 7, None), (5, 3, Some(1)),]
+        );
+        store.collect(&listed[1]).unwrap();
+        store.collect(&listed[1]).unwrap();
+        assert_eq!([&whole, &half, &other].map(|file| file.exists()), [true, false, true]);
+        store.collect(&listed[0]).unwrap();
+        assert!(!whole.exists());
+    }
+
+    #[test]
     fn a_store_that_cannot_be_is_refused_without_its_secrets() {
         for (url, expected) in [
             ("checkpoints", "is no checkpoint store"),
@@ -251,7 +328,7 @@ mod tests {
             ("s3://bucket/x?aws_secret_access_key=s3cret", "AWS_SECRET_ACCESS_KEY"),
             ("s3//key:s3cret@bucket", "is no checkpoint store"),
         ] {
-            let error = CheckpointStore::open(Some(url)).err().expect(url);
+            let error = CheckpointStore::open(Some(url), Uuid::nil()).err().expect(url);
             assert!(error.to_string().contains(expected), "{url}: {error}");
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{url}: {error:?}");
         }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use checkpoint::CheckpointStore;
 use clap::Subcommand;
 use diesel::PgConnection;
 use serde::Serialize;
@@ -36,7 +35,7 @@ pub enum Command {
         /// Where checkpoints are, as for workers
         #[arg(long, env = "PENG_CHECKPOINTS", value_name = "URL")]
         checkpoints: Option<String>,
-        /// Also those of attempts that this database does not know: only where no other database uses the store
+        /// Also those of attempts that this database does not know: only where no copy of it uses the store
         #[arg(long)]
         unknown: bool,
         /// Only say which
@@ -56,8 +55,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Migrate => migrate(format)?,
         Command::Reap { dry_run } => reap(dry_run, format)?,
         Command::Gc { checkpoints, unknown, dry_run, yes } => {
-            let store = CheckpointStore::open(checkpoints.as_deref())?;
-            garbage::collect(&store, &garbage::Wish { unknown, dry_run, yes }, format)?;
+            garbage::collect(checkpoints.as_deref(), &garbage::Wish { unknown, dry_run, yes }, format)?;
         }
     }
     Ok(Exit::Ok)

@@ -25,9 +25,11 @@ struct Row {
 }
 
 /// Lists the store first and asks the database afterwards, see docs/jobs.md.
-pub fn collect(store: &CheckpointStore, wish: &Wish, format: Format) -> anyhow::Result<()> {
+pub fn collect(checkpoints: Option<&str>, wish: &Wish, format: Format) -> anyhow::Result<()> {
+    let mut conn = db::connect()?;
+    let store = CheckpointStore::open(checkpoints, store::identity(&mut conn)?)?;
     let listed = store.list()?;
-    let orphans = checkpoint::orphans(&mut db::connect()?, &listed)?;
+    let orphans = checkpoint::orphans(&mut conn, &listed)?;
     let chosen = |orphan: &Orphan| orphan.known || wish.unknown;
     let (count, bytes) = orphans
         .iter()
@@ -46,7 +48,7 @@ pub fn collect(store: &CheckpointStore, wish: &Wish, format: Format) -> anyhow::
         let uri = store.uri_of(&orphan.object);
         let deleted = delete && chosen(orphan);
         if deleted {
-            store.delete(&uri)?;
+            store.collect(&orphan.object)?;
         }
         let Orphan { object, known } = *orphan;
         rows.push(Row { uri, bytes: object.bytes, job_id: object.owner.job_id, known, deleted });

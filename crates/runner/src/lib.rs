@@ -14,6 +14,7 @@ mod log;
 mod metrics;
 mod options;
 mod recorder;
+mod scratch;
 mod slot;
 mod trainer;
 mod worker;

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::{
     Backend, OnDbLost, Options, PreemptSignal, Reason, bell, keeper, metrics,
     recorder::is_alive,
+    scratch::Scratch,
     slot::{Shared, Slot},
 };
 
@@ -51,11 +52,18 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
     let signals = Signals::catch(options.preempt_signal)?;
     let deadline = time_limit(&options).map(|limit| Instant::now() + limit);
     let database = Database::from_env()?;
-    let Some(checkpoints) = open_checkpoints(&options, &signals)? else {
-        info!("asked to leave before the checkpoint store could be reached");
-        return Ok(Left { failed: 0, code: options.requeue_exit_code });
+    let early = |what| {
+        info!("asked to leave before the {what} could be reached");
+        Ok(Left { failed: 0, code: options.requeue_exit_code })
     };
-    let scratch = scratch(&options)?;
+    let identity = |conn: &mut PgConnection| Ok(store::identity(conn)?);
+    let Some((_, identity)) = enter(&database, &options, &signals, identity)? else {
+        return early("database");
+    };
+    let Some(checkpoints) = open_checkpoints(&options, identity, &signals)? else {
+        return early("checkpoint store");
+    };
+    let scratch = Scratch::new(options.scratch.as_deref())?;
     let server = options.metrics.map(metrics::bind).transpose()?;
     let worker_id = Uuid::new_v4();
     let device = backends.first().map(Backend::device).unwrap_or_default();
@@ -68,13 +76,9 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
         device,
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
-    let mut conn = match enter(&database, &options, &worker, &signals) {
-        Ok(conn) => conn,
-        Err(_) if signals.caught.load(Ordering::Relaxed) => {
-            info!("asked to leave before the database could be reached");
-            return Ok(Left { failed: 0, code: options.requeue_exit_code });
-        }
-        Err(error) => return Err(error),
+    let register = |conn: &mut PgConnection| worker.register(conn).context("cannot register the worker");
+    let Some((mut conn, ())) = enter(&database, &options, &signals, register)? else {
+        return early("database");
     };
     let database = database.detect_pooler();
     info!("worker {worker_id}: class {}, device {}, database {database}", worker.class, worker.device);
@@ -102,22 +106,24 @@ pub fn run<B: Backend + Send>(options: Options, backends: Vec<B>) -> anyhow::Res
     Ok(Left { failed, code })
 }
 
-/// Registers the worker with a database whose schema fits, over as many connections as it takes.
-fn enter(
+/// Asks something of a database whose schema fits, over as many connections as it takes. `None`: asked to leave before it
+/// could be reached.
+fn enter<T>(
     database: &Database,
     options: &Options,
-    worker: &NewWorker,
     signals: &Signals,
-) -> anyhow::Result<PgConnection> {
+    ask: impl Fn(&mut PgConnection) -> anyhow::Result<T>,
+) -> anyhow::Result<Option<(PgConnection, T)>> {
+    let leaving = || signals.caught.load(Ordering::Relaxed);
     loop {
-        let mut conn = database
-            .connect_patiently(options.db_patience, &signals.caught, |error| warn!("{error}; trying again"))
-            .context("cannot start the worker")?;
-        let entered = migration::check(&mut conn)
-            .map_err(anyhow::Error::from)
-            .and_then(|()| worker.register(&mut conn).context("cannot register the worker"));
-        match entered {
-            Ok(()) => return Ok(conn),
+        let connected = database
+            .connect_patiently(options.db_patience, &signals.caught, |error| warn!("{error}; trying again"));
+        let mut conn = match connected {
+            Err(_) if leaving() => return Ok(None),
+            connected => connected.context("cannot start the worker")?,
+        };
+        match migration::check(&mut conn).map_err(anyhow::Error::from).and_then(|()| ask(&mut conn)) {
+            Ok(answer) => return Ok(Some((conn, answer))),
             Err(error) if is_alive(&mut conn) => return Err(error),
             Err(error) => warn!("the database went away ({error:#}); reconnecting"),
         }
@@ -245,8 +251,12 @@ fn watch_hangs(shared: &Shared) {
 
 /// Opens the store and waits until it takes something, saying so once a minute; what waiting cannot mend is an error.
 /// `None`: asked to leave meanwhile.
-fn open_checkpoints(options: &Options, signals: &Signals) -> anyhow::Result<Option<CheckpointStore>> {
-    let checkpoints = CheckpointStore::open(options.checkpoints.as_deref())?;
+fn open_checkpoints(
+    options: &Options,
+    database: Uuid,
+    signals: &Signals,
+) -> anyhow::Result<Option<CheckpointStore>> {
+    let checkpoints = CheckpointStore::open(options.checkpoints.as_deref(), database)?;
     let asked = || signals.caught.load(Ordering::Relaxed);
     let mut said = OnceAMinute::default();
     while !asked() {
@@ -264,17 +274,6 @@ fn open_checkpoints(options: &Options, signals: &Signals) -> anyhow::Result<Opti
         }
     }
     Ok(None)
-}
-
-fn scratch(options: &Options) -> anyhow::Result<tempfile::TempDir> {
-    let mut builder = tempfile::Builder::new();
-    let builder = builder.prefix("peng-worker-");
-    match &options.scratch {
-        Some(dir) => builder
-            .tempdir_in(dir)
-            .with_context(|| format!("cannot use scratch directory `{}`", dir.display())),
-        None => builder.tempdir().context("cannot make a scratch directory"),
-    }
 }
 
 /// Signals that ask the process to leave.
@@ -313,7 +312,8 @@ mod tests {
     }
 
     fn shared(arguments: &[&str], checkpoints: &std::path::Path) -> Shared {
-        let checkpoints = CheckpointStore::open(Some(&format!("file://{}", checkpoints.display()))).unwrap();
+        let url = format!("file://{}", checkpoints.display());
+        let checkpoints = CheckpointStore::open(Some(&url), Uuid::nil()).unwrap();
         let options = Cli::parse_from([&["worker"], arguments].concat()).options;
         Shared::new(Database::new("postgres:///nowhere"), options, checkpoints, Uuid::new_v4(), None)
     }

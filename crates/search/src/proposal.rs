@@ -105,6 +105,7 @@ pub fn submit(
         interval: spec.budget.interval,
         budget: i32::try_from(spec.budget.jobs).unwrap_or(i32::MAX),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        proposing: proposes_later(spec),
     };
     search::submit(conn, &new, spec.strategy.seed() as i64, &spec.class, jobs)
 }
@@ -115,12 +116,12 @@ pub fn submit(
 /// # Errors
 /// Those of the database, and a stored genome that is not understood.
 pub fn propose(conn: &mut PgConnection, search_id: i64, spec: &Spec) -> Result<usize, ProposalError> {
-    if matches!(spec.strategy, Strategy::Random(_) | Strategy::Given(_)) {
-        return Ok(0); // All was proposed when the search was submitted.
+    if !proposes_later(spec) {
+        return Ok(0);
     }
     conn.transaction(|conn| {
         search::lock_for_proposal(conn, search_id)?;
-        if search::size(conn, search_id)? >= i64::from(spec.budget.jobs) {
+        if !search::is_proposing(conn, search_id)? {
             return Ok(0);
         }
         let members = search::population(conn, search_id)?;
@@ -128,8 +129,17 @@ pub fn propose(conn: &mut PgConnection, search_id: i64, spec: &Spec) -> Result<u
         let known: HashSet<GenomeHash> = population.iter().map(|member| member.genome.hash()).collect();
         let proposals = spec.strategy.propose(&frame(spec), &population, &known);
         let jobs = jobs(spec, population.len(), proposals)?;
-        Ok(search::enqueue(conn, &lot(search_id, spec), &jobs)?)
+        let added = search::enqueue(conn, &lot(search_id, spec), &jobs)?;
+        if population.len() + added >= spec.budget.jobs as usize {
+            search::stop_proposing(conn, search_id)?;
+        }
+        Ok(added)
     })
+}
+
+/// Random search and a given list propose all when the search is submitted; the others learn from what ends.
+fn proposes_later(spec: &Spec) -> bool {
+    !matches!(spec.strategy, Strategy::Random(_) | Strategy::Given(_))
 }
 
 fn frame(spec: &Spec) -> Search<'_> {

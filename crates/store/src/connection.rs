@@ -82,7 +82,7 @@ impl Database {
     /// [`ConnectError::Refused`] for a wrong user, password or database name, [`ConnectError::Unreachable`] else.
     pub fn connect(&self) -> Result<PgConnection, ConnectError> {
         let mut conn =
-            PgConnection::establish(&self.url).map_err(|error| self.classify(&error.to_string()))?;
+            PgConnection::establish(&self.url).map_err(|error| self.explain(&error.to_string()))?;
         if !self.direct {
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
@@ -121,11 +121,9 @@ impl Database {
         }
     }
 
-    fn classify(&self, message: &str) -> ConnectError {
+    fn explain(&self, message: &str) -> ConnectError {
         let message = self.redact(message).split_whitespace().collect::<Vec<_>>().join(" ");
-        let refused =
-            ["password", "authentication", "does not exist", "no pg_hba.conf", "invalid", "missing"];
-        if refused.iter().any(|word| message.contains(word)) && !message.contains("No such file") {
+        if sounds_final(&message) || crate::listen::is_refused(self) {
             ConnectError::Refused { message }
         } else {
             ConnectError::Unreachable { message }
@@ -140,6 +138,14 @@ impl Database {
             _ => message,
         }
     }
+}
+
+/// Whether libpq's text says that it cannot go better next time. libpq gives no code; what it says by itself is English, what
+/// it repeats of a server may be in any language.
+fn sounds_final(message: &str) -> bool {
+    let final_words =
+        ["password", "authentication", "does not exist", "no pg_hba.conf", "invalid", "missing"];
+    final_words.iter().any(|word| message.contains(word)) && !message.contains("No such file")
 }
 
 /// Sleeps for `pause`, unless `leave` is set: then it returns `false`, within a tenth of a second.

@@ -7,6 +7,7 @@ pub mod checkpoint;
 pub mod connection;
 pub mod curve;
 pub mod finish;
+mod identity;
 pub mod import;
 pub mod job;
 pub mod lease;
@@ -24,6 +25,7 @@ pub mod thaw;
 pub mod worker;
 
 pub use connection::{ConnectError, Database, OnceAMinute};
+pub use identity::identity;
 pub use lease::Lease;
 pub use listen::Listener;
 pub use migration::SchemaError;

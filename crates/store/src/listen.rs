@@ -85,6 +85,14 @@ pub(crate) fn session(database: &Database) -> Result<Client, ListenError> {
     if own { Ok(client) } else { Err(ListenError::Pooled) }
 }
 
+/// Whether a server is there and refuses this user, password or database, by the code of its answer, whatever language it
+/// speaks. False where it cannot be asked.
+pub(crate) fn is_refused(database: &Database) -> bool {
+    let Err(ListenError::Postgres(error)) = session(database) else { return false };
+    // Invalid authorisation; no such database.
+    error.code().is_some_and(|code| ["28", "3D"].iter().any(|class| code.code().starts_with(class)))
+}
+
 /// What libpq reads from a URL about TLS and the `postgres` crate does not know.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tls {
@@ -155,6 +163,20 @@ impl Tls {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_refused_is_told_by_the_code() {
+        let database = crate::testing::TestDatabase::new();
+        let url = database.url();
+        for (url, refused, why) in [
+            (url.clone(), false, "let in"),
+            (url.replace("user=peng", "user=nobody"), true, "no such user"),
+            (url.replace("postgresql:///", "postgresql:///no"), true, "no such database"),
+            ("postgres://127.0.0.1:1/db".to_owned(), false, "nobody there"),
+        ] {
+            assert_eq!(is_refused(&Database::new(url)), refused, "{why}");
+        }
+    }
 
     #[test]
     fn what_libpq_knows_and_the_crate_does_not_is_taken_out() {

@@ -128,6 +128,16 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::*;
 
+    identity (one) {
+        one -> Bool,
+        id -> Uuid,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::*;
+
     job (id) {
         id -> BigInt,
         search_id -> BigInt,
@@ -241,6 +251,7 @@ diesel::table! {
         version -> Text,
         created_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
+        proposing -> Bool,
     }
 }
 
@@ -268,6 +279,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     checkpoint,
     event,
     finish,
+    identity,
     job,
     lease,
     maintenance,

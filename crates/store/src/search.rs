@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 
 pub use ending::{Finalist, cancel, dry, pause, promote, resume, settle};
 pub use enqueueing::{
-    CHUNK, Lot, NewJob, NewSearch, SubmitError, add, enqueue, hashes, lock_for_proposal, size, submit,
+    CHUNK, Lot, NewJob, NewSearch, SubmitError, add, enqueue, hashes, is_proposing, lock_for_proposal,
+    stop_proposing, submit,
 };
 
 use crate::{schema, schema::sql_types as pg};

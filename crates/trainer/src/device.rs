@@ -58,11 +58,15 @@ impl fmt::Display for Device {
     }
 }
 
-/// Sets how many threads an operation on the processor uses. Call it at the start of the process, from the thread that
-/// starts the others: it does not reach a thread that has used libtorch already. Only with one thread are results the
-/// same bit for bit however the work falls.
+/// Sets how many threads an operation on the processor uses. libtorch holds the number for each thread that uses it: call it
+/// from the thread that trains. Only with one thread are results the same bit for bit however the work falls.
 pub fn set_threads(threads: u16) {
     tch::set_num_threads(i32::from(threads.max(1)));
+}
+
+/// How many threads an operation uses that the calling thread starts on the processor.
+pub fn threads() -> i32 {
+    tch::get_num_threads()
 }
 
 #[cfg(test)]

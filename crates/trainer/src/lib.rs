@@ -44,7 +44,7 @@ mod session;
 mod tally;
 
 pub use checkpoint::Snapshot;
-pub use device::{Device, set_threads};
+pub use device::{Device, set_threads, threads};
 pub use device_data::DeviceData;
 pub use error::TrainError;
 pub use job::Job;

@@ -103,3 +103,25 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use search::Spec;
+
+    use super::*;
+
+    #[test]
+    fn each_session_trains_with_the_threads_of_its_backend() {
+        let spec = "name = \"s\"\n[data]\nset = \"digits\"\ntrain = 100\nvalidation = 50\n[space]\n\
+                    kind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n[budget]\njobs = 1\nmax_epochs = 2\n";
+        let spec = Spec::parse(spec, "test").unwrap();
+        let job = search::first_jobs(&spec, vec![]).unwrap().remove(0);
+        let (genome, spec) = (job.genome, spec.into());
+        let order = Order { job_id: 1, fence: 1, seed: 1, genome, spec, steps_done: 0 };
+        for threads in [1, 2, 1] {
+            let mut session = Torch::new("cpu".parse().unwrap(), threads).open(&order, None).unwrap();
+            session.advance(&Interrupt::default()).unwrap();
+            assert_eq!(trainer::threads(), i32::from(threads));
+        }
+    }
+}

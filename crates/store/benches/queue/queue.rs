@@ -13,41 +13,52 @@ use store::{Claimer, Database, finish, job::JobMode, job::Outcome, lease, schema
 
 use crate::{Options, ROUNDS, bare, bench, bench::Bench};
 
-/// Against the bare statements, by clients and backlog.
+/// Against the bare statements, by clients and backlog. Own and bare take turns, and so do the backlogs, so that a disk that is
+/// slow for a while is slow for all.
 pub fn claim(bench: &Bench, options: &Options) {
     println!(
         "{:>9} {:>7} {:>9} {:>9} {:>6} {:>8}",
         "waiting", "clients", "bare/s", "own/s", "ratio", "to first"
     );
+    let queues: Vec<_> = options.jobs.iter().map(|&jobs| (jobs, format!("claim_{jobs}"))).collect();
+    let databases: Vec<_> = queues.iter().map(|(jobs, name)| bench.queue(name, *jobs, 1)).collect();
+    let seconds = (options.seconds / ROUNDS).max(1);
     for &clients in &options.clients {
-        let mut first = None;
-        for &jobs in &options.jobs {
-            let database = bench.queue("claim", jobs, 1);
-            let seconds = (options.seconds / ROUNDS).max(1);
-            let (mut bare, mut own) = (0.0, 0.0);
-            for _ in 0..ROUNDS {
-                bare += bare::claim_and_finish(bench, "claim", clients, seconds) / ROUNDS as f64;
-                own += rate(&database, clients, Duration::from_secs(seconds), 0) / ROUNDS as f64;
+        let mut sums = vec![(0.0, 0.0); queues.len()];
+        for _ in 0..ROUNDS {
+            for (((_, name), database), (bare, own)) in queues.iter().zip(&databases).zip(&mut sums) {
+                *bare += bare::claim_and_finish(bench, name, clients, seconds);
+                *own += rate(database, clients, Duration::from_secs(seconds), 0);
             }
-            let first = *first.get_or_insert(own);
+        }
+        for ((jobs, _), (bare, own)) in queues.iter().zip(&sums) {
+            let mean = |sum: f64| sum / ROUNDS as f64;
             println!(
-                "{jobs:>9} {clients:>7} {bare:>9.0} {own:>9.0} {:>6.2} {:>8.2}",
+                "{jobs:>9} {clients:>7} {:>9.0} {:>9.0} {:>6.2} {:>8.2}",
+                mean(*bare),
+                mean(*own),
                 own / bare,
-                own / first
+                own / sums[0].1
             );
         }
     }
 }
 
-/// Five priorities, and each tenth job is released and comes again.
+/// Five priorities, and each tenth job is released and comes again. The backlogs take turns.
 pub fn mixed(bench: &Bench, options: &Options) {
     println!("{:>9} {:>7} {:>9} {:>8}", "waiting", "clients", "own/s", "to first");
+    let queue = |&jobs| bench.queue(&format!("mixed_{jobs}"), jobs, 5);
+    let databases: Vec<_> = options.jobs.iter().map(queue).collect();
+    let stretch = Duration::from_secs((options.seconds / ROUNDS).max(1));
     for &clients in &options.clients {
-        let mut first = None;
-        for &jobs in &options.jobs {
-            let own = rate(&bench.queue("mixed", jobs, 5), clients, options.duration(), 10);
-            let first = *first.get_or_insert(own);
-            println!("{jobs:>9} {clients:>7} {own:>9.0} {:>8.2}", own / first);
+        let mut sums = vec![0.0; databases.len()];
+        for _ in 0..ROUNDS {
+            for (database, own) in databases.iter().zip(&mut sums) {
+                *own += rate(database, clients, stretch, 10);
+            }
+        }
+        for (jobs, own) in options.jobs.iter().zip(&sums) {
+            println!("{jobs:>9} {clients:>7} {:>9.0} {:>8.2}", own / ROUNDS as f64, own / sums[0]);
         }
     }
 }

@@ -40,6 +40,8 @@ pub struct NewSearch {
     pub budget: i32,
     /// Version of peng.
     pub version: String,
+    /// Whether the end of a job may lead the strategy to propose another.
+    pub proposing: bool,
 }
 
 /// An architecture with its job, to be enqueued.
@@ -223,13 +225,21 @@ pub fn lock_for_proposal(conn: &mut PgConnection, search: i64) -> QueryResult<()
         .map(|_| ())
 }
 
-/// How many architectures a search has.
+/// Whether the end of a job may still lead the search's strategy to propose another.
 ///
 /// # Errors
 /// Those of the database.
-pub fn size(conn: &mut PgConnection, search: i64) -> QueryResult<i64> {
-    use schema::architecture::dsl::{architecture, search_id};
-    architecture.filter(search_id.eq(search)).count().get_result(conn)
+pub fn is_proposing(conn: &mut PgConnection, search: i64) -> QueryResult<bool> {
+    schema::search::table.find(search).select(schema::search::proposing).get_result(conn)
+}
+
+/// Notes that the search's strategy has proposed all that it may.
+///
+/// # Errors
+/// Those of the database.
+pub fn stop_proposing(conn: &mut PgConnection, search: i64) -> QueryResult<()> {
+    use schema::search::dsl::{proposing, search as searches};
+    diesel::update(searches.find(search)).set(proposing.eq(false)).execute(conn).map(|_| ())
 }
 
 /// Hashes of all architectures of a search.

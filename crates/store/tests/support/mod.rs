@@ -24,6 +24,7 @@ pub fn new_search(name: &str) -> NewSearch {
         interval: 1.0,
         budget: 1000,
         version: "0".into(),
+        proposing: false,
     }
 }
 

@@ -23,7 +23,9 @@ use s3s::{
 use s3s_fs::FileSystem;
 use tokio::{net::TcpListener, sync::oneshot};
 
+/// The bucket.
 pub const BUCKET: &str = "peng";
+/// The secret of its key.
 pub const SECRET: &str = "s3cret-of-the-test";
 
 /// The server; its objects are files, and gone with this value.

@@ -1,0 +1,2 @@
+ALTER TABLE search DROP COLUMN proposing;
+DROP TABLE identity;
