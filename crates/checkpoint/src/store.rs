@@ -288,7 +288,8 @@ mod tests {
             [(&stores[0], &b"one"[..]), (&stores[1], b"other")].map(|(s, text)| put(s, dir.path(), text));
         for (store, new) in stores.iter().zip(&news) {
             let listed = store.list().unwrap();
-            assert_eq!(listed.iter().map(|o| store.uri_of(o)).collect::<Vec<_>>(), [new.uri.clone()]);
+            let listed: Vec<_> = listed.iter().map(|o| store.uri_of(o)).collect();
+            assert_eq!(listed, std::slice::from_ref(&new.uri));
             store.fetch(&committed(new), &dir.path().join("back"), &never).unwrap();
         }
     }
@@ -302,7 +303,9 @@ mod tests {
         let whole = Url::parse(&new.uri).unwrap().to_file_path().unwrap();
         let half = whole.with_file_name("000005-3.ckpt#1");
         let other = whole.with_file_name("notes#1");
-        [&half, &other].into_iter().for_each(|file| fs::write(file, b"wei").unwrap());
+        for file in [&half, &other] {
+            fs::write(file, b"wei").unwrap();
+        }
         let listed = store.list().unwrap();
         assert_eq!(
             listed.iter().map(|o| (o.owner.step, o.bytes, o.fragment)).collect::<Vec<_>>(),
