@@ -1,4 +1,6 @@
-//! Engine `peng` on generated searches: what it saves, and how it degrades.
+//! Engine `peng` on generated searches: what it saves, and how it degrades; and its intervals on recorded curves.
+
+mod recorded;
 
 use predictor::replay::{Play, Played, Recorded, measure, orders, play};
 use predictor::{
@@ -53,6 +55,17 @@ fn an_orderly_search_is_cut_short_and_keeps_its_best() {
     assert!(mean.epochs_saved_percent > Some(60.0), "{mean:?}");
     assert!(mean.overlap_10 > Some(0.85) && mean.regret_5 < Some(0.3), "{mean:?}");
     assert!(mean.mae < Some(2.0), "{mean:?}");
+}
+
+#[test]
+fn intervals_of_stopped_networks_cover_what_they_promise() {
+    // Hardly a bad network is completed, and the bad ones go on less predictably than the good ones.
+    let Some(jobs) = recorded::jobs("metaqnn-cifar10") else { return };
+    let drawn = orders(jobs.len(), 100, 12, 1);
+    let mean =
+        Measures::mean(&measure(&engine(&Settings::default()), &jobs, &drawn, &Play::default()).unwrap());
+    let (c80, c90) = (mean.coverage_80.unwrap(), mean.coverage_90.unwrap());
+    assert!((0.78..0.85).contains(&c80) && (0.88..0.94).contains(&c90), "{c80:.3} and {c90:.3}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ const PENALTIES: [f64; 7] = [0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0];
 type Lanes = [f64; LANES];
 const LANES: usize = PENALTIES.len();
 /// No growth is known better than this, in u.
-const LEAST: f64 = 0.02;
+const LEAST: f64 = 0.01;
 /// Added to the standard deviation of a feature, so that one that hardly varies does not blow up.
 const SLACK: f64 = 0.05;
 

@@ -2,11 +2,14 @@
 //!
 //! The regressions of a step know one variance for all. Each completed curve was predicted before it was learned
 //! from, and how its squared errors went with the predicted level is remembered over all steps: in some searches
-//! the good ones are surer, in others the bad ones are.
+//! the good ones are surer, in others the bad ones are. Few bad ones are ever completed, so until the errors tell
+//! otherwise they are presumed to be the less sure: intervals that trust the good ones' errors are too narrow there.
 
 use serde::{Deserialize, Serialize};
 
-/// Evidence of this many squared deviations speaks for even variance.
+/// Slope of the squared errors on the level that evidence of `PRIOR` squared deviations speaks for: a network that is
+/// expected to end a standard deviation below the mean of the ends has e times the mean's squared error.
+const PRESUMED: f64 = -1.0;
 const PRIOR: f64 = 20.0;
 /// What the errors of one curve count together; they are far from independent.
 const PER_CURVE: f64 = 4.0;
@@ -41,7 +44,7 @@ impl Variance {
 
     /// Factor of the scale for a network predicted to end at this u.
     pub(super) fn factor(&self, predicted: f64) -> f64 {
-        let slope = self.products / (self.levels + PRIOR);
+        let slope = (self.products + PRESUMED * PRIOR) / (self.levels + PRIOR);
         (slope * self.level(predicted) / 2.0).clamp(-0.75, 0.75).exp()
     }
 
@@ -58,16 +61,23 @@ mod tests {
 
     #[test]
     fn the_factor_follows_where_errors_were_large() {
-        let mut variance = Variance::default();
+        let mut presumed = Variance::default();
         for i in 0..40 {
-            variance.add_end(f64::from(i % 5), 1.0);
+            presumed.add_end(f64::from(i % 5), 1.0);
         }
-        assert!((variance.factor(4.0) - 1.0).abs() < 1e-12, "nothing is known yet");
-        for _ in 0..40 {
-            variance.add_error(0.0, 3.0, 1, 1.0);
-            variance.add_error(4.0, 0.2, 1, 1.0);
-        }
-        assert!(variance.factor(0.0) > 1.3 && variance.factor(4.0) < 0.8, "{variance:?}");
-        assert!((0.4..2.2).contains(&variance.factor(-1e9)), "bounded");
+        assert!((presumed.factor(2.0) - 1.0).abs() < 1e-12, "the mean");
+        assert!(presumed.factor(0.0) > 1.3 && presumed.factor(4.0) < 0.8, "the bad ones are the less sure");
+        assert!((0.4..2.2).contains(&presumed.factor(-1e9)), "bounded");
+        let learned = |bad: f64, good: f64| {
+            let mut variance = presumed;
+            for _ in 0..200 {
+                variance.add_error(0.0, bad, 1, 1.0);
+                variance.add_error(4.0, good, 1, 1.0);
+            }
+            variance
+        };
+        let (even, good) = (learned(1.0, 1.0), learned(0.2, 3.0));
+        assert!((even.factor(0.0) - 1.0).abs() < 0.02 && (even.factor(4.0) - 1.0).abs() < 0.02, "{even:?}");
+        assert!(good.factor(0.0) < 0.8 && good.factor(4.0) > 1.3, "the good ones are, {good:?}");
     }
 }
