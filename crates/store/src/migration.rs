@@ -38,7 +38,8 @@ pub enum SchemaError {
     },
     /// The user may read neither the tables nor the views.
     #[error(
-        "the user `{user}` may not read this database of peng: its owner can allow it to make reports by `GRANT peng_read TO \"{user}\";`"
+        "the user `{user}` may not read this database of peng: for reports, its owner runs `peng db migrate` and, in psql, \
+         `GRANT peng_read TO \"{user}\";`"
     )]
     Denied {
         /// Name of the role that is connected.
