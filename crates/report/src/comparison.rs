@@ -51,7 +51,14 @@ pub struct Side {
     #[serde(skip)]
     values: Vec<f64>,
     #[serde(skip)]
-    by_architecture: HashMap<String, (f64, f64)>,
+    architectures: Architectures,
+}
+
+/// Mean fitness over the seeds of each architecture.
+#[derive(Clone, Debug, Default)]
+struct Architectures {
+    by_hash: HashMap<String, usize>,
+    means: Vec<f64>,
 }
 
 #[derive(QueryableByName)]
@@ -79,11 +86,7 @@ pub fn compare(
     for side in [&mut first, &mut second] {
         side.hypervolume = side.front.as_ref().map(|front| front.hypervolume_to(reference));
     }
-    let mut both: Vec<(f64, f64)> = first
-        .by_architecture
-        .iter()
-        .filter_map(|(hash, a)| second.by_architecture.get(hash).map(|b| (a.0 / a.1, b.0 / b.1)))
-        .collect();
+    let mut both = first.architectures.in_both(&second.architectures);
     // In the same order each time, so that sums come out the same.
     both.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
     Ok(Comparison {
@@ -95,20 +98,43 @@ pub fn compare(
     })
 }
 
+/// The networks by number, and their architectures.
+fn networks(
+    conn: &mut PgConnection,
+    scope: &Scope<'_>,
+) -> Result<(Vec<pareto::Network>, Architectures), ReportError> {
+    let rows = scope
+        .query(include_str!("comparison.sql"))
+        .load_iter::<Row, PgRowByRowLoadingMode>(conn)
+        .map_err(failed("comparison"))?;
+    let (mut jobs, mut by_hash) = (Vec::new(), HashMap::<String, usize>::new());
+    for row in rows {
+        let row = row.map_err(failed("comparison"))?;
+        let new = by_hash.len();
+        jobs.push((row.network, *by_hash.entry(row.hash).or_insert(new)));
+    }
+    jobs.sort_unstable_by_key(|(network, _)| network.job_id);
+    let mut sums = vec![(0.0, 0.0); by_hash.len()];
+    for (network, architecture) in &jobs {
+        let sum: &mut (f64, f64) = &mut sums[*architecture];
+        *sum = (sum.0 + network.fitness, sum.1 + 1.0);
+    }
+    let means = sums.into_iter().map(|(sum, seeds)| sum / seeds).collect();
+    Ok((jobs.into_iter().map(|(network, _)| network).collect(), Architectures { by_hash, means }))
+}
+
+impl Architectures {
+    /// The means of those in both.
+    fn in_both(&self, other: &Self) -> Vec<(f64, f64)> {
+        let both = self.by_hash.iter().filter_map(|(hash, &at)| Some((at, *other.by_hash.get(hash)?)));
+        both.map(|(at, there)| (self.means[at], other.means[there])).collect()
+    }
+}
+
 impl Side {
     fn load(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Self, ReportError> {
         let scope = Scope::open(conn, search, filter)?;
-        let rows = scope
-            .query(include_str!("comparison.sql"))
-            .load_iter::<Row, PgRowByRowLoadingMode>(conn)
-            .map_err(failed("comparison"))?;
-        let (mut networks, mut by_architecture) = (Vec::new(), HashMap::<String, (f64, f64)>::new());
-        for row in rows {
-            let row = row.map_err(failed("comparison"))?;
-            let sum = by_architecture.entry(row.hash).or_default();
-            *sum = (sum.0 + row.network.fitness, sum.1 + 1.0);
-            networks.push(row.network);
-        }
+        let (networks, architectures) = networks(conn, &scope)?;
         let values: Vec<f64> = networks.iter().map(|n| n.fitness).collect();
         Ok(Self {
             epochs: Tally::load(conn, &scope)?.epochs(),
@@ -117,7 +143,7 @@ impl Side {
             front: Cost::ALL.iter().find_map(|&cost| Front::of(&networks, cost)),
             hypervolume: None,
             values,
-            by_architecture,
+            architectures,
             citation: scope.citation,
         })
     }
