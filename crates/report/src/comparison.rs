@@ -9,9 +9,10 @@ use serde::Serialize;
 use crate::cell::{Cell, fixed};
 use crate::document::{Document, Section, Table};
 use crate::figure::{Axis, Figure, Layer, Marks};
+use crate::front::{Cost, Front};
+use crate::network::{Network, Source};
 use crate::output::Report;
 use crate::palette::Ink;
-use crate::pareto::{self, Cost, Front, Source};
 use crate::sample::{Difference, Sample};
 use crate::savings::Epochs;
 use crate::scope::{Scope, failed, snapshots};
@@ -66,7 +67,7 @@ struct Row {
     #[diesel(sql_type = sql_types::Text)]
     hash: String,
     #[diesel(embed)]
-    network: pareto::Network,
+    network: Network,
 }
 
 /// Two searches side by side. Two connections to the same database: both are read at the same time, from one snapshot.
@@ -102,7 +103,7 @@ pub fn compare(
 fn networks(
     conn: &mut PgConnection,
     scope: &Scope<'_>,
-) -> Result<(Vec<pareto::Network>, Architectures), ReportError> {
+) -> Result<(Vec<Network>, Architectures), ReportError> {
     let rows = scope
         .query(include_str!("comparison.sql"))
         .load_iter::<Row, PgRowByRowLoadingMode>(conn)
