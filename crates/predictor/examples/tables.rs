@@ -17,6 +17,7 @@ use predictor::{Engine, EngineName, Measures, Settings, Target};
 struct Request {
     sets: String,
     settings: Vec<String>,
+    tradeoff: bool,
     orders: usize,
     cost: bool,
     earlier: Vec<Recorded>,
@@ -38,7 +39,12 @@ fn main() {
         print!("{:36} {:>5} {:>5} {:>5} {:>5} {:>5}", "settings", "saved", "ended", "mae", "bias", "rho");
         print!(" {:>5} {:>5} {:>5} {:>5}", "top5", "top10", "worst", "top20");
         println!(" {:>5} {:>5} {:>5} {:>5} {:>6} {:>6}", "reg1", "reg5", "c80", "c90", "width", "hyper");
-        for text in &request.settings {
+        let settings = match (&request.settings[..], request.tradeoff) {
+            ([], true) => varied(epochs),
+            ([], false) => defaults(),
+            (chosen, _) => chosen.to_vec(),
+        };
+        for text in &settings {
             row(text, &jobs, epochs, &request);
         }
     }
@@ -46,12 +52,17 @@ fn main() {
 
 fn request() -> Request {
     let mut args = std::env::args().skip(1);
-    let mut request =
-        Request { sets: String::new(), settings: Vec::new(), orders: 12, cost: false, earlier: Vec::new() };
-    let mut tradeoff = false;
+    let mut request = Request {
+        sets: String::new(),
+        settings: Vec::new(),
+        tradeoff: false,
+        orders: 12,
+        cost: false,
+        earlier: Vec::new(),
+    };
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--tradeoff" => tradeoff = true,
+            "--tradeoff" => request.tradeoff = true,
             "--cost" => request.cost = true,
             "--orders" => request.orders = args.next().and_then(|n| n.parse().ok()).expect("--orders N"),
             "--earlier" => {
@@ -61,9 +72,6 @@ fn request() -> Request {
             _ => request.settings.push(arg),
         }
     }
-    if request.settings.is_empty() {
-        request.settings = if tradeoff { varied() } else { defaults() };
-    }
     request
 }
 
@@ -72,18 +80,15 @@ fn defaults() -> Vec<String> {
     replayable.map(|e| format!("engine=\"{e}\"")).chain(["thaw=false".to_owned()]).collect()
 }
 
-fn varied() -> Vec<String> {
-    let of = |engine: &str, key: &str, values: [f64; 8]| {
-        values.map(|value| format!("engine=\"{engine}\";{key}={value:?}")).to_vec()
-    };
-    [
-        of("peng", "risk", [0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4]),
-        of("penguin-v4", "threshold", [0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0]),
-        of("median", "warm_up", [1.0, 2.0, 3.0, 5.0, 7.0, 9.0, 12.0, 15.0]),
-        of("asha", "eta", [1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0]),
-        of("last", "stop_at", [1.0, 2.0, 3.0, 5.0, 7.0, 10.0, 13.0, 16.0]),
-    ]
-    .concat()
+/// Eight values of each engine's most telling setting.
+fn varied(epochs: f64) -> Vec<String> {
+    let engines =
+        [EngineName::Peng, EngineName::PenguinV4, EngineName::Median, EngineName::Asha, EngineName::Last];
+    let each = engines.map(|engine| Settings { engine, ..Settings::default() }.varied(epochs));
+    each.iter()
+        .flatten()
+        .map(|v| format!("engine=\"{}\";{}={:?}", v.settings.engine, v.key, v.value))
+        .collect()
 }
 
 fn row(text: &str, jobs: &[Recorded], epochs: f64, request: &Request) {

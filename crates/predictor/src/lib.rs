@@ -35,6 +35,7 @@ pub mod rank;
 pub mod replay;
 pub mod saturation;
 mod settings;
+mod varied;
 
 pub use assessment::{Assessment, Decision, Prediction};
 pub use calibration::{Calibration, End, Ended, Estimate, SnapshotError};
@@ -42,3 +43,4 @@ pub use engine::{Engine, Target};
 pub use measures::{Best, Measures, Outcome};
 pub use observation::{CurveError, Observation};
 pub use settings::{EngineName, Mode, Settings, SettingsError};
+pub use varied::Varied;

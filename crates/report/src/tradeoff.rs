@@ -1,7 +1,7 @@
 //! What an engine keeps of the best networks for what it saves, over its most telling setting.
 
 use diesel::PgConnection;
-use predictor::{EngineName, Measures, Settings};
+use predictor::{Measures, Settings};
 use serde::Serialize;
 
 use crate::cell::Cell;
@@ -43,8 +43,7 @@ pub struct Setting {
     pub measures: Measures,
 }
 
-/// Replays each engine over a range of its most telling setting: `risk` of `peng`, `threshold` of `penguin-*`, `warm_up`
-/// of `median`, `eta` of `asha`, `patience` of `menndl`, `stop_at` of `last`.
+/// Replays each engine over eight values of its most telling setting ([`Settings::varied`]).
 ///
 /// # Errors
 /// As [`crate::replay()`].
@@ -55,13 +54,13 @@ pub fn tradeoff(
     request: &Request<'_>,
 ) -> Result<Tradeoff, ReportError> {
     let stored = Stored::load(conn, search, filter, request)?;
-    let varied: Vec<_> = request.engines.iter().flat_map(|s| varied(s, stored.citation.max_epochs)).collect();
-    let settings: Vec<Settings> = varied.iter().map(|v| v.2.clone()).collect();
+    let varied: Vec<_> = request.engines.iter().flat_map(|s| s.varied(stored.citation.max_epochs)).collect();
+    let settings: Vec<Settings> = varied.iter().map(|v| v.settings.clone()).collect();
     let measured = stored.play(&settings, request)?;
-    let points = varied.into_iter().zip(measured).map(|((setting, value, settings), measures)| Setting {
-        engine: settings.engine.to_string(),
-        setting,
-        value,
+    let points = varied.into_iter().zip(measured).map(|(varied, measures)| Setting {
+        engine: varied.settings.engine.to_string(),
+        setting: varied.key,
+        value: varied.value,
         measures,
     });
     Ok(Tradeoff {
@@ -72,32 +71,6 @@ pub fn tradeoff(
         seed: (request.orders > 1).then_some(request.seed),
         citation: stored.citation,
     })
-}
-
-type Set = fn(&mut Settings, f64);
-
-/// The settings of an engine over the range of one of them.
-fn varied(settings: &Settings, max_epochs: f64) -> Vec<(&'static str, f64, Settings)> {
-    let shares = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9].map(|share| (share * max_epochs).max(1.0));
-    let (key, values, set): (_, &[f64], Set) = match settings.engine {
-        EngineName::Peng => ("risk", &[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2], |s, v| s.risk = v),
-        EngineName::PenguinV1 | EngineName::PenguinV2 | EngineName::PenguinV4 => {
-            ("threshold", &[0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0], |s, v| s.threshold = v)
-        }
-        EngineName::Median => ("warm_up", &shares, |s, v| s.warm_up = Some(v)),
-        EngineName::Asha => ("eta", &[1.25, 1.5, 2.0, 3.0, 4.0, 6.0, 9.0], |s, v| s.eta = v),
-        EngineName::Menndl => ("patience", &[1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 20.0], |s, v| {
-            s.patience = v;
-        }),
-        EngineName::Last => ("stop_at", &shares, |s, v| s.stop_at = Some(v)),
-        EngineName::None => ("", &[0.0], |_, _| {}),
-    };
-    let with = |&value: &f64| {
-        let mut settings = settings.clone();
-        set(&mut settings, value);
-        (key, value, settings)
-    };
-    values.iter().map(with).collect()
 }
 
 impl Tradeoff {
