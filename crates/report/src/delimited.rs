@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use crate::cell::Cell;
 use crate::document::{Block, Document, Table};
 
-/// Writes the main table of the document. Numbers are in full; every row carries the search, its spec hash, the
-/// engine, the version, the jobs and the time, so that rows of several reports can be put together.
+/// Writes the main table of the document. Numbers are in full; every row carries the search, its spec hash, its
+/// engine and version (`engine` is one that was replayed, `version` that of a worker), the jobs and the time, so that
+/// rows of several reports can be put together.
 pub(crate) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     let tables =
         document.sections.iter().flat_map(|section| &section.blocks).filter_map(|block| match block {
@@ -31,7 +32,7 @@ pub(crate) fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> 
 
 fn header(table: &Table) -> Vec<String> {
     let mut names: Vec<String> =
-        ["search", "spec_hash", "engine", "version", "ended", "as_of"].map(String::from).into();
+        ["search", "spec_hash", "search_engine", "search_version", "ended", "as_of"].map(String::from).into();
     for column in &table.columns {
         if column.is_interval() {
             names.extend(["low", "high"].map(|end| format!("{}_{end}", column.key)));

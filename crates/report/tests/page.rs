@@ -5,12 +5,13 @@
 
 mod made_up;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
-use report::{Filter, Output, Report, Style};
+use report::{Filter, Output, Report, Style, replay};
 use store::testing::TestDatabase;
 
 fn page() -> String {
@@ -95,6 +96,15 @@ fn every_report_is_written_in_every_form() {
             String::from_utf8(out).unwrap()
         })
     };
+    let request = replay::Request {
+        engines: vec![predictor::Settings::default()],
+        orders: 1,
+        seed: 1,
+        workers: 1,
+        thaw: None,
+        warm_start: None,
+        cost: false,
+    };
     let reports = [
         ("summary", written(&to(&report::summary(conn, "one", &all).unwrap()))),
         ("savings", written(&to(&report::savings(conn, "one", &all).unwrap()))),
@@ -103,6 +113,8 @@ fn every_report_is_written_in_every_form() {
         ("pareto", written(&to(&report::pareto(conn, "one", &all).unwrap()))),
         ("compare", written(&to(&report::compare([conn, other], "one", "two", &all).unwrap()))),
         ("workers", written(&to(&report::workers(conn, "one", &all).unwrap()))),
+        ("replay", written(&to(&report::replay(conn, "one", &all, &request).unwrap()))),
+        ("tradeoff", written(&to(&report::tradeoff(conn, "one", &all, &request).unwrap()))),
         ("job", written(&to(&report::job(conn, 7).unwrap()))),
         ("job without a curve", written(&to(&report::job(conn, 2).unwrap()))),
         ("page", written(&to(&report::page([conn, other], "one", &all).unwrap()))),
@@ -111,7 +123,9 @@ fn every_report_is_written_in_every_form() {
         assert!(table.contains("engine peng") && table.lines().count() > 8, "{name}: {table}");
         assert!(json.starts_with('{') && json.contains("\"spec_hash\""), "{name}: {json}");
         let mut rows = csv::Reader::from_reader(csv.as_bytes());
-        assert_eq!(rows.headers().unwrap().get(1), Some("spec_hash"), "{name}");
+        let headers = rows.headers().unwrap().clone();
+        assert_eq!(headers.get(1), Some("spec_hash"), "{name}");
+        assert_eq!(headers.iter().collect::<BTreeSet<_>>().len(), headers.len(), "{name}: {headers:?}");
         assert!(rows.records().all(|row| row.unwrap()[0].starts_with("one")), "{name}");
         assert!(html.starts_with("<!DOCTYPE html>"), "{name}");
     }
