@@ -129,11 +129,11 @@ pub fn propose(conn: &mut PgConnection, search_id: i64, spec: &Spec) -> Result<u
         let known: HashSet<GenomeHash> = population.iter().map(|member| member.genome.hash()).collect();
         let proposals = spec.strategy.propose(&frame(spec), &population, &known);
         let jobs = jobs(spec, population.len(), proposals)?;
-        let added = search::enqueue(conn, &lot(search_id, spec), &jobs)?;
-        if population.len() + added >= spec.budget.jobs as usize {
+        // Before the search is locked for share: two that raise such a lock could wait for each other.
+        if population.len() + jobs.len() >= spec.budget.jobs as usize {
             search::stop_proposing(conn, search_id)?;
         }
-        Ok(added)
+        Ok(search::enqueue(conn, &lot(search_id, spec), &jobs)?)
     })
 }
 
