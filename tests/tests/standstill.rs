@@ -54,7 +54,7 @@ fn a_training_goes_on_while_the_database_does_not_take_its_last_interval() {
     lab.wait_for("observation", 2);
     let mut holding = lab.connect();
     AnsiTransactionManager::begin_transaction(&mut holding).unwrap();
-    holding.batch_execute("SELECT FROM lease FOR UPDATE").unwrap();
+    holding.batch_execute("SELECT FROM job FOR UPDATE").unwrap();
     let recorded = lab.count("observation");
     // The interval after the last one recorded waits for the row; the one after that is trained all the same.
     wait_for_saved(&lab, recorded + 2);

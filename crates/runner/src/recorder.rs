@@ -183,9 +183,8 @@ impl Recorder<'_> {
         loop {
             let at = Instant::now();
             let lease = self.claim.lease();
-            match curve::record(self.conn, lease, self.terms.options.lease_ttl, point, Some(checkpoint)) {
+            match curve::record(self.conn, lease, point, Some(checkpoint)) {
                 Ok(recorded) => {
-                    self.hold.confirm(at);
                     self.terms.metrics.record_seconds.observe(at.elapsed().as_secs_f64());
                     return Ok(recorded);
                 }

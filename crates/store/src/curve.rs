@@ -1,7 +1,5 @@
 //! Learning curves: writing one observation under the fence, reading curves back.
 
-use std::time::Duration;
-
 use diesel::{
     ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _, QueryResult, Queryable,
     QueryableByName, RunQueryDsl as _, Selectable, SelectableHelper as _, sql_query, sql_types,
@@ -77,15 +75,14 @@ pub struct Recorded {
     pub cancel: bool,
 }
 
-/// Renews the lease and writes an observation with its checkpoint, all or nothing. `None`: fenced out, nothing was
-/// written; drop the job. Writing the same step again changes nothing.
+/// Writes an observation with its checkpoint, all or nothing. `None`: fenced out, nothing was written; drop the job.
+/// Writing the same step again changes nothing. The lease is not renewed: see [`crate::lease::renew`].
 ///
 /// # Errors
 /// Those of the database.
 pub fn record(
     conn: &mut PgConnection,
     lease: Lease,
-    ttl: Duration,
     point: &Observation,
     checkpoint: Option<&NewCheckpoint>,
 ) -> QueryResult<Option<Recorded>> {
@@ -94,7 +91,6 @@ pub fn record(
         sql_query(include_str!("sql/record.sql"))
             .bind::<BigInt, _>(lease.job_id)
             .bind::<BigInt, _>(lease.fence)
-            .bind::<Double, _>(ttl.as_secs_f64())
             .bind::<Integer, _>(point.step)
             .bind::<Double, _>(point.epoch)
             .bind::<Double, _>(point.val_acc)

@@ -1,4 +1,5 @@
-//! The time-limited right of a worker to a job. Every write of a worker goes through its lease row.
+//! The time-limited right of a worker to a job. Whoever ends it deletes the lease and moves the job in one transaction; what
+//! a worker writes meanwhile is fenced by either row.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Everything that touches Postgres: the private server, migrations, the queue, leases, curves, results.
 //!
 //! Each statement that matters is a commented file in `sql/`, beside the function that runs it. A worker writes only
-//! through its [`Lease`]: a write that finds the lease gone writes nothing and says so.
+//! under its [`Lease`]: a write that finds the job taken away writes nothing and says so.
 
 pub mod checkpoint;
 pub mod connection;

@@ -59,14 +59,26 @@ pub fn round(conn: &mut PgConnection, gap: Duration) -> QueryResult<Round> {
             return Ok(Round { busy: true, ..Round::default() });
         }
         let extended = if last_round_within(conn, gap)? { 0 } else { extend_all(conn)? };
-        let reaped = sql_query(include_str!("sql/reap.sql"))
-            .bind::<sql_types::BigInt, _>(BATCH)
-            .bind::<sql_types::Integer, _>(CRASH_LIMIT)
-            .load(conn)?;
+        let reaped = reap(conn)?;
         let woken =
             sql_query(include_str!("sql/wake.sql")).bind::<sql_types::BigInt, _>(BATCH).execute(conn)?;
         Ok(Round { busy: false, extended, reaped, woken })
     })
+}
+
+fn reap(conn: &mut PgConnection) -> QueryResult<Vec<Reaped>> {
+    let reaped: Vec<Reaped> = sql_query(include_str!("sql/reap.sql"))
+        .bind::<sql_types::BigInt, _>(BATCH)
+        .bind::<sql_types::Integer, _>(CRASH_LIMIT)
+        .load(conn)?;
+    let failed: Vec<_> =
+        reaped.iter().filter(|job| job.state == JobState::Failed).map(|job| job.job_id).collect();
+    if !failed.is_empty() {
+        sql_query(include_str!("sql/reap_result.sql"))
+            .bind::<sql_types::Array<sql_types::BigInt>, _>(failed)
+            .execute(conn)?;
+    }
+    Ok(reaped)
 }
 
 /// The jobs that a round would take back now, as they are.

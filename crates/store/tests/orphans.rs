@@ -34,7 +34,7 @@ fn object(lease: Lease, step: i32) -> Owner {
 fn commit(conn: &mut PgConnection, lease: Lease, step: i32) -> bool {
     let point = Observation { decision: Some(Decision::Stop), ..point(step, 50.0) };
     let pointer = NewCheckpoint { uri: format!("file:///{step}"), bytes: 1, sha256: "0".repeat(64) };
-    curve::record(conn, lease, TTL, &point, Some(&pointer)).unwrap().is_some()
+    curve::record(conn, lease, &point, Some(&pointer)).unwrap().is_some()
 }
 
 /// The orphans among what was listed.

@@ -33,7 +33,7 @@ fn every_acknowledged_observation_survives_the_death_of_postgres() {
     let (sender, acknowledged) = mpsc::channel();
     let last = std::thread::scope(|scope| {
         scope.spawn(move || {
-            let write = |step: &i32| curve::record(&mut conn, held, TTL, &point(*step, 50.0), None).is_ok();
+            let write = |step: &i32| curve::record(&mut conn, held, &point(*step, 50.0), None).is_ok();
             (1..1_000_000).take_while(write).for_each(|step| sender.send(step).unwrap());
         });
         while acknowledged.recv_timeout(PATIENCE).unwrap() < 100 {}

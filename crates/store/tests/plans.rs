@@ -11,7 +11,7 @@ use store::testing::TestDatabase;
 /// The statement, values for its parameters, and the indexes that must serve it.
 const HOT: &[(&str, &str, &str, &[&str])] = &[
     ("claim", include_str!("../src/sql/claim.sql"), CLAIM, &["job_ready", "job_pkey", "architecture_pkey"]),
-    ("record", include_str!("../src/sql/record.sql"), RECORD, &["lease_pkey"]),
+    ("record", include_str!("../src/sql/record.sql"), RECORD, &["job_pkey", "lease_pkey"]),
     ("renew", include_str!("../src/sql/renew.sql"), "'{10,20,30}', '{1,1,1}', 60", &["lease_pkey"]),
     (
         "finish",
@@ -26,20 +26,26 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
         "10, 1, 'x', '', 10, 1",
         &["lease_pkey", "job_pkey", "attempt_pkey"],
     ),
-    ("prune", include_str!("../src/sql/prune.sql"), "10, 1, 3", &["lease_pkey", "checkpoint_pkey"]),
+    ("prune", include_str!("../src/sql/prune.sql"), "10, 1, 3", &["job_pkey", "checkpoint_pkey"]),
     ("cancel", include_str!("../src/sql/cancel.sql"), "'{11,20,30}'", &["job_pkey", "observation_pkey"]),
     // The lease table is as small as the number of running jobs: it has no index on expires_at, see DESIGN.
     ("reap", include_str!("../src/sql/reap.sql"), "100, 5", &["job_pkey", "attempt_pkey"]),
+    (
+        "reap_result",
+        include_str!("../src/sql/reap_result.sql"),
+        "'{10,20}'",
+        &["job_pkey", "attempt_pkey", "observation_pkey"],
+    ),
     ("wake", include_str!("../src/sql/wake.sql"), "100", &["job_waiting", "job_pkey"]),
 ];
 const CLAIM: &str = "'default', '00000000-0000-0000-0000-000000000001', 60, -1, 50000";
-const RECORD: &str = "10, 1, 60, 100, 100, 50, 50, 1, 1, 1, 50, 40, 60, 30, 70, 1, 'continue', 'x', 'file:///x', 1, repeat('0', 64)";
+const RECORD: &str = "10, 1, 100, 100, 50, 50, 1, 1, 1, 50, 40, 60, 30, 70, 1, 'continue', 'x', 'file:///x', 1, repeat('0', 64)";
 /// Parameters whose types their statements leave open.
 const TYPES: &[(&str, &str)] = &[
     ("claim", "(text, uuid, float8, int, bigint)"),
     (
         "record",
-        "(bigint, bigint, float8, int, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, \
+        "(bigint, bigint, int, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, \
          float8, bigint, decision, text, text, bigint, text)",
     ),
     ("finish", "(bigint, bigint, text, text, text)"),
@@ -62,7 +68,7 @@ fn hot_statements_go_by_index_with_and_without_statistics() {
 fn assert_plans(conn: &mut PgConnection, when: &str) {
     for (name, sql, values, indexes) in HOT {
         // The plan of a statement that workers prepare is made once for all values; the reaper's are made each time.
-        let mode = if ["prune", "reap", "wake"].contains(name) { "custom" } else { "generic" };
+        let mode = if ["prune", "reap", "reap_result", "wake"].contains(name) { "custom" } else { "generic" };
         let types = TYPES.iter().find(|(n, _)| n == name).map_or("", |(_, types)| types);
         conn.batch_execute(&format!(
             "SET plan_cache_mode = force_{mode}_plan; DEALLOCATE ALL; PREPARE hot {types} AS {sql}"

@@ -70,7 +70,7 @@ fn a_superseded_attempt_writes_nothing() {
     submit(&mut conn, "s", 1);
     let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
     let old = claimer.claim(&mut conn).unwrap().unwrap();
-    assert!(curve::record(&mut conn, old.lease(), TTL, &point(1, 40.0), None).unwrap().is_some());
+    assert!(curve::record(&mut conn, old.lease(), &point(1, 40.0), None).unwrap().is_some());
     expire(&mut conn, old.job_id);
     let round = reaper::round(&mut conn, GAP).unwrap();
     assert_eq!(round.reaped.len(), 1);
@@ -80,7 +80,7 @@ fn a_superseded_attempt_writes_nothing() {
         "reaping and claiming both raise the fence"
     );
 
-    assert_eq!(curve::record(&mut conn, old.lease(), TTL, &point(2, 50.0), None).unwrap(), None);
+    assert_eq!(curve::record(&mut conn, old.lease(), &point(2, 50.0), None).unwrap(), None);
     assert_eq!(finish::finish(&mut conn, old.lease(), Outcome::Completed, None, None).unwrap(), None);
     assert!(!lease::release(&mut conn, old.lease()).unwrap());
     assert!(!lease::retry(&mut conn, old.lease(), "x", "", TTL, true).unwrap());
@@ -101,7 +101,7 @@ fn the_same_observation_twice_is_one_row() {
     submit(&mut conn, "s", 1);
     let claim = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap();
     for val_acc in [40.0, 99.0] {
-        let recorded = curve::record(&mut conn, claim.lease(), TTL, &point(1, val_acc), None).unwrap();
+        let recorded = curve::record(&mut conn, claim.lease(), &point(1, val_acc), None).unwrap();
         assert!(!recorded.unwrap().cancel);
     }
     let points = curve::load(&mut conn, claim.job_id, i32::MAX).unwrap();
@@ -125,7 +125,7 @@ fn a_result_agrees_with_its_curve() {
             decision: Some(decision),
             ..point(step, val_acc)
         };
-        curve::record(&mut conn, claim.lease(), TTL, &point, None).unwrap().unwrap();
+        curve::record(&mut conn, claim.lease(), &point, None).unwrap().unwrap();
     }
     let finished =
         finish::finish(&mut conn, claim.lease(), Outcome::Terminated, None, None).unwrap().unwrap();
@@ -292,7 +292,7 @@ fn terminated(conn: &mut PgConnection) -> thaw::Warrant {
         decision: Some(curve::Decision::Stop),
         ..point(1, 50.0)
     };
-    curve::record(conn, claim.lease(), TTL, &stop, None).unwrap().unwrap();
+    curve::record(conn, claim.lease(), &stop, None).unwrap().unwrap();
     finish::finish(conn, claim.lease(), Outcome::Terminated, None, None).unwrap().unwrap();
     let stopped = thaw::stopped(conn, search).unwrap()[0];
     thaw::Warrant { stopped, chance: 0.5, calibration: 1 }

@@ -1,5 +1,5 @@
-//! Two sessions race for one job: the reaper has taken it and has not committed when a statement of the old attempt
-//! comes. The statement waits on the lease, and comes back empty when the reaper commits.
+//! Two sessions race for one job: one has taken it away and has not committed when a statement of the attempt comes. The
+//! statement waits for the row, and comes back empty when the other one commits. And the other way round.
 
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use diesel::{
     Connection as _, PgConnection, QueryableByName, RunQueryDsl as _,
-    connection::{AnsiTransactionManager, TransactionManager as _},
+    connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
     sql_query, sql_types,
 };
 use store::{
     Claimer, Lease, checkpoint, curve, finish,
-    job::{JobState, Outcome},
+    job::{self, JobState, Outcome},
     lease, reaper,
     testing::TestDatabase,
 };
@@ -30,9 +30,9 @@ fn pointer() -> curve::NewCheckpoint {
 }
 
 const FENCED: &[(&str, Statement)] = &[
-    ("record", |conn, lease| curve::record(conn, lease, TTL, &point(2, 50.0), None).unwrap().is_some()),
+    ("record", |conn, lease| curve::record(conn, lease, &point(2, 50.0), None).unwrap().is_some()),
     ("record with a checkpoint", |conn, lease| {
-        curve::record(conn, lease, TTL, &point(2, 50.0), Some(&pointer())).unwrap().is_some()
+        curve::record(conn, lease, &point(2, 50.0), Some(&pointer())).unwrap().is_some()
     }),
     ("renew", |conn, lease| !lease::renew(conn, &[lease], TTL).unwrap().is_empty()),
     ("finish", |conn, lease| finish::finish(conn, lease, Outcome::Completed, None, None).unwrap().is_some()),
@@ -44,30 +44,120 @@ const FENCED: &[(&str, Statement)] = &[
     ("prune", |conn, lease| !checkpoint::prune(conn, lease, 2).unwrap().is_empty()),
 ];
 
+/// Whoever takes a running job away; whether it did.
+const TAKERS: &[(&str, Statement)] = &[
+    ("reap", |conn, _| reaper::round(conn, GAP).unwrap().reaped.len() == 1),
+    ("finish", |conn, lease| finish::finish(conn, lease, Outcome::Completed, None, None).unwrap().is_some()),
+    ("release", |conn, lease| lease::release(conn, lease).unwrap()),
+    ("retry", |conn, lease| lease::retry(conn, lease, "passing", "log", TTL, true).unwrap()),
+];
+
+/// A job with an observation, a checkpoint, four crashes, and a lease that is over.
+fn held(conn: &mut PgConnection) -> Lease {
+    submit(conn, "s", 1);
+    let held = Claimer::new("default", worker(conn), TTL).claim(conn).unwrap().unwrap().lease();
+    assert!(curve::record(conn, held, &point(1, 40.0), Some(&pointer())).unwrap().is_some());
+    conn.batch_execute("UPDATE job SET crashes = 4").unwrap();
+    expire(conn, held.job_id);
+    held
+}
+
 #[test]
-fn an_old_attempt_that_waits_for_the_reaper_writes_nothing() {
-    for (name, statement) in FENCED {
+fn an_attempt_that_waits_for_whoever_takes_its_job_away_writes_nothing() {
+    let mut faults = Vec::new();
+    for (taker, take) in TAKERS {
+        for (name, statement) in FENCED {
+            let database = TestDatabase::new();
+            let mut conn = database.connect();
+            let old = held(&mut conn);
+            let mut taking = database.connect();
+            AnsiTransactionManager::begin_transaction(&mut taking).unwrap();
+            assert!(take(&mut taking, old), "{taker}");
+            let before = everything(&mut taking);
+            let (waited, wrote) = std::thread::scope(|scope| {
+                let late = scope.spawn(|| statement(&mut database.connect(), old));
+                let waited = waits(&mut conn, || late.is_finished());
+                AnsiTransactionManager::commit_transaction(&mut taking).unwrap();
+                (waited, late.join().unwrap())
+            });
+            if !waited || wrote || everything(&mut conn) != before {
+                faults.push(format!("{name} against {taker}: waited {waited}, told that it wrote {wrote}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// The other way round: what was under way under a valid fence is there, before the job is anybody else's.
+#[test]
+fn whoever_takes_a_job_away_waits_for_the_observation_under_way() {
+    let mut faults = Vec::new();
+    for (taker, take) in TAKERS {
         let database = TestDatabase::new();
         let mut conn = database.connect();
-        submit(&mut conn, "s", 1);
-        let old = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap().lease();
-        let first = curve::record(&mut conn, old, TTL, &point(1, 40.0), Some(&pointer())).unwrap();
-        assert!(first.is_some(), "{name}: the attempt holds the job");
-        expire(&mut conn, old.job_id);
-
-        let mut reaping = database.connect();
-        AnsiTransactionManager::begin_transaction(&mut reaping).unwrap();
-        assert_eq!(reaper::round(&mut reaping, GAP).unwrap().reaped.len(), 1, "{name}");
-        let before = everything(&mut reaping);
-        let wrote = std::thread::scope(|scope| {
-            let late = scope.spawn(|| statement(&mut database.connect(), old));
-            wait_for_waiter(&mut conn, name);
-            AnsiTransactionManager::commit_transaction(&mut reaping).unwrap();
-            late.join().unwrap()
+        let old = held(&mut conn);
+        let mut recording = database.connect();
+        AnsiTransactionManager::begin_transaction(&mut recording).unwrap();
+        assert!(curve::record(&mut recording, old, &point(2, 50.0), Some(&pointer())).unwrap().is_some());
+        let (waited, took) = std::thread::scope(|scope| {
+            let taking = scope.spawn(|| take(&mut database.connect(), old));
+            let waited = waits(&mut conn, || taking.is_finished());
+            AnsiTransactionManager::commit_transaction(&mut recording).unwrap();
+            (waited, taking.join().unwrap())
         });
-        assert!(!wrote, "{name}: the old attempt was told that it still holds the job");
-        assert_eq!(everything(&mut conn), before, "{name}: the old attempt wrote");
+        let steps = curve::load(&mut conn, old.job_id, i32::MAX).unwrap().len();
+        if !waited || !took || steps != 2 {
+            faults.push(format!("{taker}: waited {waited}, took the job {took}, {steps} observations"));
+        }
+        assert!(curve::record(&mut conn, old, &point(3, 60.0), None).unwrap().is_none(), "{taker}");
+        let agrees = "SELECT 1 FROM result WHERE outcome = 'failed' AND step = 2 AND last_fitness = 50";
+        let failed = usize::from(*taker == "reap");
+        assert_eq!(
+            sql_query(agrees).execute(&mut conn).unwrap(),
+            failed,
+            "{taker}: the curve has two points"
+        );
     }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// Neither the renewal nor a person who cancels waits for an observation under way, and the next one tells of it.
+#[test]
+fn an_observation_under_way_holds_up_neither_renewal_nor_cancellation() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let held = held(&mut conn);
+    let mut recording = database.connect();
+    recording
+        .transaction(|recording| {
+            assert!(!curve::record(recording, held, &point(2, 50.0), None)?.unwrap().cancel);
+            conn.batch_execute("SET lock_timeout = '1s'")?;
+            assert_eq!(lease::renew(&mut conn, &[held], TTL)?.len(), 1);
+            assert_eq!(job::cancel(&mut conn, &[held.job_id])?.requested, 1);
+            diesel::QueryResult::Ok(())
+        })
+        .unwrap();
+    assert!(curve::record(&mut conn, held, &point(3, 50.0), None).unwrap().unwrap().cancel);
+}
+
+/// Another change of the job's row does not fence its attempt out.
+#[test]
+fn an_observation_that_waits_for_another_priority_is_written() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let held = held(&mut conn);
+    let mut changing = database.connect();
+    AnsiTransactionManager::begin_transaction(&mut changing).unwrap();
+    assert_eq!(job::set_priority(&mut changing, &[held.job_id], 7).unwrap(), 1);
+    let recorded = std::thread::scope(|scope| {
+        let late =
+            scope.spawn(|| curve::record(&mut database.connect(), held, &point(2, 50.0), None).unwrap());
+        assert!(waits(&mut conn, || late.is_finished()), "the row is locked");
+        AnsiTransactionManager::commit_transaction(&mut changing).unwrap();
+        late.join().unwrap()
+    });
+    assert!(recorded.is_some());
+    assert_eq!(curve::load(&mut conn, held.job_id, i32::MAX).unwrap().len(), 2);
 }
 
 #[test]
@@ -79,7 +169,7 @@ fn an_old_attempt_writes_nothing_once_the_job_is_claimed_anew() {
         submit(&mut conn, "s", 1);
         let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
         let old = claimer.claim(&mut conn).unwrap().unwrap().lease();
-        curve::record(&mut conn, old, TTL, &point(1, 40.0), Some(&pointer())).unwrap();
+        curve::record(&mut conn, old, &point(1, 40.0), Some(&pointer())).unwrap();
         expire(&mut conn, old.job_id);
         reaper::round(&mut conn, GAP).unwrap();
         assert_eq!(claimer.claim(&mut conn).unwrap().unwrap().job_id, old.job_id);
@@ -112,15 +202,19 @@ fn a_reaper_that_meets_a_renewal_passes_over_the_job() {
     assert_eq!(state(&mut conn, held.job_id), JobState::Running);
 }
 
-/// Waits until another session of this database waits for a lock.
-fn wait_for_waiter(conn: &mut PgConnection, name: &str) {
+/// Waits until another session of this database waits for a lock. False: it came to its end without.
+fn waits(conn: &mut PgConnection, ended: impl Fn() -> bool) -> bool {
     let start = Instant::now();
     let waiting =
         "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     while sql_query(waiting).execute(conn).unwrap() == 0 {
-        assert!(start.elapsed() < Duration::from_secs(30), "{name} does not wait for the reaper");
+        assert!(start.elapsed() < Duration::from_secs(30), "neither waits nor ends");
+        if ended() {
+            return false;
+        }
         std::thread::yield_now();
     }
+    true
 }
 
 /// All that a statement of a worker can write, as text.

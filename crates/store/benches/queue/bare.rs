@@ -23,15 +23,13 @@ pub fn claim_and_finish(bench: &Bench, database: &str, clients: usize, seconds: 
     run(bench, database, clients, seconds, &script)
 }
 
-/// One row of a curve per commit, into this table.
-pub fn insert(bench: &Bench, database: &str, table: &str, clients: usize, seconds: u64) -> f64 {
-    let script = format!(
-        "\\set job random(501, 1000)\n\\set step random(1, 2000000000)\n\
-         INSERT INTO {table} (job_id, fence, step, epoch, val_acc, train_acc, val_loss, train_loss, seconds, prediction, \
-         low_80, high_80, decision, reason) \
-         VALUES (:job, 1, :step, 1, 50, 50, 1, 1, 1, 50, 40, 60, 'continue', 'as expected');\n"
-    );
-    run(bench, database, clients, seconds, &script)
+/// One row of a curve per commit.
+pub fn insert(bench: &Bench, database: &str, clients: usize, seconds: u64) -> f64 {
+    let script = "\\set job random(1501, 2000)\n\\set step random(1, 2000000000)\n\
+         INSERT INTO observation (job_id, fence, step, epoch, val_acc, train_acc, val_loss, train_loss, seconds, \
+         prediction, low_80, high_80, decision, reason) \
+         VALUES (:job, 1, :step, 1, 50, 50, 1, 1, 1, 50, 40, 60, 'continue', 'as expected');\n";
+    run(bench, database, clients, seconds, script)
 }
 
 fn run(bench: &Bench, database: &str, clients: usize, seconds: u64, script: &str) -> f64 {

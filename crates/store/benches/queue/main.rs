@@ -9,6 +9,7 @@ mod bare;
 mod bench;
 mod bulk;
 mod queue;
+mod record;
 mod wake;
 
 use std::time::Duration;
@@ -63,7 +64,7 @@ fn main() {
         ("snapshot", queue::snapshot),
         ("drain", queue::drain),
         ("wake", wake::latency),
-        ("record", wake::record),
+        ("record", record::record),
         ("enqueue", bulk::enqueue),
     ];
     for (name, run) in all {

@@ -1,7 +1,7 @@
 -- Which of the listed objects nothing points to, and nothing ever will. $1 jobs, $2 steps, $3 fences, as their names say.
--- A pointer is committed only under a lease of its fence (record.sql), a fence is leased once, and its object is written
--- after that lease was committed. The objects were listed before this statement took its snapshot: a fence that has
--- no lease in it has had one, and commits no pointer any more.
+-- A pointer is committed only while its job runs under its fence (record.sql), which ends in the transaction that deletes the
+-- lease; a fence is leased once, and its object is written after that lease was committed. The objects were listed before
+-- this statement took its snapshot: a fence that has no lease in it has had one, and commits no pointer any more.
 SELECT listed.place, attempt.job_id IS NOT NULL AS known
 FROM unnest($1::bigint[], $2::int[], $3::bigint[]) WITH ORDINALITY AS listed (job_id, step, fence, place)
 LEFT JOIN attempt ON attempt.job_id = listed.job_id AND attempt.fence = listed.fence

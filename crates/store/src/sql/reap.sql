@@ -1,6 +1,6 @@
 -- Takes jobs away from workers whose leases have expired, a small batch at a time. The fence grows, so that whatever
--- the old worker still writes is refused; the fifth crash fails the job, but a thawed one is terminated as before.
--- $1 batch, $2 crash limit.
+-- the old worker still writes is refused; the fifth crash fails the job (reap_result.sql follows), but a thawed one is
+-- terminated as before. $1 batch, $2 crash limit.
 WITH expired AS MATERIALIZED (
     SELECT job_id, fence, worker_id, thaw FROM lease
     WHERE expires_at < now()
@@ -23,23 +23,7 @@ WITH expired AS MATERIALIZED (
         fence = job.fence + 1, crashes = crashes + 1
     FROM expired, owner
     WHERE job.id = expired.job_id AND job.fence = expired.fence AND owner.id = job.search_id
-    RETURNING job.id, job.search_id, job.fence, job.crashes, job.state, expired.worker_id
-), cause AS (
-    SELECT moved.id, 'crashed ' || moved.crashes || ' workers; last error: ' || coalesce(
-        (SELECT error FROM attempt WHERE job_id = moved.id AND error IS NOT NULL AND "end" = 'retried'
-         ORDER BY fence DESC LIMIT 1), 'the lease expired: the worker was killed, hung, or cut off') AS error
-    FROM moved WHERE moved.state = 'failed'
-), failed AS (
-    INSERT INTO result (job_id, search_id, fence, step, outcome, epochs, seconds, last_fitness, best_fitness, error)
-    SELECT moved.id, moved.search_id, moved.fence, coalesce(max(step), 0), 'failed', coalesce(max(epoch), 0),
-           coalesce(sum(seconds), 0), (array_agg(val_acc ORDER BY step DESC))[1], max(val_acc), cause.error
-    FROM moved JOIN cause ON cause.id = moved.id LEFT JOIN observation ON observation.job_id = moved.id
-    GROUP BY moved.id, moved.search_id, moved.fence, cause.error
-    ON CONFLICT (job_id) DO UPDATE
-    SET fence = excluded.fence, outcome = 'failed', final_fitness = NULL, fitness = NULL, error = excluded.error, finished_at = now()
-    RETURNING job_id, search_id, step
-), history AS (
-    INSERT INTO finish (search_id, job_id, step, outcome) SELECT search_id, job_id, step, 'failed' FROM failed
+    RETURNING job.id, job.search_id, job.crashes, job.state, expired.worker_id
 ), told AS (
     INSERT INTO event (search_id, job_id, worker_id, kind, detail)
     SELECT search_id, id, worker_id, CASE WHEN state = 'failed' THEN 'failed' ELSE 'lost' END,
