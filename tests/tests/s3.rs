@@ -150,10 +150,12 @@ fn what_was_written_and_never_committed_is_collected_and_nothing_else() {
     lab.submit(&spec(1));
     let mut worker = worker(&lab, &server, &["--once", "--epoch-seconds", "0.1"]);
     lab.wait_for("checkpoint WHERE step = 2", 1);
-    // Whoever holds the lease row holds up its worker between writing and committing; then the job is taken from it.
+    // Whoever holds the job's row holds up its worker between writing and committing; then the job is taken from it.
     let mut taking = lab.connect();
     AnsiTransactionManager::begin_transaction(&mut taking).unwrap();
-    taking.batch_execute("UPDATE lease SET expires_at = now() - interval '1 s'").unwrap();
+    taking
+        .batch_execute("SELECT FROM job FOR UPDATE; UPDATE lease SET expires_at = now() - interval '1 s'")
+        .unwrap();
     let committed = lab.count("observation");
     tests::wait("a checkpoint that is not committed", || {
         let next = format!("/{:06}-", committed + 1);
