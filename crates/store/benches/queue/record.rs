@@ -19,7 +19,7 @@ type Write = fn(&mut PgConnection, Lease, &Observation);
 pub fn record(bench: &Bench, options: &Options) {
     let database = bench.queue("record", 2000, 1);
     println!(
-        "{:>7} {:>9} {:>9} {:>9} {:>6} {:>10} {:>15} {:>6}",
+        "{:>7} {:>9} {:>9} {:>6} {:>9} {:>6} {:>14} {:>6}",
         "clients", "own/s", "bare/s", "ratio", "pgbench/s", "ratio", "with pointer/s", "ratio"
     );
     for &clients in &options.clients {
@@ -36,7 +36,7 @@ pub fn record(bench: &Bench, options: &Options) {
         }
         let of = |sum: f64| sum / ROUNDS as f64;
         println!(
-            "{clients:>7} {:>9.0} {:>9.0} {:>9.2} {:>9.0} {:>6.2} {:>15.0} {:>6.2}",
+            "{clients:>7} {:>9.0} {:>9.0} {:>6.2} {:>9.0} {:>6.2} {:>14.0} {:>6.2}",
             of(own),
             of(same),
             own / same,
