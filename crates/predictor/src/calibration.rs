@@ -63,6 +63,9 @@ pub struct Calibration {
     pub(crate) knowledge: Knowledge,
 }
 
+/// Raised whenever the same numbers come to mean something else, so that no snapshot is misread.
+const FORMAT: u8 = 2;
+
 /// A snapshot that cannot be written or read back.
 #[derive(Debug, thiserror::Error)]
 #[error("{operation} a calibration snapshot of {bytes} bytes")]
@@ -93,7 +96,7 @@ impl Calibration {
     /// # Errors
     /// None in practice: only if memory for the bytes cannot be had.
     pub fn to_bytes(&self) -> Result<Vec<u8>, SnapshotError> {
-        postcard::to_stdvec(self).map_err(|source| SnapshotError {
+        postcard::to_stdvec(&(FORMAT, self)).map_err(|source| SnapshotError {
             operation: "cannot write",
             bytes: 0,
             source,
@@ -106,7 +109,11 @@ impl Calibration {
     /// If the bytes are damaged or were written by another version of the program; fold the ended jobs anew.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let read = |source| SnapshotError { operation: "cannot read", bytes: bytes.len(), source };
-        postcard::from_bytes(bytes).map_err(read)
+        let (format, rest) = postcard::take_from_bytes::<u8>(bytes).map_err(read)?;
+        if format != FORMAT {
+            return Err(read(postcard::Error::DeserializeBadEncoding));
+        }
+        postcard::from_bytes(rest).map_err(read)
     }
 
     /// Enters a job's estimate on the board and counts it. Returns false for a completed job that had been
@@ -171,5 +178,7 @@ mod tests {
         let bytes = calibration.to_bytes().unwrap();
         assert_eq!(Calibration::from_bytes(&bytes).unwrap(), calibration);
         assert!(Calibration::from_bytes(&bytes[..bytes.len() - 1]).is_err());
+        let older = [&[FORMAT - 1][..], &bytes[1..]].concat();
+        assert!(Calibration::from_bytes(&older).is_err(), "written by an older version");
     }
 }

@@ -14,17 +14,19 @@ pub(super) enum Bar {
 }
 
 impl Bar {
-    /// For a job of this cost, if the search minimises one, among the ended jobs (best first).
+    /// For a job of this cost, if the search minimises one, among the ended jobs (best first). What a stopped job is
+    /// expected to reach counts up to what some job did reach: a network must not be kept out by a hope.
     pub(super) fn of(board: &[Estimate], cost: Option<f64>, keep: f64) -> Self {
+        let reached = board.iter().find(|e| e.completed).map_or(f64::INFINITY, |e| e.fitness);
         let Some(cost) = cost.filter(|_| board.iter().all(|e| e.cost.is_some())) else {
             // 1e-9: a tenth of 20 is 2, not 3.
             let place = ((keep * board.len() as f64 - 1e-9).ceil() as usize).max(1);
             return board
                 .get(place - 1)
-                .map_or(Self::None, |e| Self::Best { fitness: e.fitness, share: keep });
+                .map_or(Self::None, |e| Self::Best { fitness: e.fitness.min(reached), share: keep });
         };
         let cheaper = board.iter().find(|e| e.cost.is_some_and(|c| c <= cost));
-        cheaper.map_or(Self::None, |e| Self::Front { fitness: e.fitness })
+        cheaper.map_or(Self::None, |e| Self::Front { fitness: e.fitness.min(reached) })
     }
 
     /// The fitness, if there is one to beat.
@@ -65,6 +67,20 @@ mod tests {
     type Job = (f64, Option<f64>);
     /// Jobs, cost of the one in question, bar, why.
     type Row<'a> = (&'a [Job], Option<f64>, Option<f64>, &'a str);
+
+    #[test]
+    fn what_is_hoped_for_counts_up_to_what_was_reached() {
+        let mut board = board(&[(100.0, None), (99.0, None), (95.0, None), (90.0, None)]);
+        for hoped in &mut board[..2] {
+            hoped.completed = false;
+        }
+        assert_eq!(Bar::of(&board, None, 0.5).fitness(), Some(95.0), "the second of four, hoped to reach 99");
+        assert_eq!(Bar::of(&board, None, 1.0).fitness(), Some(90.0), "measured");
+        for estimate in &mut board {
+            estimate.cost = Some(100.0 - estimate.fitness);
+        }
+        assert_eq!(Bar::of(&board, Some(5.0), 0.5).fitness(), Some(95.0), "on the front too");
+    }
 
     #[test]
     fn bars_of_small_boards() {

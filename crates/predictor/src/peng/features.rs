@@ -8,13 +8,17 @@ pub(super) const MOST: usize = 7;
 /// The first of them need the validation accuracy alone.
 pub(super) const PLAIN: usize = 4;
 
+/// How much less each earlier best accuracy counts for the level than the one after it.
+const FADING: f64 = 0.7;
+
 /// Features of a curve, on the scale u.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Features {
-    /// u of the best validation accuracy so far: the level that the growth to the end is added to.
+    /// Fading mean of the best validation accuracy after each point: the level that the growth to the end is added
+    /// to. One point alone says less of where a network stands than what it has shown all along.
     pub level: f64,
-    /// Level, growth since half of the points, how far the median of the last three lies below the level, slope
-    /// of the last five; then training accuracy, its growth since half, and itself in units of 20 points.
+    /// Level, how far the best accuracy lies above it, how far the median of the last three lies below the best,
+    /// slope of the last five; then training accuracy, its growth since half, and itself in units of 20 points.
     pub values: [f64; MOST],
     /// Whether the curve has a training accuracy at every point.
     pub trained: bool,
@@ -23,13 +27,13 @@ pub(super) struct Features {
 impl Features {
     /// From a curve of at least one point.
     pub(super) fn of(curve: &[Observation]) -> Self {
-        let half = &curve[..(curve.len() / 2).max(1)];
-        let level = scale::to(best(curve));
-        let growth = level - scale::to(best(half));
-        let lag = level - scale::to(middle(&curve[curve.len().saturating_sub(3)..]));
-        let mut values = [level, growth, lag, slope(curve), 0.0, 0.0, 0.0];
+        let best = scale::to(best(curve));
+        let level = level(curve);
+        let lag = best - scale::to(middle(&curve[curve.len().saturating_sub(3)..]));
+        let mut values = [level, best - level, lag, slope(curve), 0.0, 0.0, 0.0];
         let trained = curve.iter().all(|o| o.train_acc.is_some());
-        if let (Some(now), Some(then)) = (curve[curve.len() - 1].train_acc, half[half.len() - 1].train_acc) {
+        let half = (curve.len() / 2).max(1);
+        if let (Some(now), Some(then)) = (curve[curve.len() - 1].train_acc, curve[half - 1].train_acc) {
             values[4] = scale::to(now);
             values[5] = values[4] - scale::to(then);
             values[6] = now / 20.0;
@@ -37,10 +41,21 @@ impl Features {
         Self { level, values, trained }
     }
 
-    /// How far the median of the last three accuracies lies below the level, in u.
-    pub(super) fn lag(&self) -> f64 {
-        self.values[2]
+    /// Growth from the level to the median of the last three accuracies, in u.
+    pub(super) fn to_recent(&self) -> f64 {
+        self.values[1] - self.values[2]
     }
+}
+
+/// Mean of u of the best validation accuracy after each point, the newest with the most weight.
+fn level(curve: &[Observation]) -> f64 {
+    let (mut sum, mut weights, mut best) = (0.0, 0.0, f64::NEG_INFINITY);
+    for o in curve {
+        best = best.max(o.val_acc);
+        sum = FADING * sum + scale::to(best);
+        weights = FADING * weights + 1.0;
+    }
+    sum / weights
 }
 
 /// The best validation accuracy.
@@ -76,12 +91,13 @@ mod tests {
     #[test]
     fn features_of_small_curves() {
         let u = scale::to;
+        let risen = (0.7 * u(50.0) + u(75.0)) / 1.7;
         let table: [(&[f64], [f64; PLAIN], &str); 4] = [
             (&[50.0], [u(50.0), 0.0, 0.0, 0.0], "one point has only a level"),
             (
                 &[50.0, 75.0],
-                [u(75.0), u(75.0) - u(50.0), u(75.0) - u(62.5), 10.0 * (u(75.0) - u(50.0))],
-                "rising",
+                [risen, u(75.0) - risen, u(75.0) - u(62.5), 10.0 * (u(75.0) - u(50.0))],
+                "the level follows a rise",
             ),
             (
                 &[75.0, 50.0],

@@ -197,10 +197,13 @@ impl Problem {
         // |z - X·beta|² = z'z - g'beta - penalty·beta'beta.
         let residual = |p: usize| (self.squares - s.explained[p] - PENALTIES[p] * norm[p]).max(0.0);
         let coefficients: Lanes = std::array::from_fn(|p| 1.0 + size as f64 - PENALTIES[p] * s.trace[p]);
-        let shrunk = |p: usize| (1.0 - coefficients[p] / self.n).max(0.1).powi(2);
-        let errors: Lanes = std::array::from_fn(|p| (residual(p) / self.n / shrunk(p)).max(LEAST * LEAST));
+        let left = |p: usize| (1.0 - coefficients[p] / self.n).max(0.1);
+        let errors: Lanes =
+            std::array::from_fn(|p| (residual(p) / self.n / left(p).powi(2)).max(LEAST * LEAST));
         let best = (1..LANES).fold(0, |best, p| if errors[p] < errors[best] { p } else { best });
-        let variance = errors[best] * (1.0 + 1.0 / self.n + s.leverage[best]);
+        // The error already has in it that coefficients are uncertain; the scatter about them has not.
+        let scatter = (errors[best] * left(best)).max(LEAST * LEAST);
+        let variance = scatter * (1.0 + 1.0 / self.n + s.leverage[best]);
         let mean = self.growth + s.predicted[best];
         Model { error: errors[best], mean, variance, coefficients: coefficients[best] }
     }
@@ -229,6 +232,24 @@ mod tests {
         assert!(outside.scale > 1.5 * inside.scale, "{outside:?} against {inside:?}");
         // Twenty curves, less the constant and a slope, and a penalty that takes a part of the slope back.
         assert!(inside.freedom > 16.0 && inside.freedom < 18.5, "{inside:?}");
+    }
+
+    #[test]
+    fn the_scale_is_the_prediction_error_of_least_squares() {
+        // Eight curves about 1 - 0.3·level, off by 0.1 in turns that no line can follow.
+        let off = [1.0, -1.0, -1.0, 1.0, 1.0, -1.0, -1.0, 1.0].map(|sign| 0.1 * sign);
+        let levels: [f64; 8] = std::array::from_fn(|i| i as f64 - 3.5);
+        let mut moments = Moments::default();
+        for (level, off) in levels.iter().zip(off) {
+            moments.add(&[*level, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1.0 - 0.3 * level + off, 1.0);
+        }
+        let squares: f64 = levels.iter().map(|l| l * l).sum();
+        let scatter = off.iter().map(|o| o * o).sum::<f64>() / 6.0;
+        for level in [0.0, 2.0, 5.0] {
+            let expected = (scatter * (1.0 + 1.0 / 8.0 + level * level / squares)).sqrt();
+            let found = predict(&moments, &[level, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1).scale;
+            assert!((found / expected - 1.0).abs() < 0.1, "at {level}: {found}, expected {expected}");
+        }
     }
 
     #[test]

@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Slope of the squared errors on the level that evidence of `PRIOR` squared deviations speaks for: a network that is
-/// expected to end a standard deviation below the mean of the ends has e times the mean's squared error.
-const PRESUMED: f64 = -1.0;
+/// expected to end a standard deviation below the mean of the ends has e^1.5 times the mean's squared error.
+const PRESUMED: f64 = -1.5;
 const PRIOR: f64 = 20.0;
 /// What the errors of one curve count together; they are far from independent.
 const PER_CURVE: f64 = 4.0;
