@@ -42,17 +42,21 @@ impl Features {
     }
 
     /// Growth from the level to the median of the last three accuracies, in u.
-    pub(super) fn to_recent(&self) -> f64 {
+    pub(super) fn recent_growth(&self) -> f64 {
         self.values[1] - self.values[2]
     }
 }
 
 /// Mean of u of the best validation accuracy after each point, the newest with the most weight.
 fn level(curve: &[Observation]) -> f64 {
-    let (mut sum, mut weights, mut best) = (0.0, 0.0, f64::NEG_INFINITY);
+    let (mut sum, mut weights) = (0.0, 0.0);
+    let (mut best, mut u) = (f64::NEG_INFINITY, 0.0);
     for o in curve {
-        best = best.max(o.val_acc);
-        sum = FADING * sum + scale::to(best);
+        if o.val_acc > best {
+            best = o.val_acc;
+            u = scale::to(best);
+        }
+        sum = FADING * sum + u;
         weights = FADING * weights + 1.0;
     }
     sum / weights

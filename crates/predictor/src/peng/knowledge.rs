@@ -86,7 +86,7 @@ impl Knowledge {
         }
         let growth = regression::predict(moments, &features.values, count);
         // A network that never learns lies far from those that finished; extrapolated, it would fall.
-        let mean = growth.mean.max(at.least.min(features.to_recent()));
+        let mean = growth.mean.max(at.least.min(features.recent_growth()));
         Some(Spread { mean: features.level + mean, ..growth })
     }
 }
