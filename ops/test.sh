@@ -25,7 +25,7 @@ oldest_python_tests() {
   done
   [ -n "$found" ] || { say 'no Python 3.9 here: the Python module is tested with the newer one alone'; return; }
   [ -x "$environment/bin/python" ] || "$found" -m venv "$environment"
-  "$environment/bin/pip" install -q --disable-pip-version-check pytest jsonschema ./workers/exec/python
+  "$environment/bin/python" -m pip install -q --disable-pip-version-check pytest jsonschema ./workers/exec/python
   (cd workers/exec/python && "$environment/bin/python" -m pytest -q -p no:cacheprovider -rs)
 }
 
@@ -33,11 +33,11 @@ oldest_python_tests() {
 python_tests() {
   local environment=$root/target/python
   [ -x "$environment/bin/python" ] || python3 -m venv "$environment"
-  "$environment/bin/pip" install -q --disable-pip-version-check \
+  "$environment/bin/python" -m pip install -q --disable-pip-version-check \
     pytest jsonschema numpy scipy scikit-learn optuna maturin ./workers/exec/python
   rm -rf target/wheels
-  "$environment/bin/maturin" build -q --locked -m crates/predictor-python/Cargo.toml -o target/wheels
-  "$environment/bin/pip" install -q --disable-pip-version-check --force-reinstall --no-deps target/wheels/*.whl
+  "$environment/bin/python" -m maturin build -q --locked -m crates/predictor-python/Cargo.toml -o target/wheels
+  "$environment/bin/python" -m pip install -q --disable-pip-version-check --force-reinstall --no-deps target/wheels/*.whl
   (cd workers/exec/python && "$environment/bin/python" -m pytest -q -p no:cacheprovider -rs)
   oldest_python_tests
   (cd crates/predictor-python && "$environment/bin/python" -m pytest -q -p no:cacheprovider -rs)
