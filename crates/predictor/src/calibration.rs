@@ -111,7 +111,9 @@ impl Calibration {
         let read = |source| SnapshotError { operation: "cannot read", bytes: bytes.len(), source };
         let (format, rest) = postcard::take_from_bytes::<u8>(bytes).map_err(read)?;
         if format != FORMAT {
-            return Err(read(postcard::Error::DeserializeBadEncoding));
+            let (operation, source) =
+                ("another version of peng wrote", postcard::Error::DeserializeBadEncoding);
+            return Err(SnapshotError { operation, bytes: bytes.len(), source });
         }
         postcard::from_bytes(rest).map_err(read)
     }
@@ -179,6 +181,10 @@ mod tests {
         assert_eq!(Calibration::from_bytes(&bytes).unwrap(), calibration);
         assert!(Calibration::from_bytes(&bytes[..bytes.len() - 1]).is_err());
         let older = [&[FORMAT - 1][..], &bytes[1..]].concat();
-        assert!(Calibration::from_bytes(&older).is_err(), "written by an older version");
+        let refused = Calibration::from_bytes(&older).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            format!("another version of peng wrote a calibration snapshot of {} bytes", older.len())
+        );
     }
 }

@@ -27,8 +27,7 @@ pub(super) struct Features {
 impl Features {
     /// From a curve of at least one point.
     pub(super) fn of(curve: &[Observation]) -> Self {
-        let best = scale::to(best(curve));
-        let level = level(curve);
+        let (level, best) = level(curve);
         let lag = best - scale::to(middle(&curve[curve.len().saturating_sub(3)..]));
         let mut values = [level, best - level, lag, slope(curve), 0.0, 0.0, 0.0];
         let trained = curve.iter().all(|o| o.train_acc.is_some());
@@ -47,8 +46,8 @@ impl Features {
     }
 }
 
-/// Mean of u of the best validation accuracy after each point, the newest with the most weight.
-fn level(curve: &[Observation]) -> f64 {
+/// Mean of u of the best validation accuracy after each point, the newest with the most weight; and u of the best of all.
+fn level(curve: &[Observation]) -> (f64, f64) {
     let (mut sum, mut weights) = (0.0, 0.0);
     let (mut best, mut u) = (f64::NEG_INFINITY, 0.0);
     for o in curve {
@@ -59,7 +58,7 @@ fn level(curve: &[Observation]) -> f64 {
         sum = FADING * sum + u;
         weights = FADING * weights + 1.0;
     }
-    sum / weights
+    (sum / weights, u)
 }
 
 /// The best validation accuracy.
