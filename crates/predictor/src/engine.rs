@@ -159,9 +159,7 @@ impl Engine {
         };
         let new = calibration.enter(Estimate { job: ended.job, fitness, cost: ended.cost, completed });
         match &self.kind {
-            Kind::Peng(engine) if completed && new => {
-                engine.learn(&mut calibration.knowledge, ended.curve);
-            }
+            Kind::Peng(engine) if new => engine.learn(&mut calibration.knowledge, ended),
             Kind::Median(engine) if completed && new => engine.learn(calibration, ended.curve),
             Kind::Asha(engine) if new => engine.learn(calibration, ended.curve),
             _ => {}

@@ -27,13 +27,11 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use self::bar::Bar;
 pub(crate) use self::knowledge::Knowledge;
 use self::regression::Spread;
-use crate::{Assessment, Calibration, Observation, Prediction, Settings, Target};
+use crate::{Assessment, Calibration, End, Ended, Observation, Prediction, Settings, Target};
 
 /// Completed jobs of the search itself that it needs, and after a warm start.
 const STARTUP: usize = 7;
 const STARTUP_WARM: usize = 4;
-/// Weight of a curve of an earlier search.
-const EARLIER: f64 = 0.25;
 /// How much sooner a job is stopped if it can be resumed, and the highest chance at which it is.
 const PROVISIONAL: f64 = 20.0;
 const HIGHEST: f64 = 0.3;
@@ -66,13 +64,15 @@ impl Peng {
         }
     }
 
-    pub(crate) fn learn(&self, knowledge: &mut Knowledge, curve: &[Observation]) {
-        knowledge.add(curve, 1.0, self.target);
+    pub(crate) fn learn(&self, knowledge: &mut Knowledge, ended: &Ended<'_>) {
+        match ended.end {
+            End::Completed => knowledge.complete(ended.job, ended.curve, self.target),
+            End::Stopped { .. } => knowledge.stop(ended.job, ended.curve, self.target),
+        }
     }
 
     pub(crate) fn learn_earlier(&self, knowledge: &mut Knowledge, curve: &[Observation]) {
-        knowledge.warm = true;
-        knowledge.add(curve, EARLIER, self.target);
+        knowledge.add_earlier(curve, self.target);
     }
 
     pub(crate) fn assess(

@@ -1,6 +1,8 @@
 //! Sums over finished curves that all regressions of a step need: O(1) per curve and per decision, however many
 //! curves there are.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::features::MOST;
@@ -18,6 +20,14 @@ pub(super) struct Moments {
     scatter: Vec<f64>,
 }
 
+/// Moments of the curves of a search and of earlier ones.
+#[derive(Clone, Debug)]
+pub(super) struct Pooled<'a> {
+    pub moments: Cow<'a, Moments>,
+    /// How many curves the means rest on.
+    pub centre: f64,
+}
+
 impl Default for Moments {
     fn default() -> Self {
         Self { n: 0.0, mean: [0.0; WIDTH], scatter: vec![0.0; WIDTH * (WIDTH + 1) / 2] }
@@ -25,8 +35,27 @@ impl Default for Moments {
 }
 
 impl Moments {
-    /// Adds one curve with a weight above 0.
-    pub(super) fn add(&mut self, features: &[f64; MOST], growth: f64, weight: f64) {
+    /// Adds one curve.
+    pub(super) fn add(&mut self, features: &[f64; MOST], growth: f64) {
+        self.weigh(features, growth, 0.0, 1.0);
+    }
+
+    /// Adds a curve whose growth is only expected, with this variance: what the scatter would be on average if it
+    /// were known.
+    pub(super) fn suppose(&mut self, features: &[f64; MOST], growth: f64, variance: f64) {
+        self.weigh(features, growth, variance, 1.0);
+    }
+
+    /// Takes back what [`Moments::suppose`] added.
+    pub(super) fn take_back(&mut self, features: &[f64; MOST], growth: f64, variance: f64) {
+        if self.n < 1.5 {
+            *self = Self::default();
+        } else {
+            self.weigh(features, growth, variance, -1.0);
+        }
+    }
+
+    fn weigh(&mut self, features: &[f64; MOST], growth: f64, variance: f64, weight: f64) {
         let row = |i: usize| if i < MOST { features[i] } else { growth };
         let off: [f64; WIDTH] = std::array::from_fn(|i| row(i) - self.mean[i]);
         let n = self.n + weight;
@@ -38,6 +67,37 @@ impl Moments {
             self.mean[i] += share * off[i];
         }
         self.n = n;
+        if let Some(growth) = self.scatter.last_mut() {
+            *growth += weight * variance;
+        }
+    }
+
+    /// These curves with the scatter of earlier ones, which count as `at_most` together. Another search may have been
+    /// easier or have gone on longer, so that its curves say how growth depends on the features but not how much
+    /// there is: the means are those of these curves alone, once there are `enough`.
+    pub(super) fn with(&self, earlier: &Self, at_most: f64, enough: f64) -> Pooled<'_> {
+        if earlier.n == 0.0 {
+            return Pooled { moments: Cow::Borrowed(self), centre: self.n };
+        }
+        let weight = (at_most / earlier.n).min(1.0);
+        let mut pooled = self.clone();
+        pooled.n += weight * earlier.n;
+        for (sum, more) in pooled.scatter.iter_mut().zip(&earlier.scatter) {
+            *sum += weight * more;
+        }
+        if self.n >= enough {
+            return Pooled { moments: Cow::Owned(pooled), centre: self.n };
+        }
+        let share = weight * earlier.n / pooled.n;
+        let apart: [f64; WIDTH] = std::array::from_fn(|i| earlier.mean[i] - self.mean[i]);
+        for i in 0..WIDTH {
+            for j in 0..=i {
+                pooled.scatter[i * (i + 1) / 2 + j] += self.n * share * apart[i] * apart[j];
+            }
+            pooled.mean[i] += share * apart[i];
+        }
+        let centre = pooled.n;
+        Pooled { moments: Cow::Owned(pooled), centre }
     }
 
     /// Mean of feature i, or of the growth at `MOST`.
@@ -56,19 +116,63 @@ impl Moments {
 mod tests {
     use super::*;
 
+    /// Feature and growth of three curves.
+    const ROWS: [(f64, f64); 3] = [(1.0, 4.0), (2.0, -1.0), (5.0, 3.0)];
+
+    fn of(rows: &[(f64, f64)]) -> Moments {
+        let mut moments = Moments::default();
+        for (feature, growth) in rows {
+            moments.add(&[*feature; MOST], *growth);
+        }
+        moments
+    }
+
+    fn close(found: &Moments, expected: &Moments, what: &str) {
+        let pairs = found.scatter.iter().zip(&expected.scatter).chain(found.mean.iter().zip(&expected.mean));
+        assert!((found.n - expected.n).abs() < 1e-12, "{what}: {} curves, expected {}", found.n, expected.n);
+        for (found, expected) in pairs {
+            assert!((found - expected).abs() < 1e-12, "{what}: {found}, expected {expected}");
+        }
+    }
+
     #[test]
     fn means_and_scatter_are_those_of_two_passes() {
-        let rows = [(1.0, 4.0, 1.0), (2.0, -1.0, 1.0), (5.0, 3.0, 0.25)];
-        let mut moments = Moments::default();
-        for (feature, growth, weight) in rows {
-            moments.add(&[feature; MOST], growth, weight);
-        }
-        let total = 2.25;
-        let mean = |f: &dyn Fn(&(f64, f64, f64)) -> f64| rows.iter().map(|r| r.2 * f(r)).sum::<f64>() / total;
+        let moments = of(&ROWS);
+        let mean = |f: &dyn Fn(&(f64, f64)) -> f64| ROWS.iter().map(f).sum::<f64>() / 3.0;
         let (a, b) = (mean(&|r| r.0), mean(&|r| r.1));
-        let scatter = total * mean(&|r| (r.0 - a) * (r.1 - b));
+        let scatter = 3.0 * mean(&|r| (r.0 - a) * (r.1 - b));
         assert!((moments.mean(0) - a).abs() < 1e-12 && (moments.mean(MOST) - b).abs() < 1e-12);
         assert!((moments.scatter(3, MOST) - scatter).abs() < 1e-12);
-        assert!((moments.n - total).abs() < 1e-12);
+        assert!((moments.n - 3.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_was_supposed_can_be_taken_back() {
+        let mut moments = of(&ROWS);
+        moments.suppose(&[7.0; MOST], 2.0, 0.5);
+        let with = of(&[ROWS[0], ROWS[1], ROWS[2], (7.0, 2.0)]);
+        assert!((moments.scatter(MOST, MOST) - with.scatter(MOST, MOST) - 0.5).abs() < 1e-12, "its variance");
+        assert!((moments.scatter(0, MOST) - with.scatter(0, MOST)).abs() < 1e-12, "its growth");
+        moments.take_back(&[7.0; MOST], 2.0, 0.5);
+        close(&moments, &of(&ROWS), "taken back");
+        let mut alone = Moments::default();
+        alone.suppose(&[7.0; MOST], 2.0, 0.5);
+        alone.take_back(&[7.0; MOST], 2.0, 0.5);
+        assert_eq!(alone, Moments::default());
+    }
+
+    #[test]
+    fn earlier_curves_give_slopes_and_no_level() {
+        let earlier = of(&[(0.0, 50.0), (2.0, 52.0), (4.0, 54.0), (6.0, 56.0)]);
+        let own = of(&ROWS);
+        let pooled = own.with(&earlier, 2.0, 3.0);
+        assert_eq!(pooled.centre, 3.0);
+        assert_eq!(pooled.moments.mean, own.mean);
+        let half = own.scatter(0, MOST) + earlier.scatter(0, MOST) / 2.0;
+        assert!((pooled.moments.scatter(0, MOST) - half).abs() < 1e-12, "four curves count as two");
+        let few = of(&ROWS[..2]);
+        let all = of(&[ROWS[0], ROWS[1], (0.0, 50.0), (2.0, 52.0), (4.0, 54.0), (6.0, 56.0)]);
+        close(&few.with(&earlier, 4.0, 3.0).moments, &all, "too few for means of their own");
+        close(&own.with(&Moments::default(), 4.0, 3.0).moments, &own, "nothing earlier");
     }
 }

@@ -6,7 +6,7 @@
 //! between them enters the variance. All of it follows from the moments: no curve is looked at again.
 
 use super::features::MOST;
-use super::moments::Moments;
+use super::moments::Pooled;
 
 type Vector = [f64; MOST];
 
@@ -29,6 +29,11 @@ pub(super) struct Spread {
 }
 
 impl Spread {
+    /// A little above the squared scale.
+    pub fn variance(self) -> f64 {
+        self.scale.powi(2) * self.freedom / (self.freedom - 2.0).max(1.0)
+    }
+
     /// The point that a Student t variable exceeds with the probability to which the standard normal one exceeds
     /// `z`, for `z` up to 2 in units of the scale: the expansion 26.7.5 of Abramowitz and Stegun, within 0.003 from 3
     /// degrees of freedom on, at a hundredth of the price of inverting the incomplete beta function.
@@ -56,10 +61,10 @@ struct Model {
 }
 
 /// Predicts the growth of a curve from its first `count` features. The moments must hold at least 4 curves.
-pub(super) fn predict(moments: &Moments, features: &Vector, count: usize) -> Spread {
-    let n = moments.n;
+pub(super) fn predict(known: &Pooled<'_>, features: &Vector, count: usize) -> Spread {
+    let n = known.moments.n;
     let largest = ((n - 3.0) / 2.0).floor().max(1.0) as usize;
-    let problem = Problem::new(moments, features, count, largest);
+    let problem = Problem::new(known, features, count, largest);
     let none = Model { error: f64::INFINITY, mean: 0.0, variance: 0.0, coefficients: 0.0 };
     let mut models = vec![none; 1 << count];
     problem.extend(&mut Chain::default(), 0, 0, &mut models);
@@ -81,6 +86,8 @@ pub(super) fn predict(moments: &Moments, features: &Vector, count: usize) -> Spr
 /// The regression of the growth on the standardised features, G = X'X and g = X'z.
 struct Problem {
     n: f64,
+    /// How many curves the means rest on.
+    centre: f64,
     count: usize,
     largest: usize,
     gram: [Vector; MOST],
@@ -119,11 +126,13 @@ fn each(of: impl FnMut(usize)) {
 }
 
 impl Problem {
-    fn new(moments: &Moments, features: &Vector, count: usize, largest: usize) -> Self {
+    fn new(known: &Pooled<'_>, features: &Vector, count: usize, largest: usize) -> Self {
+        let moments = &known.moments;
         let sd: Vector = std::array::from_fn(|i| (moments.scatter(i, i) / moments.n).sqrt() + SLACK);
         let scatter = |i: usize, j: usize| moments.scatter(i, j) / (sd[i] * sd[j]);
         Self {
             n: moments.n,
+            centre: known.centre,
             count,
             largest,
             gram: std::array::from_fn(|i| std::array::from_fn(|j| scatter(i, j))),
@@ -203,7 +212,7 @@ impl Problem {
         let best = (1..LANES).fold(0, |best, p| if errors[p] < errors[best] { p } else { best });
         // The error already has in it that coefficients are uncertain; the scatter about them has not.
         let scatter = (errors[best] * left(best)).max(LEAST * LEAST);
-        let variance = scatter * (1.0 + 1.0 / self.n + s.leverage[best]);
+        let variance = scatter * (1.0 + 1.0 / self.centre + s.leverage[best]);
         let mean = self.growth + s.predicted[best];
         Model { error: errors[best], mean, variance, coefficients: coefficients[best] }
     }
@@ -211,7 +220,12 @@ impl Problem {
 
 #[cfg(test)]
 mod tests {
+    use super::super::moments::Moments;
     use super::*;
+
+    fn ask(moments: &Moments, features: &Vector, count: usize) -> Spread {
+        predict(&moments.with(&Moments::default(), 0.0, 0.0), features, count)
+    }
 
     /// Twenty curves whose growth is 1 - 0.5·level, with levels from -1 to 1 and a second feature of no use.
     fn line() -> Moments {
@@ -219,14 +233,14 @@ mod tests {
         for i in 0..20 {
             let level = -1.0 + f64::from(i) / 9.5;
             let useless = f64::from(i * 7 % 20) / 10.0;
-            moments.add(&[level, useless, 0.0, 0.0, 0.0, 0.0, 0.0], 1.0 - 0.5 * level, 1.0);
+            moments.add(&[level, useless, 0.0, 0.0, 0.0, 0.0, 0.0], 1.0 - 0.5 * level);
         }
         moments
     }
 
     #[test]
     fn it_recovers_a_line_and_widens_away_from_what_it_has_seen() {
-        let spread = |level: f64| predict(&line(), &[level, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 4);
+        let spread = |level: f64| ask(&line(), &[level, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 4);
         let (inside, outside) = (spread(0.5), spread(8.0));
         assert!((inside.mean - 0.75).abs() < 0.02, "{inside:?}");
         assert!(outside.scale > 1.5 * inside.scale, "{outside:?} against {inside:?}");
@@ -241,13 +255,13 @@ mod tests {
         let levels: [f64; 8] = std::array::from_fn(|i| i as f64 - 3.5);
         let mut moments = Moments::default();
         for (level, off) in levels.iter().zip(off) {
-            moments.add(&[*level, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1.0 - 0.3 * level + off, 1.0);
+            moments.add(&[*level, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1.0 - 0.3 * level + off);
         }
         let squares: f64 = levels.iter().map(|l| l * l).sum();
         let scatter = off.iter().map(|o| o * o).sum::<f64>() / 6.0;
         for level in [0.0, 2.0, 5.0] {
             let expected = (scatter * (1.0 + 1.0 / 8.0 + level * level / squares)).sqrt();
-            let found = predict(&moments, &[level, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1).scale;
+            let found = ask(&moments, &[level, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1).scale;
             assert!((found / expected - 1.0).abs() < 0.1, "at {level}: {found}, expected {expected}");
         }
     }
@@ -269,9 +283,9 @@ mod tests {
     fn features_that_never_vary_do_no_harm() {
         let mut moments = Moments::default();
         for growth in [0.1, 0.2, 0.3, 0.4] {
-            moments.add(&[1.0; MOST], growth, 1.0);
+            moments.add(&[1.0; MOST], growth);
         }
-        let spread = predict(&moments, &[1.0; MOST], MOST);
+        let spread = ask(&moments, &[1.0; MOST], MOST);
         assert!((spread.mean - 0.25).abs() < 1e-9 && spread.scale.is_finite(), "{spread:?}");
     }
 }

@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 
 /// Slope of the squared errors on the level that evidence of `PRIOR` squared deviations speaks for: a network that is
-/// expected to end a standard deviation below the mean of the ends has e^1.5 times the mean's squared error.
-const PRESUMED: f64 = -1.5;
+/// expected to end a standard deviation below the mean of the ends has e^1.25 times the mean's squared error.
+const PRESUMED: f64 = -1.25;
 const PRIOR: f64 = 20.0;
 /// What the errors of one curve count together; they are far from independent.
 const PER_CURVE: f64 = 4.0;
@@ -26,31 +26,34 @@ pub(super) struct Variance {
 
 impl Variance {
     /// Takes in a completed curve's end.
-    pub(super) fn add_end(&mut self, end: f64, weight: f64) {
-        self.n += weight;
+    pub(super) fn add_end(&mut self, end: f64) {
+        self.n += 1.0;
         let off = end - self.mean;
-        self.mean += weight / self.n * off;
-        self.scatter += weight * off * (end - self.mean);
+        self.mean += off / self.n;
+        self.scatter += off * (end - self.mean);
     }
 
     /// Takes in one of the `of` errors of a completed curve, in units of what was expected.
-    pub(super) fn add_error(&mut self, predicted: f64, squared: f64, of: usize, weight: f64) {
-        let share = PER_CURVE * weight / of as f64;
+    pub(super) fn add_error(&mut self, predicted: f64, squared: f64, of: usize) {
+        let share = PER_CURVE / of as f64;
         let level = self.level(predicted);
         // One wild error would say more about a slope than all others.
         self.levels += share * level * level;
         self.products += share * level * (squared.min(6.0) - 1.0);
     }
 
-    /// Factor of the scale for a network predicted to end at this u.
+    /// Factor of the scale for a network predicted to end at this u; 1 before two ends are known.
     pub(super) fn factor(&self, predicted: f64) -> f64 {
+        if self.n < 2.0 {
+            return 1.0;
+        }
         let slope = (self.products + PRESUMED * PRIOR) / (self.levels + PRIOR);
         (slope * self.level(predicted) / 2.0).clamp(-0.75, 0.75).exp()
     }
 
     /// In standard deviations of the ends, from -2 to 2.
     fn level(&self, predicted: f64) -> f64 {
-        let sd = if self.n > 0.0 { (self.scatter / self.n).sqrt() } else { 0.0 };
+        let sd = (self.scatter / self.n.max(1.0)).sqrt();
         ((predicted - self.mean) / (sd + 0.05)).clamp(-2.0, 2.0)
     }
 }
@@ -62,8 +65,9 @@ mod tests {
     #[test]
     fn the_factor_follows_where_errors_were_large() {
         let mut presumed = Variance::default();
+        assert_eq!(presumed.factor(3.0), 1.0, "nothing is known");
         for i in 0..40 {
-            presumed.add_end(f64::from(i % 5), 1.0);
+            presumed.add_end(f64::from(i % 5));
         }
         assert!((presumed.factor(2.0) - 1.0).abs() < 1e-12, "the mean");
         assert!(presumed.factor(0.0) > 1.3 && presumed.factor(4.0) < 0.8, "the bad ones are the less sure");
@@ -71,8 +75,8 @@ mod tests {
         let learned = |bad: f64, good: f64| {
             let mut variance = presumed;
             for _ in 0..200 {
-                variance.add_error(0.0, bad, 1, 1.0);
-                variance.add_error(4.0, good, 1, 1.0);
+                variance.add_error(0.0, bad, 1);
+                variance.add_error(4.0, good, 1);
             }
             variance
         };
