@@ -179,6 +179,70 @@ fn a_warm_start_stops_sooner() {
 }
 
 #[test]
+fn a_stopped_job_teaches_from_the_next_completion_on_until_it_ends_again() {
+    let engine = engine(&Settings::default());
+    let jobs = orderly(30, 14);
+    let curve = |i: usize| &jobs[i].curve[..];
+    let complete = |c: &mut Calibration, i: usize| {
+        engine.learn(c, &Ended { job: i as i64, curve: curve(i), end: End::Completed, cost: None }).unwrap();
+    };
+    let stop = |c: &mut Calibration, i: usize| {
+        let end = End::Stopped { fitness: 70.0 };
+        engine.learn(c, &Ended { job: i as i64, curve: &curve(i)[..12], end, cost: None }).unwrap();
+    };
+    let ask = |c: &Calibration| {
+        let prediction = engine.assess(&curve(29)[..4], c).unwrap().prediction.unwrap();
+        (prediction.fitness, prediction.interval_80.unwrap())
+    };
+    let mut without = Calibration::default();
+    (0..10).for_each(|i| complete(&mut without, i));
+    let mut with = without.clone();
+    (10..20).for_each(|i| stop(&mut with, i));
+    assert_eq!(ask(&with), ask(&without), "no job was completed since");
+    complete(&mut with, 20);
+    complete(&mut without, 20);
+    assert_ne!(ask(&with), ask(&without), "ten stopped jobs count now");
+    // Measured at last, what they were expected to reach is forgotten.
+    (10..20).for_each(|i| complete(&mut with, i));
+    (10..20).for_each(|i| complete(&mut without, i));
+    let (found, expected) = (ask(&with), ask(&without));
+    assert!((found.0 - expected.0).abs() < 1e-6, "{found:?}, expected {expected:?}");
+}
+
+#[test]
+fn those_that_disappointed_keep_the_completed_from_promising_too_much() {
+    // All begin alike; by epoch 10 it shows that they gain 0 to 20 points. Six are completed, then only the best.
+    let engine = engine(&Settings::default());
+    let gains: Vec<f64> = (0..30).map(|i| f64::from(i * 7 % 30) * 20.0 / 29.0).collect();
+    let curve = |i: usize| -> Vec<Observation> {
+        let noise = |x: i32| f64::from((i as i32 * 13 + x * 29) % 17) / 17.0;
+        let gained = |x: i32| gains[i] * f64::from((x - 5).clamp(0, 5)) / 5.0;
+        (1..=20).map(|x| Observation::new(f64::from(x), 50.0 + gained(x) + noise(x))).collect()
+    };
+    let after = |count_stopped: bool| {
+        let mut calibration = Calibration::default();
+        for i in 0..30 {
+            let whole = curve(i);
+            let disappoints = i >= 6 && gains[i] < 14.0;
+            let ended = if disappoints {
+                let end = End::Stopped { fitness: 50.0 + gains[i] };
+                Ended { job: i as i64, curve: &whole[..12], end, cost: None }
+            } else {
+                Ended { job: i as i64, curve: &whole, end: End::Completed, cost: None }
+            };
+            if count_stopped || !disappoints {
+                engine.learn(&mut calibration, &ended).unwrap();
+            }
+        }
+        engine.assess(&curve(3)[..4], &calibration).unwrap().prediction.unwrap().fitness
+    };
+    let expected = 50.5 + gains.iter().sum::<f64>() / 30.0;
+    let (with, without) = (after(true), after(false));
+    assert!(without > expected + 2.0, "{without:.2} by the completed alone, {expected:.2} on average");
+    assert!((with - expected).abs() < 1.5, "{with:.2} by all, {expected:.2} on average");
+}
+
+#[test]
 fn with_two_objectives_a_cheap_network_is_judged_by_those_as_cheap() {
     let engine = engine(&Settings::default());
     let mut calibration = Calibration::default();

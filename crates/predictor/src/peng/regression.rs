@@ -128,7 +128,7 @@ fn each(of: impl FnMut(usize)) {
 impl Problem {
     fn new(known: &Pooled<'_>, features: &Vector, count: usize, largest: usize) -> Self {
         let moments = &known.moments;
-        let sd: Vector = std::array::from_fn(|i| (moments.scatter(i, i) / moments.n).sqrt() + SLACK);
+        let sd: Vector = std::array::from_fn(|i| (moments.scatter(i, i).max(0.0) / moments.n).sqrt() + SLACK);
         let scatter = |i: usize, j: usize| moments.scatter(i, j) / (sd[i] * sd[j]);
         Self {
             n: moments.n,
