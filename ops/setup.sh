@@ -128,8 +128,10 @@ require_postgres_15() {
 
 # Ubuntu offers Chromium as a snap only.
 require_chromium() {
+  local policy
+  policy=$(apt-cache policy chromium)
   # shellcheck disable=SC2016  # names, not commands
-  apt-cache policy chromium | grep -q 'Candidate: [0-9]' ||
+  [[ $policy =~ Candidate:\ [0-9] ]] ||
     fail 'this system has no package `chromium`: install it another way (Ubuntu: `snap install chromium`), or use --without-test-tools'
 }
 
