@@ -179,6 +179,21 @@ fn a_warm_start_stops_sooner() {
 }
 
 #[test]
+fn a_warm_start_from_unlike_data_loses_nothing() {
+    let read = |set: &str| -> Option<Vec<Recorded>> {
+        Some(recorded::jobs(set)?.into_iter().map(|j| Recorded { cost: None, ..j }).collect())
+    };
+    let Some((images, diffraction)) = read("metaqnn-cifar10").zip(read("icpp23-1e14-full")) else { return };
+    for (jobs, earlier, epochs) in [(&images, &diffraction[..], 20.0), (&diffraction, &images[..100], 25.0)] {
+        let engine = Engine::new(&Settings::default(), Target { epochs, interval: 1.0 }).unwrap();
+        let how = Play { earlier, ..Play::default() };
+        let m = Measures::mean(&measure(&engine, jobs, &orders(jobs.len(), 100, 4, 1), &how).unwrap());
+        assert!(m.overlap_10 > Some(0.9) && m.regret_5 < Some(0.1), "{epochs} epochs: {m:?}");
+        assert!(m.epochs_saved_percent > Some(50.0) && m.coverage_80 > Some(0.7), "{epochs} epochs: {m:?}");
+    }
+}
+
+#[test]
 fn a_stopped_job_teaches_from_the_next_completion_on_until_it_ends_again() {
     let engine = engine(&Settings::default());
     let jobs = orderly(30, 14);

@@ -13,14 +13,14 @@ use crate::{Observation, Target};
 
 /// Fewer curves than this cannot be regressed on.
 const LEAST: f64 = 4.0;
-/// From so many curves of the search on, the curves of an earlier one say nothing about levels any more.
+/// From so many curves of the search on, those of an earlier one say nothing about levels and spreads any more.
 const ENOUGH: f64 = 3.0;
-/// How many curves those of an earlier search count as, however many they are.
+/// How many curves those of an earlier search count as from then on, however many they are.
 const EARLIER: f64 = 4.0;
 /// A stopped curve says how shorter ones go on where it has at most this share of their variance left.
 const RESOLVED: f64 = 0.7;
 
-/// Sufficient statistics of the curves: a few kilobytes, and a few numbers for each stopped job.
+/// Sufficient statistics of the curves: two kilobytes for each step, and a few numbers for each stopped job.
 ///
 /// Which jobs are completed is no chance: those that were promising after step m and disappointed later were stopped,
 /// so the completed ones alone would say that promising curves go on better than they do. A stopped job is therefore
@@ -38,6 +38,7 @@ pub(crate) struct Knowledge {
     /// What was taken in of each stopped job, to be taken back when it ends again.
     stopped: BTreeMap<i64, Supposed>,
     variance: Variance,
+    earlier_variance: Variance,
     /// Whether there was an earlier search.
     pub(super) warm: bool,
 }
@@ -115,13 +116,7 @@ impl Knowledge {
     /// Learns from a completed curve, from each of its prefixes.
     pub(super) fn complete(&mut self, job: i64, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
-        for m in 2..curve.len() {
-            if let Some(spread) = self.even(&curve[..m], target) {
-                let squared = (end - spread.mean).powi(2) / spread.variance();
-                self.variance.add_error(spread.mean, squared, curve.len());
-            }
-        }
-        self.variance.add_end(end);
+        self.variance = self.compared(self.variance, curve, end, target);
         self.take_back(job, curve, target);
         for m in 1..curve.len() {
             entry(&mut self.coming, &curve[..m], target).add(&Features::of(&curve[..m]), end);
@@ -156,9 +151,22 @@ impl Knowledge {
         }
     }
 
-    /// Learns how growth depends on the features from a completed curve of an earlier search.
+    /// The variance after what is predicted for each prefix of a completed curve has been compared with its end.
+    fn compared(&self, mut variance: Variance, curve: &[Observation], end: f64, target: Target) -> Variance {
+        for m in 2..curve.len() {
+            if let Some(spread) = self.even(&curve[..m], target) {
+                let squared = (end - spread.mean).powi(2) / spread.variance();
+                variance.add_error(spread.mean, squared, curve.len());
+            }
+        }
+        variance.add_end(end);
+        variance
+    }
+
+    /// Learns from a completed curve of an earlier search, before any of this one.
     pub(super) fn add_earlier(&mut self, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
+        self.earlier_variance = self.compared(self.earlier_variance, curve, end, target);
         for m in 1..curve.len() {
             entry(&mut self.earlier, &curve[..m], target).add(&Features::of(&curve[..m]), end);
         }
@@ -168,7 +176,8 @@ impl Knowledge {
     /// Where the curve will end, on the scale u; none before 4 curves are known at its step.
     pub(super) fn predict(&self, curve: &[Observation], target: Target) -> Option<Spread> {
         let spread = self.even(curve, target)?;
-        Some(Spread { scale: spread.scale * self.variance.factor(spread.mean), ..spread })
+        let factor = self.variance.factor(&self.earlier_variance, spread.mean);
+        Some(Spread { scale: spread.scale * factor, ..spread })
     }
 
     /// The same with one variance for all.

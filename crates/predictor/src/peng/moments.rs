@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::features::MOST;
 
+/// Added to a spread, as a standard deviation, so that one of nothing can be divided by.
+const SLACK: f64 = 0.05;
 /// The features and the growth that is regressed on them.
 const WIDTH: usize = MOST + 1;
 
@@ -72,32 +74,49 @@ impl Moments {
         }
     }
 
-    /// These curves with the scatter of earlier ones, which count as `at_most` together. Another search may have been
-    /// easier or have gone on longer, so that its curves say how growth depends on the features but not how much
-    /// there is: the means are those of these curves alone, once there are `enough`.
+    /// These curves and what earlier ones say of them. Another search may have been easier, or have had longer to go:
+    /// from it comes how the features and the growth depend on each other, in units of their own spread, and it counts
+    /// as `at_most` curves. Means and spread are those of these curves, once there are `enough`.
     pub(super) fn with(&self, earlier: &Self, at_most: f64, enough: f64) -> Pooled<'_> {
         if earlier.n == 0.0 {
             return Pooled { moments: Cow::Borrowed(self), centre: self.n };
         }
+        if self.n < enough {
+            let pooled = self.merged(earlier);
+            return Pooled { centre: pooled.n, moments: Cow::Owned(pooled) };
+        }
         let weight = (at_most / earlier.n).min(1.0);
+        let units: [f64; WIDTH] = std::array::from_fn(|i| self.spread(i) / earlier.spread(i));
         let mut pooled = self.clone();
         pooled.n += weight * earlier.n;
-        for (sum, more) in pooled.scatter.iter_mut().zip(&earlier.scatter) {
-            *sum += weight * more;
-        }
-        if self.n >= enough {
-            return Pooled { moments: Cow::Owned(pooled), centre: self.n };
-        }
-        let share = weight * earlier.n / pooled.n;
-        let apart: [f64; WIDTH] = std::array::from_fn(|i| earlier.mean[i] - self.mean[i]);
         for i in 0..WIDTH {
             for j in 0..=i {
-                pooled.scatter[i * (i + 1) / 2 + j] += self.n * share * apart[i] * apart[j];
+                let at = i * (i + 1) / 2 + j;
+                pooled.scatter[at] += weight * units[i] * units[j] * earlier.scatter[at];
             }
-            pooled.mean[i] += share * apart[i];
         }
-        let centre = pooled.n;
-        Pooled { moments: Cow::Owned(pooled), centre }
+        Pooled { moments: Cow::Owned(pooled), centre: self.n }
+    }
+
+    /// The moments of both.
+    fn merged(&self, other: &Self) -> Self {
+        let mut merged = self.clone();
+        merged.n += other.n;
+        let share = other.n / merged.n;
+        let apart: [f64; WIDTH] = std::array::from_fn(|i| other.mean[i] - self.mean[i]);
+        for i in 0..WIDTH {
+            for j in 0..=i {
+                let at = i * (i + 1) / 2 + j;
+                merged.scatter[at] += other.scatter[at] + self.n * share * apart[i] * apart[j];
+            }
+            merged.mean[i] += share * apart[i];
+        }
+        merged
+    }
+
+    /// Standard deviation of feature i, not quite 0 for one that does not vary.
+    fn spread(&self, i: usize) -> f64 {
+        (self.scatter(i, i).max(0.0) / self.n + SLACK * SLACK).sqrt()
     }
 
     /// Mean of feature i, or of the growth at `MOST`.
@@ -162,17 +181,23 @@ mod tests {
     }
 
     #[test]
-    fn earlier_curves_give_slopes_and_no_level() {
-        let earlier = of(&[(0.0, 50.0), (2.0, 52.0), (4.0, 54.0), (6.0, 56.0)]);
-        let own = of(&ROWS);
-        let pooled = own.with(&earlier, 2.0, 3.0);
-        assert_eq!(pooled.centre, 3.0);
-        assert_eq!(pooled.moments.mean, own.mean);
-        let half = own.scatter(0, MOST) + earlier.scatter(0, MOST) / 2.0;
-        assert!((pooled.moments.scatter(0, MOST) - half).abs() < 1e-12, "four curves count as two");
-        let few = of(&ROWS[..2]);
-        let all = of(&[ROWS[0], ROWS[1], (0.0, 50.0), (2.0, 52.0), (4.0, 54.0), (6.0, 56.0)]);
-        close(&few.with(&earlier, 4.0, 3.0).moments, &all, "too few for means of their own");
+    fn earlier_curves_give_slopes_and_neither_level_nor_spread() {
+        // The same slope as the search's own, on features and growths ten times as far apart and far away.
+        let rows: Vec<(f64, f64)> = ROWS.iter().map(|r| (40.0 + 10.0 * r.0, 900.0 + 10.0 * r.1)).collect();
+        let (own, earlier) = (of(&ROWS), of(&rows));
+        let pooled = own.with(&earlier, 1.5, 3.0);
+        assert_eq!((pooled.centre, &pooled.moments.mean), (3.0, &own.mean));
+        assert!((pooled.moments.n - 4.5).abs() < 1e-12, "three curves count as one and a half");
+        for (i, j) in [(0, 0), (0, MOST), (MOST, MOST)] {
+            let (found, expected) = (pooled.moments.scatter(i, j), 1.5 * own.scatter(i, j));
+            assert!((found / expected - 1.0).abs() < 1e-3, "{i}, {j}: {found}, expected {expected}");
+        }
+        let both = of(&[ROWS[0], ROWS[1], rows[0], rows[1], rows[2]]);
+        let two = of(&ROWS[..2]);
+        let few = two.with(&earlier, 1.5, 3.0);
+        assert_eq!(few.centre, 5.0, "too few for means of their own");
+        assert!((few.moments.scatter(0, MOST) / both.scatter(0, MOST) - 1.0).abs() < 1e-12);
+        assert!((few.moments.mean(0) - both.mean(0)).abs() < 1e-9);
         close(&own.with(&Moments::default(), 4.0, 3.0).moments, &own, "nothing earlier");
     }
 }

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 /// expected to end a standard deviation below the mean of the ends has e^1.25 times the mean's squared error.
 const PRESUMED: f64 = -1.25;
 const PRIOR: f64 = 20.0;
+/// How many curves those of an earlier search count as.
+const EARLIER: f64 = 10.0;
+/// Fewer ends than this say nothing about levels.
+const LEAST: f64 = 3.0;
 /// What the errors of one curve count together; they are far from independent.
 const PER_CURVE: f64 = 4.0;
 
@@ -33,8 +37,12 @@ impl Variance {
         self.scatter += off * (end - self.mean);
     }
 
-    /// Takes in one of the `of` errors of a completed curve, in units of what was expected.
+    /// Takes in one of the `of` errors of a completed curve, in units of what was expected. The first three curves have
+    /// none that count: only those of an earlier search can have predicted them.
     pub(super) fn add_error(&mut self, predicted: f64, squared: f64, of: usize) {
+        if self.n < LEAST {
+            return;
+        }
         let share = PER_CURVE / of as f64;
         let level = self.level(predicted);
         // One wild error would say more about a slope than all others.
@@ -42,18 +50,23 @@ impl Variance {
         self.products += share * level * (squared.min(6.0) - 1.0);
     }
 
-    /// Factor of the scale for a network predicted to end at this u; 1 before two ends are known.
-    pub(super) fn factor(&self, predicted: f64) -> f64 {
-        if self.n < 2.0 {
+    /// Factor of the scale for a network predicted to end at this u, where the errors of an earlier search count as
+    /// `EARLIER` curves. Before three ends are known the earlier search tells it; 1 without one.
+    pub(super) fn factor(&self, earlier: &Self, predicted: f64) -> f64 {
+        let weight = if earlier.n > EARLIER { EARLIER / earlier.n } else { 1.0 };
+        let products = self.products + weight * earlier.products;
+        let levels = self.levels + weight * earlier.levels;
+        let ends = if self.n < LEAST { earlier } else { self };
+        if ends.n < LEAST {
             return 1.0;
         }
-        let slope = (self.products + PRESUMED * PRIOR) / (self.levels + PRIOR);
-        (slope * self.level(predicted) / 2.0).clamp(-0.75, 0.75).exp()
+        let slope = (products + PRESUMED * PRIOR) / (levels + PRIOR);
+        (slope * ends.level(predicted) / 2.0).clamp(-0.75, 0.75).exp()
     }
 
     /// In standard deviations of the ends, from -2 to 2.
     fn level(&self, predicted: f64) -> f64 {
-        let sd = (self.scatter / self.n.max(1.0)).sqrt();
+        let sd = (self.scatter / self.n).sqrt();
         ((predicted - self.mean) / (sd + 0.05)).clamp(-2.0, 2.0)
     }
 }
@@ -64,14 +77,21 @@ mod tests {
 
     #[test]
     fn the_factor_follows_where_errors_were_large() {
-        let mut presumed = Variance::default();
-        assert_eq!(presumed.factor(3.0), 1.0, "nothing is known");
+        let none = Variance::default();
+        let factor = |variance: &Variance, predicted| variance.factor(&none, predicted);
+        let mut presumed = none;
+        presumed.add_error(3.0, 6.0, 1);
+        assert_eq!(presumed, none, "an error of nobody knows which level");
+        assert_eq!(factor(&presumed, 3.0), 1.0, "nothing is known");
         for i in 0..40 {
             presumed.add_end(f64::from(i % 5));
         }
-        assert!((presumed.factor(2.0) - 1.0).abs() < 1e-12, "the mean");
-        assert!(presumed.factor(0.0) > 1.3 && presumed.factor(4.0) < 0.8, "the bad ones are the less sure");
-        assert!((0.4..2.2).contains(&presumed.factor(-1e9)), "bounded");
+        assert!((factor(&presumed, 2.0) - 1.0).abs() < 1e-12, "the mean");
+        assert!(
+            factor(&presumed, 0.0) > 1.3 && factor(&presumed, 4.0) < 0.8,
+            "the bad ones are the less sure"
+        );
+        assert!((0.4..2.2).contains(&factor(&presumed, -1e9)), "bounded");
         let learned = |bad: f64, good: f64| {
             let mut variance = presumed;
             for _ in 0..200 {
@@ -81,7 +101,18 @@ mod tests {
             variance
         };
         let (even, good) = (learned(1.0, 1.0), learned(0.2, 3.0));
-        assert!((even.factor(0.0) - 1.0).abs() < 0.02 && (even.factor(4.0) - 1.0).abs() < 0.02, "{even:?}");
-        assert!(good.factor(0.0) < 0.8 && good.factor(4.0) > 1.3, "the good ones are, {good:?}");
+        assert!(
+            (factor(&even, 0.0) - 1.0).abs() < 0.02 && (factor(&even, 4.0) - 1.0).abs() < 0.02,
+            "{even:?}"
+        );
+        assert!(factor(&good, 0.0) < 0.8 && factor(&good, 4.0) > 1.3, "the good ones are, {good:?}");
+        // An earlier search on other data: its levels are not those of this one, but how errors went with them is.
+        let mut fresh = none;
+        let far = |variance: &Variance| Variance { mean: variance.mean + 100.0, ..*variance };
+        let unknown = fresh.factor(&far(&good), 104.0);
+        assert!((unknown / factor(&good, 4.0) - 1.0).abs() < 0.05, "no end is known here: {unknown}");
+        (0..40).for_each(|i| fresh.add_end(f64::from(i % 5)));
+        let (alone, with) = (factor(&fresh, 4.0), fresh.factor(&far(&good), 4.0));
+        assert!(with > 1.3 * alone && with < factor(&good, 4.0), "{with}, alone {alone}");
     }
 }
