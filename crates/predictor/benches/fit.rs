@@ -53,7 +53,7 @@ fn assess(bencher: Bencher<'_, '_>, completed: u64) {
     bencher.bench_local(|| engine.assess(&asked[..10], &calibration));
 }
 
-/// 1,000 curves of 20 points, stopped jobs resumed where the engine does so: below a second.
+/// 1,000 curves of 20 points, stopped jobs resumed where the engine does so: about a second.
 #[divan::bench(args = ["penguin-v4", "peng"], sample_count = 3, sample_size = 1)]
 fn replay(bencher: Bencher<'_, '_>, name: &str) {
     let engine = EngineName::ALL.into_iter().find(|engine| engine.as_str() == name).expect("an engine");
