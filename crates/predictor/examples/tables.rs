@@ -6,7 +6,9 @@
 //!
 //! SETTINGS are `[predictor]` tables on one line, such as `'engine="peng";risk=0.05'`; left out: every engine at its
 //! defaults. `--tradeoff` takes eight values of each engine's most telling setting instead. `--cost` gives FLOPs to the
-//! engines, where the set has them, and adds the hypervolume lost. `--orders N` (12), `--earlier SET` (warm start).
+//! engines, where the set has them, and adds the hypervolume lost. `--earlier SET` adds a row after a warm start from
+//! that set; from the same set, one half is the earlier search and draws are from the other. `--played`: the earlier
+//! search has only those curves that `peng` completes in a search over its first 100. `--orders N` (12).
 
 #[path = "../tests/recorded/mod.rs"]
 mod recorded;
@@ -20,7 +22,8 @@ struct Request {
     tradeoff: bool,
     orders: usize,
     cost: bool,
-    earlier: Vec<Recorded>,
+    earlier: Option<String>,
+    played: bool,
 }
 
 fn main() {
@@ -30,7 +33,8 @@ fn main() {
         let epochs = recorded::common_end(&all);
         let keep_cost = |j: Recorded| Recorded { cost: j.cost.filter(|_| request.cost), ..j };
         let full = |j: &Recorded| j.curve.last().is_some_and(|o| o.epoch >= epochs);
-        let jobs: Vec<Recorded> = all.into_iter().filter(full).map(keep_cost).collect();
+        let mut jobs: Vec<Recorded> = all.into_iter().filter(full).map(keep_cost).collect();
+        let earlier = request.earlier.as_deref().map(|name| earlier(name, set, &mut jobs, request.played));
         println!(
             "\n{set}: draws of 100 of {} curves, {epochs} epochs, {} orders",
             jobs.len(),
@@ -45,7 +49,10 @@ fn main() {
             (chosen, _) => chosen.to_vec(),
         };
         for text in &settings {
-            row(text, &jobs, epochs, &request);
+            row(text, &jobs, &[], epochs, &request);
+            if let Some(earlier) = &earlier {
+                row(text, &jobs, earlier, epochs, &request);
+            }
         }
     }
 }
@@ -58,21 +65,43 @@ fn request() -> Request {
         tradeoff: false,
         orders: 12,
         cost: false,
-        earlier: Vec::new(),
+        earlier: None,
+        played: false,
     };
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--tradeoff" => request.tradeoff = true,
             "--cost" => request.cost = true,
             "--orders" => request.orders = args.next().and_then(|n| n.parse().ok()).expect("--orders N"),
-            "--earlier" => {
-                request.earlier = recorded::jobs(&args.next().expect("--earlier SET")).expect("curves");
-            }
+            "--earlier" => request.earlier = Some(args.next().expect("--earlier SET")),
+            "--played" => request.played = true,
             _ if request.sets.is_empty() => request.sets = arg,
             _ => request.settings.push(arg),
         }
     }
     request
+}
+
+/// The curves of an earlier search over the set `name`. If that is the set in question, it has one half of it, and the
+/// other half is left in `jobs`.
+fn earlier(name: &str, set: &str, jobs: &mut Vec<Recorded>, played: bool) -> Vec<Recorded> {
+    let all = if name == set {
+        let (half, other) = jobs.drain(..).partition(|j| j.job % 2 == 0);
+        *jobs = other;
+        half
+    } else {
+        recorded::jobs(name).expect("curves")
+    };
+    if !played {
+        return all;
+    }
+    let epochs = recorded::common_end(&all);
+    let engine = Engine::new(&Settings::default(), Target { epochs, interval: 1.0 }).expect("an engine");
+    let full = |j: &&Recorded| j.curve.last().is_some_and(|o| o.epoch >= epochs);
+    let first: Vec<&Recorded> = all.iter().filter(full).take(100).collect();
+    let played = play(&engine, &first, &Play::default()).expect("curves");
+    let completed = first.iter().zip(&played).filter(|(_, p)| !p.outcome.terminated);
+    completed.map(|(j, _)| (*j).clone()).collect()
 }
 
 fn defaults() -> Vec<String> {
@@ -91,10 +120,10 @@ fn varied(epochs: f64) -> Vec<String> {
         .collect()
 }
 
-fn row(text: &str, jobs: &[Recorded], epochs: f64, request: &Request) {
+fn row(text: &str, jobs: &[Recorded], earlier: &[Recorded], epochs: f64, request: &Request) {
     let settings: Settings = toml::from_str(&text.replace(';', "\n")).expect("settings");
     let engine = Engine::new(&settings, Target { epochs, interval: 1.0 }).expect("an engine");
-    let how = Play { earlier: &request.earlier, ..Play::default() };
+    let how = Play { earlier, ..Play::default() };
     let mut lost = Vec::new();
     let mut each = Vec::new();
     for order in orders(jobs.len(), 100, request.orders, 1) {
@@ -109,7 +138,8 @@ fn row(text: &str, jobs: &[Recorded], epochs: f64, request: &Request) {
     let m = Measures::mean(&each);
     let f = |x: Option<f64>| x.unwrap_or(f64::NAN);
     let (saved, ended) = (f(m.epochs_saved_percent), f(m.terminated_percent));
-    print!("{text:36} {saved:5.1} {ended:5.1} {:5.2} {:5.2} {:5.3}", f(m.mae), f(m.bias), f(m.spearman));
+    let label = if earlier.is_empty() { text.to_owned() } else { format!("{text}, warm") };
+    print!("{label:36} {saved:5.1} {ended:5.1} {:5.2} {:5.2} {:5.3}", f(m.mae), f(m.bias), f(m.spearman));
     print!(" {:5.3} {:5.3} {worst:5.2} {:5.3}", f(m.overlap_5), f(m.overlap_10), f(m.overlap_20));
     let hyper = 100.0 * lost.iter().sum::<f64>() / lost.len() as f64;
     print!(" {:5.2} {:5.2} {:5.2} {:5.2}", f(m.regret_1), f(m.regret_5), f(m.coverage_80), f(m.coverage_90));

@@ -10,13 +10,15 @@
 //! the queue has run dry, the stopped jobs whose chance is still above `risk` under what is known by then are
 //! resumed, the best first. Without it a stop is final and waits for a chance below `risk`.
 //!
-//! Minimum evidence: `startup` (7) jobs of the search trained to the end, 4 after a warm start. Warm-up: 2 epochs.
+//! Minimum evidence: `startup` (7) jobs of the search trained to the end, 4 once an earlier search (`warm_start`) is
+//! known to be like this one. Warm-up: 2 epochs.
 //! Until 4 jobs are completed the prediction is the best accuracy so far, without interval. NaN is refused before
 //! it is asked. A bar of 100 % cannot be beaten.
 
 mod bar;
 mod features;
 mod knowledge;
+mod likeness;
 mod moments;
 mod regression;
 mod scale;
@@ -29,9 +31,11 @@ pub(crate) use self::knowledge::Knowledge;
 use self::regression::Spread;
 use crate::{Assessment, Calibration, End, Ended, Observation, Prediction, Settings, Target};
 
-/// Completed jobs of the search itself that it needs, and after a warm start.
+/// Completed jobs of the search itself that it needs, and where an earlier search is like this one with a chance of
+/// `SURE` at least.
 const STARTUP: usize = 7;
 const STARTUP_WARM: usize = 4;
+const SURE: f64 = 0.8;
 /// How much sooner a job is stopped if it can be resumed, and the highest chance at which it is.
 const PROVISIONAL: f64 = 20.0;
 const HIGHEST: f64 = 0.3;
@@ -113,11 +117,16 @@ impl Peng {
 
     /// Why nothing may be stopped yet.
     fn too_early(&self, epoch: f64, calibration: &Calibration) -> Option<String> {
-        let default = if calibration.knowledge.warm { STARTUP_WARM } else { STARTUP };
-        let startup = self.startup.unwrap_or(default);
+        let alike = calibration.knowledge.alike();
+        let startup = self.startup.unwrap_or(if alike >= SURE { STARTUP_WARM } else { STARTUP });
         let completed = calibration.completed();
         if (completed as usize) < startup {
-            return Some(format!("{completed} of {startup} start-up jobs are completed"));
+            let earlier = if alike > 0.0 {
+                format!("; the earlier search is like this one: chance {:.0} %", 100.0 * alike)
+            } else {
+                String::new()
+            };
+            return Some(format!("{completed} of {startup} start-up jobs are completed{earlier}"));
         }
         (epoch < self.warm_up).then(|| format!("no stop before epoch {}", self.warm_up))
     }

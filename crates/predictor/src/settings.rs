@@ -106,14 +106,15 @@ pub struct Settings {
     /// `peng`: a network that is clearly in or out may stop once its final accuracy is known to within this
     /// many points (half of the 80 % interval); 0 turns that off.
     pub tolerance: f64,
-    /// `peng`: name of an earlier search on the same kind of data whose finished curves to begin with.
+    /// `peng`: name of an earlier search on the same kind of data whose finished curves to begin with; they count as
+    /// far as they predict those of this search.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_start: Option<String>,
     /// `peng`: stopped jobs may be resumed when the queue has run dry, so that stops can come sooner: see
     /// [`Engine::thaw_above`](crate::Engine::thaw_above). Set it to false where nothing resumes them.
     pub thaw: bool,
-    /// Jobs trained to the end before the first stop. Left out: 7 for `peng` (4 after a warm start), 5 for
-    /// `median`.
+    /// Jobs trained to the end before the first stop. Left out: 7 for `peng` (4 where the search of
+    /// `warm_start` proves to be like this one), 5 for `median`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup: Option<usize>,
     /// Epochs that every job trains before it may stop. Left out: 2 for `peng`, 5 for `median`; for `asha` the

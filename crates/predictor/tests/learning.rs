@@ -169,28 +169,82 @@ fn reasons_are_for_people() {
 #[test]
 fn a_warm_start_stops_sooner() {
     let settings = Settings::default();
-    let (earlier, jobs) = (orderly(60, 8), orderly(40, 9));
-    let drawn: Vec<_> = jobs.iter().collect();
-    let saved = |how: &Play<'_>| {
-        Measures::of(&outcomes(&play(&engine(&settings), &drawn, how).unwrap())).epochs_saved_percent
+    let more = |seed: u64| {
+        let (earlier, jobs) = (orderly(60, 100 + seed), orderly(40, 200 + seed));
+        let drawn: Vec<_> = jobs.iter().collect();
+        let saved = |how: &Play<'_>| {
+            let played = play(&engine(&settings), &drawn, how).unwrap();
+            Measures::of(&outcomes(&played)).epochs_saved_percent.unwrap()
+        };
+        saved(&Play { earlier: &earlier, ..Play::default() }) - saved(&Play::default())
     };
-    let (cold, warm) = (saved(&Play::default()), saved(&Play { earlier: &earlier, ..Play::default() }));
-    assert!(warm > cold.map(|c| c + 3.0), "cold {cold:?}, warm {warm:?}");
+    // Three start-up jobs less of forty would be 7.5 % if nothing of them were trained.
+    let mean = (0..8).map(more).sum::<f64>() / 8.0;
+    assert!(mean > 4.0, "{mean}");
+}
+
+/// Curves with validation accuracies alone, or none where the folder is missing.
+fn curves(set: &str) -> Option<Vec<Recorded>> {
+    Some(recorded::jobs(set)?.into_iter().map(|j| Recorded { cost: None, ..j }).collect())
+}
+
+fn cold_and_warm(jobs: &[Recorded], earlier: &[Recorded], epochs: f64) -> [Measures; 2] {
+    let engine = Engine::new(&Settings::default(), Target { epochs, interval: 1.0 }).expect("an engine");
+    [&[], earlier].map(|earlier| {
+        let how = Play { earlier, ..Play::default() };
+        let each = measure(&engine, jobs, &orders(jobs.len(), 100, 4, 1), &how);
+        Measures::mean(&each.expect("sound curves"))
+    })
 }
 
 #[test]
-fn a_warm_start_from_unlike_data_loses_nothing() {
-    let read = |set: &str| -> Option<Vec<Recorded>> {
-        Some(recorded::jobs(set)?.into_iter().map(|j| Recorded { cost: None, ..j }).collect())
+fn a_warm_start_from_like_data_saves_more_and_keeps_as_much() {
+    let Some(all) = curves("metaqnn-cifar10") else { return };
+    let (earlier, jobs): (Vec<_>, Vec<_>) = all.into_iter().partition(|j| j.job % 2 == 0);
+    let [cold, warm] = cold_and_warm(&jobs, &earlier, 20.0);
+    assert!(warm.epochs_saved_percent > cold.epochs_saved_percent.map(|c| c + 1.5), "{cold:?} {warm:?}");
+    assert!(warm.overlap_10 >= cold.overlap_10 && warm.regret_5 <= cold.regret_5, "{cold:?} {warm:?}");
+    assert!(warm.coverage_80 > Some(0.78) && warm.coverage_80 < Some(0.9), "{warm:?}");
+}
+
+#[test]
+fn a_warm_start_from_unlike_data_does_no_harm() {
+    let Some((images, diffraction)) = curves("metaqnn-cifar10").zip(curves("icpp23-1e14-full")) else {
+        return;
     };
-    let Some((images, diffraction)) = read("metaqnn-cifar10").zip(read("icpp23-1e14-full")) else { return };
     for (jobs, earlier, epochs) in [(&images, &diffraction[..], 20.0), (&diffraction, &images[..100], 25.0)] {
-        let engine = Engine::new(&Settings::default(), Target { epochs, interval: 1.0 }).unwrap();
-        let how = Play { earlier, ..Play::default() };
-        let m = Measures::mean(&measure(&engine, jobs, &orders(jobs.len(), 100, 4, 1), &how).unwrap());
-        assert!(m.overlap_10 > Some(0.9) && m.regret_5 < Some(0.1), "{epochs} epochs: {m:?}");
-        assert!(m.epochs_saved_percent > Some(50.0) && m.coverage_80 > Some(0.7), "{epochs} epochs: {m:?}");
+        let [cold, warm] = cold_and_warm(jobs, earlier, epochs);
+        let no_less = |of: &dyn Fn(&Measures) -> Option<f64>, by: f64| {
+            assert!(of(&warm) >= of(&cold).map(|c| c - by), "{epochs} epochs: {cold:?} {warm:?}");
+        };
+        no_less(&|m| m.epochs_saved_percent, 1.0);
+        no_less(&|m| m.overlap_10, 0.02);
+        no_less(&|m| m.regret_5.map(|r| -r), 0.01);
+        no_less(&|m| m.coverage_80, 0.03);
     }
+}
+
+#[test]
+fn an_earlier_search_that_was_wrong_is_not_asked_where_the_own_curves_cannot_tell() {
+    let engine = engine(&Settings::default());
+    let (earlier, mut jobs) = (orderly(60, 8), orderly(10, 9));
+    jobs.sort_by(|a, b| b.curve[19].val_acc.total_cmp(&a.curve[19].val_acc));
+    let asked = |off: f64| {
+        let mut calibration = Calibration::default();
+        for e in &earlier {
+            engine.learn_earlier(&mut calibration, &e.curve).unwrap();
+        }
+        let mut curve = jobs[2].curve.clone();
+        curve[19].val_acc += off;
+        let ended = Ended { job: 0, curve: &curve, end: End::Completed, cost: None };
+        engine.learn(&mut calibration, &ended).unwrap();
+        engine.assess(&jobs[9].curve[..4], &calibration).unwrap()
+    };
+    let (well, wrong) = (asked(0.0), asked(-1.0));
+    assert!(well.prediction.unwrap().interval_80.is_some(), "it predicted the first curve well");
+    let said = "1 of 7 start-up jobs are completed; the earlier search is like this one: chance ";
+    assert!(well.reason.contains(said), "{}", well.reason);
+    assert_eq!(wrong.prediction.unwrap().interval_80, None, "the first curve ended a point lower");
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! What curves taught, by step.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use super::features::{Features, MOST, PLAIN};
+use super::likeness::Likeness;
 use super::moments::Moments;
 use super::regression::{self, Spread};
 use super::scale;
@@ -13,10 +15,8 @@ use crate::{Observation, Target};
 
 /// Fewer curves than this cannot be regressed on.
 const LEAST: f64 = 4.0;
-/// From so many curves of the search on, those of an earlier one say nothing about levels and spreads any more.
-const ENOUGH: f64 = 3.0;
-/// How many curves those of an earlier search count as from then on, however many they are.
-const EARLIER: f64 = 4.0;
+/// A chance this close to 0 or 1 is taken for it.
+const NEGLIGIBLE: f64 = 1e-3;
 /// A stopped curve says how shorter ones go on where it has at most this share of their variance left.
 const RESOLVED: f64 = 0.7;
 
@@ -26,6 +26,9 @@ const RESOLVED: f64 = 0.7;
 /// so the completed ones alone would say that promising curves go on better than they do. A stopped job is therefore
 /// counted too, at the steps before its last ones, with the end that is expected of it and the variance of that
 /// (Dempster, Laird and Rubin, J. R. Stat. Soc. B 39, 1977, with one expectation for each ending).
+///
+/// An earlier search is either like this one, and its curves are worth as much as the search's own, or it is not, and
+/// they are worth nothing. Predictions are averaged over both.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Knowledge {
     /// In force since a job was completed last. Entry m - 1 is for curves of m observations.
@@ -39,8 +42,7 @@ pub(crate) struct Knowledge {
     stopped: BTreeMap<i64, Supposed>,
     variance: Variance,
     earlier_variance: Variance,
-    /// Whether there was an earlier search.
-    pub(super) warm: bool,
+    likeness: Likeness,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,6 +95,15 @@ impl Step {
         }
     }
 
+    /// What both say.
+    fn merged(&self, other: &Self) -> Self {
+        Self {
+            plain: self.plain.merged(&other.plain),
+            trained: self.trained.merged(&other.trained),
+            least: self.least.min(other.least),
+        }
+    }
+
     /// Whether most of the curves have training accuracies.
     fn mostly_trained(&self) -> bool {
         self.trained.n >= self.plain.n / 2.0
@@ -116,6 +127,7 @@ impl Knowledge {
     /// Learns from a completed curve, from each of its prefixes.
     pub(super) fn complete(&mut self, job: i64, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
+        self.likeness.add(end, &self.both(curve, target));
         self.variance = self.compared(self.variance, curve, end, target);
         self.take_back(job, curve, target);
         for m in 1..curve.len() {
@@ -170,37 +182,67 @@ impl Knowledge {
         for m in 1..curve.len() {
             entry(&mut self.earlier, &curve[..m], target).add(&Features::of(&curve[..m]), end);
         }
-        self.warm = true;
+    }
+
+    /// Chance (0 to 1) that the earlier search is like this one; 0 without one.
+    pub(super) fn alike(&self) -> f64 {
+        if self.earlier.is_empty() { 0.0 } else { self.likeness.chance() }
+    }
+
+    /// What is predicted for the prefixes of a curve with an earlier search and without; nothing if there was none.
+    fn both(&self, curve: &[Observation], target: Target) -> Vec<(Spread, Option<Spread>)> {
+        let lengths = if self.earlier.is_empty() { 0..0 } else { 2..curve.len() };
+        let each = lengths.filter_map(|m| {
+            let with = self.regressed(&curve[..m], target, true)?;
+            Some((with, self.regressed(&curve[..m], target, false)))
+        });
+        each.collect()
     }
 
     /// Where the curve will end, on the scale u; none before 4 curves are known at its step.
     pub(super) fn predict(&self, curve: &[Observation], target: Target) -> Option<Spread> {
         let spread = self.even(curve, target)?;
-        let factor = self.variance.factor(&self.earlier_variance, spread.mean);
+        let factor = self.variance.factor(&self.earlier_variance, self.alike(), spread.mean);
         Some(Spread { scale: spread.scale * factor, ..spread })
     }
 
-    /// The same with one variance for all.
+    /// The same with one variance for all: the average of what is predicted with an earlier search and without.
     fn even(&self, curve: &[Observation], target: Target) -> Option<Spread> {
+        let alike = self.alike();
+        let own = self.regressed(curve, target, false);
+        if alike < NEGLIGIBLE || (own.is_none() && alike < 0.5) {
+            return own;
+        }
+        let with = self.regressed(curve, target, true);
+        match (own, with) {
+            (Some(own), Some(with)) if alike < 1.0 - NEGLIGIBLE => Some(with.averaged(own, alike)),
+            _ => with,
+        }
+    }
+
+    /// The same by the search's own curves alone, or as if those of the earlier search were its own.
+    fn regressed(&self, curve: &[Observation], target: Target, with_earlier: bool) -> Option<Spread> {
         let at = place(curve, target) - 1;
         let nothing = Step::default();
         let own = self.steps.get(at).unwrap_or(&nothing);
-        let earlier = self.earlier.get(at).unwrap_or(&nothing);
-        let features = Features::of(curve);
-        let source = if own.plain.n >= ENOUGH { own } else { earlier };
-        let (own_moments, earlier_moments, count) = if features.trained && source.mostly_trained() {
-            (&own.trained, &earlier.trained, MOST)
+        let step = if with_earlier {
+            Cow::Owned(own.merged(self.earlier.get(at).unwrap_or(&nothing)))
         } else {
-            (&own.plain, &earlier.plain, PLAIN)
+            Cow::Borrowed(own)
         };
-        let known = own_moments.with(earlier_moments, EARLIER, ENOUGH);
-        if known.moments.n < LEAST {
+        let features = Features::of(curve);
+        let (known, count) = if features.trained && step.mostly_trained() {
+            (&step.trained, MOST)
+        } else {
+            (&step.plain, PLAIN)
+        };
+        if known.n < LEAST {
             return None;
         }
-        let growth = regression::predict(&known, &features.values, count);
+        let growth = regression::predict(known, &features.values, count);
         // A network that never learns lies far from those that finished; extrapolated, it would fall.
-        let least = own.least.min(earlier.least);
-        let mean = growth.mean.max(least.min(features.recent_growth()));
-        Some(Spread { mean: features.level + mean, ..growth })
+        let mean = growth.mean.max(step.least.min(features.recent_growth()));
+        let factor = if with_earlier { self.likeness.factor() } else { 1.0 };
+        Some(Spread { mean: features.level + mean, scale: factor * growth.scale, ..growth })
     }
 }

@@ -1,14 +1,10 @@
 //! Sums over finished curves that all regressions of a step need: O(1) per curve and per decision, however many
 //! curves there are.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
 use super::features::MOST;
 
-/// Added to a spread, as a standard deviation, so that one of nothing can be divided by.
-const SLACK: f64 = 0.05;
 /// The features and the growth that is regressed on them.
 const WIDTH: usize = MOST + 1;
 
@@ -20,14 +16,6 @@ pub(super) struct Moments {
     mean: [f64; WIDTH],
     /// Lower triangle by rows.
     scatter: Vec<f64>,
-}
-
-/// Moments of the curves of a search and of earlier ones.
-#[derive(Clone, Debug)]
-pub(super) struct Pooled<'a> {
-    pub moments: Cow<'a, Moments>,
-    /// How many curves the means rest on.
-    pub centre: f64,
 }
 
 impl Default for Moments {
@@ -74,33 +62,12 @@ impl Moments {
         }
     }
 
-    /// These curves and what earlier ones say of them. Another search may have been easier, or have had longer to go:
-    /// from it comes how the features and the growth depend on each other, in units of their own spread, and it counts
-    /// as `at_most` curves. Means and spread are those of these curves, once there are `enough`.
-    pub(super) fn with(&self, earlier: &Self, at_most: f64, enough: f64) -> Pooled<'_> {
-        if earlier.n == 0.0 {
-            return Pooled { moments: Cow::Borrowed(self), centre: self.n };
-        }
-        if self.n < enough {
-            let pooled = self.merged(earlier);
-            return Pooled { centre: pooled.n, moments: Cow::Owned(pooled) };
-        }
-        let weight = (at_most / earlier.n).min(1.0);
-        let units: [f64; WIDTH] = std::array::from_fn(|i| self.spread(i) / earlier.spread(i));
-        let mut pooled = self.clone();
-        pooled.n += weight * earlier.n;
-        for i in 0..WIDTH {
-            for j in 0..=i {
-                let at = i * (i + 1) / 2 + j;
-                pooled.scatter[at] += weight * units[i] * units[j] * earlier.scatter[at];
-            }
-        }
-        Pooled { moments: Cow::Owned(pooled), centre: self.n }
-    }
-
     /// The moments of both.
-    fn merged(&self, other: &Self) -> Self {
+    pub(super) fn merged(&self, other: &Self) -> Self {
         let mut merged = self.clone();
+        if other.n == 0.0 {
+            return merged;
+        }
         merged.n += other.n;
         let share = other.n / merged.n;
         let apart: [f64; WIDTH] = std::array::from_fn(|i| other.mean[i] - self.mean[i]);
@@ -112,11 +79,6 @@ impl Moments {
             merged.mean[i] += share * apart[i];
         }
         merged
-    }
-
-    /// Standard deviation of feature i, not quite 0 for one that does not vary.
-    fn spread(&self, i: usize) -> f64 {
-        (self.scatter(i, i).max(0.0) / self.n + SLACK * SLACK).sqrt()
     }
 
     /// Mean of feature i, or of the growth at `MOST`.
@@ -181,23 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn earlier_curves_give_slopes_and_neither_level_nor_spread() {
-        // The same slope as the search's own, on features and growths ten times as far apart and far away.
-        let rows: Vec<(f64, f64)> = ROWS.iter().map(|r| (40.0 + 10.0 * r.0, 900.0 + 10.0 * r.1)).collect();
-        let (own, earlier) = (of(&ROWS), of(&rows));
-        let pooled = own.with(&earlier, 1.5, 3.0);
-        assert_eq!((pooled.centre, &pooled.moments.mean), (3.0, &own.mean));
-        assert!((pooled.moments.n - 4.5).abs() < 1e-12, "three curves count as one and a half");
-        for (i, j) in [(0, 0), (0, MOST), (MOST, MOST)] {
-            let (found, expected) = (pooled.moments.scatter(i, j), 1.5 * own.scatter(i, j));
-            assert!((found / expected - 1.0).abs() < 1e-3, "{i}, {j}: {found}, expected {expected}");
-        }
-        let both = of(&[ROWS[0], ROWS[1], rows[0], rows[1], rows[2]]);
-        let two = of(&ROWS[..2]);
-        let few = two.with(&earlier, 1.5, 3.0);
-        assert_eq!(few.centre, 5.0, "too few for means of their own");
-        assert!((few.moments.scatter(0, MOST) / both.scatter(0, MOST) - 1.0).abs() < 1e-12);
-        assert!((few.moments.mean(0) - both.mean(0)).abs() < 1e-9);
-        close(&own.with(&Moments::default(), 4.0, 3.0).moments, &own, "nothing earlier");
+    fn merged_moments_are_those_of_all_curves() {
+        let rows = [(7.0, 2.0), (-3.0, 0.5)];
+        close(&of(&ROWS).merged(&of(&rows)), &of(&[ROWS[0], ROWS[1], ROWS[2], rows[0], rows[1]]), "both");
+        close(&of(&ROWS).merged(&Moments::default()), &of(&ROWS), "nothing added");
+        close(&Moments::default().merged(&of(&ROWS)), &of(&ROWS), "added to nothing");
+        assert_eq!(Moments::default().merged(&Moments::default()), Moments::default());
     }
 }

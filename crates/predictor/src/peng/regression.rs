@@ -5,8 +5,10 @@
 //! 1979). The regressions are averaged with weights proportional to s^-n·e^-p for p features, and the spread
 //! between them enters the variance. All of it follows from the moments: no curve is looked at again.
 
+use statrs::distribution::{Continuous, StudentsT};
+
 use super::features::MOST;
-use super::moments::Pooled;
+use super::moments::Moments;
 
 type Vector = [f64; MOST];
 
@@ -32,6 +34,21 @@ impl Spread {
     /// A little above the squared scale.
     pub fn variance(self) -> f64 {
         self.scale.powi(2) * self.freedom / (self.freedom - 2.0).max(1.0)
+    }
+
+    /// Logarithm of the density at a point.
+    pub fn log_density(self, at: f64) -> f64 {
+        let t = StudentsT::new(self.mean, self.scale, self.freedom).expect("a positive scale and freedom");
+        t.ln_pdf(at)
+    }
+
+    /// One of the two, this one with a chance of `share`: a distribution with the mean of both and with the scale that
+    /// their scales and their distance make.
+    pub fn averaged(self, other: Self, share: f64) -> Self {
+        let average = |of: &dyn Fn(Self) -> f64| share * of(self) + (1.0 - share) * of(other);
+        let mean = average(&|s| s.mean);
+        let variance = average(&|s| s.scale.powi(2) + (s.mean - mean).powi(2));
+        Self { mean, scale: variance.sqrt(), freedom: average(&|s| s.freedom) }
     }
 
     /// The point that a Student t variable exceeds with the probability to which the standard normal one exceeds
@@ -61,10 +78,10 @@ struct Model {
 }
 
 /// Predicts the growth of a curve from its first `count` features. The moments must hold at least 4 curves.
-pub(super) fn predict(known: &Pooled<'_>, features: &Vector, count: usize) -> Spread {
-    let n = known.moments.n;
+pub(super) fn predict(moments: &Moments, features: &Vector, count: usize) -> Spread {
+    let n = moments.n;
     let largest = ((n - 3.0) / 2.0).floor().max(1.0) as usize;
-    let problem = Problem::new(known, features, count, largest);
+    let problem = Problem::new(moments, features, count, largest);
     let none = Model { error: f64::INFINITY, mean: 0.0, variance: 0.0, coefficients: 0.0 };
     let mut models = vec![none; 1 << count];
     problem.extend(&mut Chain::default(), 0, 0, &mut models);
@@ -86,8 +103,6 @@ pub(super) fn predict(known: &Pooled<'_>, features: &Vector, count: usize) -> Sp
 /// The regression of the growth on the standardised features, G = X'X and g = X'z.
 struct Problem {
     n: f64,
-    /// How many curves the means rest on.
-    centre: f64,
     count: usize,
     largest: usize,
     gram: [Vector; MOST],
@@ -126,13 +141,11 @@ fn each(of: impl FnMut(usize)) {
 }
 
 impl Problem {
-    fn new(known: &Pooled<'_>, features: &Vector, count: usize, largest: usize) -> Self {
-        let moments = &known.moments;
+    fn new(moments: &Moments, features: &Vector, count: usize, largest: usize) -> Self {
         let sd: Vector = std::array::from_fn(|i| (moments.scatter(i, i).max(0.0) / moments.n).sqrt() + SLACK);
         let scatter = |i: usize, j: usize| moments.scatter(i, j) / (sd[i] * sd[j]);
         Self {
             n: moments.n,
-            centre: known.centre,
             count,
             largest,
             gram: std::array::from_fn(|i| std::array::from_fn(|j| scatter(i, j))),
@@ -212,7 +225,7 @@ impl Problem {
         let best = (1..LANES).fold(0, |best, p| if errors[p] < errors[best] { p } else { best });
         // The error already has in it that coefficients are uncertain; the scatter about them has not.
         let scatter = (errors[best] * left(best)).max(LEAST * LEAST);
-        let variance = scatter * (1.0 + 1.0 / self.centre + s.leverage[best]);
+        let variance = scatter * (1.0 + 1.0 / self.n + s.leverage[best]);
         let mean = self.growth + s.predicted[best];
         Model { error: errors[best], mean, variance, coefficients: coefficients[best] }
     }
@@ -224,7 +237,7 @@ mod tests {
     use super::*;
 
     fn ask(moments: &Moments, features: &Vector, count: usize) -> Spread {
-        predict(&moments.with(&Moments::default(), 0.0, 0.0), features, count)
+        predict(moments, features, count)
     }
 
     /// Twenty curves whose growth is 1 - 0.5·level, with levels from -1 to 1 and a second feature of no use.
@@ -268,7 +281,7 @@ mod tests {
 
     #[test]
     fn quantiles_are_those_of_student() {
-        use statrs::distribution::{ContinuousCDF, StudentsT};
+        use statrs::distribution::ContinuousCDF;
         for freedom in [3.0, 3.7, 5.0, 8.0, 30.0, 1e4] {
             let spread = Spread { mean: 0.0, scale: 1.0, freedom };
             let t = StudentsT::new(0.0, 1.0, freedom).unwrap();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// expected to end a standard deviation below the mean of the ends has e^1.25 times the mean's squared error.
 const PRESUMED: f64 = -1.25;
 const PRIOR: f64 = 20.0;
-/// How many curves those of an earlier search count as.
+/// How many curves those of an earlier search like this one count as, at most.
 const EARLIER: f64 = 10.0;
 /// Fewer ends than this say nothing about levels.
 const LEAST: f64 = 3.0;
@@ -50,10 +50,10 @@ impl Variance {
         self.products += share * level * (squared.min(6.0) - 1.0);
     }
 
-    /// Factor of the scale for a network predicted to end at this u, where the errors of an earlier search count as
-    /// `EARLIER` curves. Before three ends are known the earlier search tells it; 1 without one.
-    pub(super) fn factor(&self, earlier: &Self, predicted: f64) -> f64 {
-        let weight = if earlier.n > EARLIER { EARLIER / earlier.n } else { 1.0 };
+    /// Factor of the scale for a network predicted to end at this u, where an earlier search is like this one with a
+    /// chance of `alike`. Before three ends are known the earlier search tells it; 1 without one.
+    pub(super) fn factor(&self, earlier: &Self, alike: f64, predicted: f64) -> f64 {
+        let weight = alike * (EARLIER / earlier.n).min(1.0);
         let products = self.products + weight * earlier.products;
         let levels = self.levels + weight * earlier.levels;
         let ends = if self.n < LEAST { earlier } else { self };
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn the_factor_follows_where_errors_were_large() {
         let none = Variance::default();
-        let factor = |variance: &Variance, predicted| variance.factor(&none, predicted);
+        let factor = |variance: &Variance, predicted| variance.factor(&none, 0.0, predicted);
         let mut presumed = none;
         presumed.add_error(3.0, 6.0, 1);
         assert_eq!(presumed, none, "an error of nobody knows which level");
@@ -106,13 +106,15 @@ mod tests {
             "{even:?}"
         );
         assert!(factor(&good, 0.0) < 0.8 && factor(&good, 4.0) > 1.3, "the good ones are, {good:?}");
-        // An earlier search on other data: its levels are not those of this one, but how errors went with them is.
+        // An earlier search counts as far as it is like this one, and as ten curves at most.
         let mut fresh = none;
-        let far = |variance: &Variance| Variance { mean: variance.mean + 100.0, ..*variance };
-        let unknown = fresh.factor(&far(&good), 104.0);
-        assert!((unknown / factor(&good, 4.0) - 1.0).abs() < 0.05, "no end is known here: {unknown}");
+        let unknown = fresh.factor(&good, 1.0, 4.0);
+        assert!((unknown / factor(&good, 4.0) - 1.0).abs() < 0.1, "no end is known here: {unknown}");
         (0..40).for_each(|i| fresh.add_end(f64::from(i % 5)));
-        let (alone, with) = (factor(&fresh, 4.0), fresh.factor(&far(&good), 4.0));
-        assert!(with > 1.3 * alone && with < factor(&good, 4.0), "{with}, alone {alone}");
+        let with = [0.0, 0.5, 1.0].map(|alike| fresh.factor(&good, alike, 4.0));
+        assert!((with[0] / factor(&fresh, 4.0) - 1.0).abs() < 1e-12, "unlike: {with:?}");
+        assert!(with[1] > 1.2 * with[0] && with[2] > with[1] && with[2] < factor(&good, 4.0), "{with:?}");
+        let ten = Variance { n: 10.0, products: good.products / 4.0, levels: good.levels / 4.0, ..good };
+        assert_eq!(fresh.factor(&ten, 1.0, 4.0), with[2], "forty curves count as ten");
     }
 }
