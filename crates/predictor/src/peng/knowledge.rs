@@ -209,15 +209,13 @@ impl Knowledge {
     /// The same with one variance for all: the average of what is predicted with an earlier search and without.
     fn even(&self, curve: &[Observation], target: Target) -> Option<Spread> {
         let alike = self.alike();
-        let own = self.regressed(curve, target, false);
+        let doubtful = alike < 1.0 - NEGLIGIBLE;
+        let own = doubtful.then(|| self.regressed(curve, target, false)).flatten();
         if alike < NEGLIGIBLE || (own.is_none() && alike < 0.5) {
             return own;
         }
-        let with = self.regressed(curve, target, true);
-        match (own, with) {
-            (Some(own), Some(with)) if alike < 1.0 - NEGLIGIBLE => Some(with.averaged(own, alike)),
-            _ => with,
-        }
+        let with = self.regressed(curve, target, true)?;
+        Some(own.map_or(with, |own| with.averaged(own, alike)))
     }
 
     /// The same by the search's own curves alone, or as if those of the earlier search were its own.

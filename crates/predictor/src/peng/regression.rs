@@ -280,6 +280,21 @@ mod tests {
     }
 
     #[test]
+    fn an_average_has_the_mean_of_both_and_their_distance_in_its_scale() {
+        let (one, other) =
+            (Spread { mean: 0.0, scale: 1.0, freedom: 5.0 }, Spread { mean: 4.0, scale: 2.0, freedom: 25.0 });
+        let both = one.averaged(other, 0.75);
+        assert_eq!((both.mean, both.freedom), (1.0, 10.0));
+        // 3/4·(1 + 1²) + 1/4·(4 + 3²).
+        assert!((both.scale - 4.75_f64.sqrt()).abs() < 1e-12, "{both:?}");
+        assert_eq!(one.averaged(other, 1.0).scale, 1.0);
+        // A Student t density of 3 degrees of freedom is 2/(π·√3) at its mean.
+        let wide = Spread { mean: 7.0, scale: 2.0, freedom: 3.0 };
+        let expected = (2.0 / (std::f64::consts::PI * 3.0_f64.sqrt()) / 2.0).ln();
+        assert!((wide.log_density(7.0) - expected).abs() < 1e-9, "{}", wide.log_density(7.0));
+    }
+
+    #[test]
     fn quantiles_are_those_of_student() {
         use statrs::distribution::ContinuousCDF;
         for freedom in [3.0, 3.7, 5.0, 8.0, 30.0, 1e4] {
