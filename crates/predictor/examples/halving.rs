@@ -39,11 +39,10 @@ fn main() {
         Some("--saved") => args.next().and_then(|n| n.parse().ok()).expect("--saved PERCENT"),
         _ => 60.0,
     };
-    let sets: Vec<&str> = sets.split(',').collect();
-    let draws: Vec<Vec<Draw>> = sets.iter().filter_map(|set| draws(set)).collect();
+    let draws: Vec<(&str, Vec<Draw>)> = sets.split(',').filter_map(|set| Some((set, draws(set)?))).collect();
     let mut all = Vec::new();
     for schedule in schedules() {
-        let each: Vec<(f64, f64)> = draws.iter().map(|draws| play(schedule, draws)).collect();
+        let each: Vec<(f64, f64)> = draws.iter().map(|(_, draws)| play(schedule, draws)).collect();
         let mean = |of: &dyn Fn(&(f64, f64)) -> f64| each.iter().map(of).sum::<f64>() / each.len() as f64;
         if mean(&|e| e.0) >= least {
             all.push((mean(&|e| e.1), schedule, each));
@@ -56,7 +55,7 @@ fn main() {
         let (first, second) = (100.0 * s.first, 100.0 * s.second);
         print!("mean kept {kept:.3}: {} jobs go on after {first:.0} %", s.after_first);
         println!(" of the epochs, {} after {second:.0} %", s.after_second);
-        for (set, (saved, kept)) in sets.iter().zip(each) {
+        for ((set, _), (saved, kept)) in draws.iter().zip(each) {
             println!("    {set:20} saved {saved:.1} %, kept {kept:.3}");
         }
     }

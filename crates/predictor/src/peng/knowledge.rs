@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::features::{Features, MOST, PLAIN};
-use super::likeness::Likeness;
+use super::likeness::{Likeness, Predicted};
 use super::moments::Moments;
 use super::regression::{self, Spread};
 use super::scale;
@@ -127,8 +127,9 @@ impl Knowledge {
     /// Learns from a completed curve, from each of its prefixes.
     pub(super) fn complete(&mut self, job: i64, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
-        self.likeness.add(end, &self.both(curve, target));
-        self.variance = self.compared(self.variance, curve, end, target);
+        let predicted = self.predicted(curve, target);
+        self.variance = self.compared(self.variance, curve, end, &predicted);
+        self.likeness.add(end, &predicted);
         self.take_back(job, curve, target);
         for m in 1..curve.len() {
             entry(&mut self.coming, &curve[..m], target).add(&Features::of(&curve[..m]), end);
@@ -163,10 +164,26 @@ impl Knowledge {
         }
     }
 
-    /// The variance after what is predicted for each prefix of a completed curve has been compared with its end.
-    fn compared(&self, mut variance: Variance, curve: &[Observation], end: f64, target: Target) -> Variance {
-        for m in 2..curve.len() {
-            if let Some(spread) = self.even(&curve[..m], target) {
+    /// What is predicted for the prefixes of a curve.
+    fn predicted(&self, curve: &[Observation], target: Target) -> Vec<Predicted> {
+        let warm = !self.earlier.is_empty();
+        let each = |m: usize| Predicted {
+            own: self.regressed(&curve[..m], target, false),
+            with: if warm { self.regressed(&curve[..m], target, true) } else { None },
+        };
+        (2..curve.len()).map(each).collect()
+    }
+
+    /// The variance after what was predicted for the prefixes of a completed curve has been compared with its end.
+    fn compared(
+        &self,
+        mut variance: Variance,
+        curve: &[Observation],
+        end: f64,
+        predicted: &[Predicted],
+    ) -> Variance {
+        for p in predicted {
+            if let Some(spread) = self.average(|| p.own, || p.with) {
                 let squared = (end - spread.mean).powi(2) / spread.variance();
                 variance.add_error(spread.mean, squared, curve.len());
             }
@@ -178,7 +195,8 @@ impl Knowledge {
     /// Learns from a completed curve of an earlier search, before any of this one.
     pub(super) fn add_earlier(&mut self, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
-        self.earlier_variance = self.compared(self.earlier_variance, curve, end, target);
+        let predicted = self.predicted(curve, target);
+        self.earlier_variance = self.compared(self.earlier_variance, curve, end, &predicted);
         for m in 1..curve.len() {
             entry(&mut self.earlier, &curve[..m], target).add(&Features::of(&curve[..m]), end);
         }
@@ -189,16 +207,6 @@ impl Knowledge {
         if self.earlier.is_empty() { 0.0 } else { self.likeness.chance() }
     }
 
-    /// What is predicted for the prefixes of a curve with an earlier search and without; nothing if there was none.
-    fn both(&self, curve: &[Observation], target: Target) -> Vec<(Spread, Option<Spread>)> {
-        let lengths = if self.earlier.is_empty() { 0..0 } else { 2..curve.len() };
-        let each = lengths.filter_map(|m| {
-            let with = self.regressed(&curve[..m], target, true)?;
-            Some((with, self.regressed(&curve[..m], target, false)))
-        });
-        each.collect()
-    }
-
     /// Where the curve will end, on the scale u; none before 4 curves are known at its step.
     pub(super) fn predict(&self, curve: &[Observation], target: Target) -> Option<Spread> {
         let spread = self.even(curve, target)?;
@@ -206,15 +214,23 @@ impl Knowledge {
         Some(Spread { scale: spread.scale * factor, ..spread })
     }
 
-    /// The same with one variance for all: the average of what is predicted with an earlier search and without.
+    /// The same with one variance for all.
     fn even(&self, curve: &[Observation], target: Target) -> Option<Spread> {
+        self.average(|| self.regressed(curve, target, false), || self.regressed(curve, target, true))
+    }
+
+    /// The average of what is predicted by the own curves and with an earlier search; asked of neither in vain.
+    fn average(
+        &self,
+        own: impl FnOnce() -> Option<Spread>,
+        with: impl FnOnce() -> Option<Spread>,
+    ) -> Option<Spread> {
         let alike = self.alike();
-        let doubtful = alike < 1.0 - NEGLIGIBLE;
-        let own = doubtful.then(|| self.regressed(curve, target, false)).flatten();
+        let own = if alike < 1.0 - NEGLIGIBLE { own() } else { None };
         if alike < NEGLIGIBLE || (own.is_none() && alike < 0.5) {
             return own;
         }
-        let with = self.regressed(curve, target, true)?;
+        let with = with()?;
         Some(own.map_or(with, |own| with.averaged(own, alike)))
     }
 

@@ -7,14 +7,21 @@
 use serde::{Deserialize, Serialize};
 
 use super::regression::Spread;
+use super::variance::WILD;
 
 /// While the search's own curves cannot be regressed on, the earlier search is measured against itself with scales that
 /// are so much wider.
 const WIDER: f64 = 3.0;
 /// How many curves of this search say as much of the errors as the earlier search does.
 const TRUST: f64 = 10.0;
-/// One wild error would say more than all others.
-const WILD: f64 = 6.0;
+
+/// What was predicted after one length of a curve: by the search's own curves, and as if the earlier search's were too
+/// (its scale times [`Likeness::factor`]).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Predicted {
+    pub own: Option<Spread>,
+    pub with: Option<Spread>,
+}
 
 /// What the completed curves say of the earlier search.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -37,17 +44,19 @@ impl Likeness {
         ((TRUST + self.squares) / (TRUST + self.curves)).sqrt()
     }
 
-    /// Takes in where a completed curve ended, and what was predicted after each of its lengths with the earlier search
-    /// (its scale times [`Likeness::factor`]) and without. The lengths tell much the same and count as one together.
-    pub(super) fn add(&mut self, end: f64, predicted: &[(Spread, Option<Spread>)]) {
-        if predicted.is_empty() {
+    /// Takes in where a completed curve ended and what was predicted after each of its lengths. They tell much the same
+    /// and count as one together.
+    pub(super) fn add(&mut self, end: f64, predicted: &[Predicted]) {
+        let pairs: Vec<(Spread, Option<Spread>)> =
+            predicted.iter().filter_map(|p| Some((p.with?, p.own))).collect();
+        if pairs.is_empty() {
             return;
         }
-        let share = 1.0 / predicted.len() as f64;
+        let share = 1.0 / pairs.len() as f64;
         let factor = self.factor();
-        for (with, without) in predicted {
-            let without = without.unwrap_or(Spread { scale: WIDER * with.scale, ..*with });
-            self.odds += share * (with.log_density(end) - without.log_density(end));
+        for (with, own) in pairs {
+            let own = own.unwrap_or(Spread { scale: WIDER * with.scale, ..with });
+            self.odds += share * (with.log_density(end) - own.log_density(end));
             let squared = (end - with.mean).powi(2) / with.variance();
             self.squares += share * (factor * factor * squared).min(WILD);
         }
@@ -63,7 +72,7 @@ mod tests {
         let mut likeness = Likeness::default();
         for (end, with, without) in curves {
             let with = Spread { scale: with.scale * likeness.factor(), ..*with };
-            likeness.add(*end, &[(with, *without); 3]);
+            likeness.add(*end, &[Predicted { own: *without, with: Some(with) }; 3]);
         }
         likeness
     }

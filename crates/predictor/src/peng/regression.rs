@@ -236,10 +236,6 @@ mod tests {
     use super::super::moments::Moments;
     use super::*;
 
-    fn ask(moments: &Moments, features: &Vector, count: usize) -> Spread {
-        predict(moments, features, count)
-    }
-
     /// Twenty curves whose growth is 1 - 0.5·level, with levels from -1 to 1 and a second feature of no use.
     fn line() -> Moments {
         let mut moments = Moments::default();
@@ -253,7 +249,7 @@ mod tests {
 
     #[test]
     fn it_recovers_a_line_and_widens_away_from_what_it_has_seen() {
-        let spread = |level: f64| ask(&line(), &[level, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 4);
+        let spread = |level: f64| predict(&line(), &[level, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0], 4);
         let (inside, outside) = (spread(0.5), spread(8.0));
         assert!((inside.mean - 0.75).abs() < 0.02, "{inside:?}");
         assert!(outside.scale > 1.5 * inside.scale, "{outside:?} against {inside:?}");
@@ -274,7 +270,7 @@ mod tests {
         let scatter = off.iter().map(|o| o * o).sum::<f64>() / 6.0;
         for level in [0.0, 2.0, 5.0] {
             let expected = (scatter * (1.0 + 1.0 / 8.0 + level * level / squares)).sqrt();
-            let found = ask(&moments, &[level, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1).scale;
+            let found = predict(&moments, &[level, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1).scale;
             assert!((found / expected - 1.0).abs() < 0.1, "at {level}: {found}, expected {expected}");
         }
     }
@@ -313,7 +309,7 @@ mod tests {
         for growth in [0.1, 0.2, 0.3, 0.4] {
             moments.add(&[1.0; MOST], growth);
         }
-        let spread = ask(&moments, &[1.0; MOST], MOST);
+        let spread = predict(&moments, &[1.0; MOST], MOST);
         assert!((spread.mean - 0.25).abs() < 1e-9 && spread.scale.is_finite(), "{spread:?}");
     }
 }

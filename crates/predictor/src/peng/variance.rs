@@ -15,6 +15,8 @@ const PRIOR: f64 = 20.0;
 const EARLIER: f64 = 10.0;
 /// Fewer ends than this say nothing about levels.
 const LEAST: f64 = 3.0;
+/// One wild squared error would say more than all others: it counts as this.
+pub(super) const WILD: f64 = 6.0;
 /// What the errors of one curve count together; they are far from independent.
 const PER_CURVE: f64 = 4.0;
 
@@ -45,9 +47,8 @@ impl Variance {
         }
         let share = PER_CURVE / of as f64;
         let level = self.level(predicted);
-        // One wild error would say more about a slope than all others.
         self.levels += share * level * level;
-        self.products += share * level * (squared.min(6.0) - 1.0);
+        self.products += share * level * (squared.min(WILD) - 1.0);
     }
 
     /// Factor of the scale for a network predicted to end at this u, where an earlier search is like this one with a
