@@ -35,6 +35,16 @@ fn fit(bencher: Bencher<'_, '_>, points: usize) {
 /// One assessment of engine `peng` after so many completed curves of 50 points, with training accuracies.
 #[divan::bench(args = [10, 100, 10_000])]
 fn assess(bencher: Bencher<'_, '_>, completed: u64) {
+    assessed(bencher, completed, 0);
+}
+
+/// The same after an earlier search of 100 curves like these.
+#[divan::bench(args = [10, 100])]
+fn assess_warm(bencher: Bencher<'_, '_>, completed: u64) {
+    assessed(bencher, completed, 100);
+}
+
+fn assessed(bencher: Bencher<'_, '_>, completed: u64, earlier: u64) {
     let target = Target { epochs: 50.0, interval: 1.0 };
     let engine = Engine::new(&Settings::default(), target).expect("default settings");
     let curve = |seed: u64| -> Vec<Observation> {
@@ -45,6 +55,9 @@ fn assess(bencher: Bencher<'_, '_>, completed: u64) {
         accuracies(seed, 50).into_iter().enumerate().map(point).collect()
     };
     let mut calibration = Calibration::default();
+    for seed in 0..earlier {
+        engine.learn_earlier(&mut calibration, &curve(2_000_000 + seed)).expect("a sound curve");
+    }
     for seed in 0..completed {
         let ended = Ended { job: seed as i64, curve: &curve(seed % 997), end: End::Completed, cost: None };
         engine.learn(&mut calibration, &ended).expect("a sound curve");

@@ -260,3 +260,34 @@ impl Knowledge {
         Some(Spread { mean: features.level + mean, scale: factor * growth.scale, ..growth })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TARGET: Target = Target { epochs: 6.0, interval: 1.0 };
+
+    /// From this level by this growth to the end, unevenly.
+    fn curve(level: f64, growth: f64) -> Vec<Observation> {
+        let share = |x: i32| f64::from(x - 1) / 5.0 + 0.02 * f64::from((x * 7 + level as i32 * 5) % 3);
+        (1..=6).map(|x| Observation::new(f64::from(x), level + growth * share(x))).collect()
+    }
+
+    #[test]
+    fn a_completed_curve_is_compared_with_what_was_predicted_before_it_moved_the_odds() {
+        let mut knowledge = Knowledge::default();
+        for i in 0..20 {
+            knowledge.add_earlier(&curve(50.0 + f64::from(i), 16.0 + 2.0 * f64::from(i % 5)), TARGET);
+        }
+        for i in 0..5 {
+            knowledge.complete(i64::from(i), &curve(50.0 + f64::from(i), 25.0 + f64::from(i % 3)), TARGET);
+        }
+        let (before, next) = (knowledge.clone(), curve(54.0, 20.0));
+        knowledge.complete(5, &next, TARGET);
+        let said = before.predicted(&next, TARGET);
+        let expected = before.compared(before.variance, &next, scale::to(next[5].val_acc), &said);
+        let (then, now) = (before.alike(), knowledge.alike());
+        assert!((now - then).abs() > 0.01, "the odds stood still: {then:.3}, then {now:.3}");
+        assert_eq!(knowledge.variance, expected);
+    }
+}
