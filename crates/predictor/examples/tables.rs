@@ -4,11 +4,12 @@
 //! cargo run --release -p peng-predictor --example tables -- icpp23-1e14-full,metaqnn-cifar10 [SETTINGS…]
 //! ```
 //!
-//! SETTINGS are `[predictor]` tables on one line, such as `'engine="peng";risk=0.05'`; left out: every engine at its
-//! defaults. `--tradeoff` takes eight values of each engine's most telling setting instead. `--cost` gives FLOPs to the
-//! engines, where the set has them, and adds the hypervolume lost. `--earlier SET` adds a row after a warm start from
-//! that set; from the same set, one half is the earlier search and draws are from the other. `--played`: the earlier
-//! search has only those curves that `peng` completes in a search over its first 100. `--orders N` (12).
+//! A set of another folder is named by its absolute path, without `.csv`. SETTINGS are `[predictor]` tables on one line,
+//! such as `'engine="peng";risk=0.05'`; left out: every engine at its defaults. `--tradeoff` takes eight values of each
+//! engine's most telling setting instead. `--cost` gives FLOPs to the engines, where the set has them, and adds the
+//! hypervolume lost. `--earlier SET` adds a row after a warm start from that set; from the same set, one half is the
+//! earlier search and draws are from the other. `--played`: the earlier search has only those curves that `peng`
+//! completes in a search over its first 100. `--orders N` (12).
 
 #[path = "../tests/recorded/mod.rs"]
 mod recorded;

@@ -14,8 +14,8 @@ pub struct Row {
     pub recorded: Option<(f64, bool)>,
 }
 
-/// The curves of a set in the order of their architecture numbers; none, with a printed sentence, where the
-/// folder is missing.
+/// The curves of a set (of another folder, if its name is an absolute path) in the order of their architecture numbers;
+/// none, with a printed sentence, where its file is missing.
 pub fn read(name: &str) -> Option<Vec<Vec<Row>>> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/curves");
     let path = folder.join(format!("{name}.csv"));
