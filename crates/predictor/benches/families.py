@@ -4,8 +4,8 @@
     cargo run --release -p peng-predictor --example tables -- /FOLDER/digits-const,/FOLDER/mid-boost
 
 Each set has 150 to 200 models with random hyperparameters, of scikit-learn (1.9 was used) on the 8x8 digits or on
-generated classes, with validation and training accuracies after each epoch, or tree. The folder is an absolute
-path. All nine take a quarter of an hour on two cores; the same versions make the same curves.
+generated classes, with validation and training accuracies after each epoch, or tree, and but for the trees FLOPs.
+The folder is an absolute path. All nine take a quarter of an hour on two cores; the same versions make the same curves.
 """
 import os
 import sys
@@ -87,12 +87,14 @@ def networks(schedule):
             batch_size=int(2 ** rng.integers(4, 8)), alpha=10 ** rng.uniform(-6, -0.5), random_state=seed,
             activation=str(rng.choice(["relu", "tanh"])),
         )
+        points = []
         for epoch in range(epochs):
             if epoch > 0:
                 now = rate * schedule(epoch, epochs)
                 model._optimizer.learning_rate_init = model._optimizer.learning_rate = now
             model.partial_fit(x, y, classes=np.unique(y))
-            yield 100 * model.score(val_x, val_y), 100 * model.score(x, y)
+            points.append((100 * model.score(val_x, val_y), 100 * model.score(x, y)))
+        return points, sum(weights.size for weights in model.coefs_)
 
     return train
 
@@ -106,10 +108,12 @@ def kernels(data, rng, epochs, seed):
         loss=rng.choice(["log_loss", "hinge", "modified_huber"]), alpha=10 ** rng.uniform(-6, -1),
         learning_rate="constant", eta0=10 ** rng.uniform(-3.5, 0.5), random_state=seed,
     )
+    points = []
     for epoch in range(epochs):
         order = np.random.RandomState(1000 * seed + epoch).permutation(len(x))
         model.partial_fit(x[order], y[order], classes=np.unique(y))
-        yield 100 * model.score(val_x, val_y), 100 * model.score(x, y)
+        points.append((100 * model.score(val_x, val_y), 100 * model.score(x, y)))
+    return points, features.random_weights_.size + model.coef_.size
 
 
 def boosting(data, rng, epochs, seed):
@@ -120,8 +124,8 @@ def boosting(data, rng, epochs, seed):
         subsample=rng.uniform(0.3, 1), max_features=rng.uniform(0.1, 1), min_samples_leaf=int(2 ** rng.uniform(0, 6)),
         random_state=seed,
     ).fit(x, y)
-    for said, of_known in zip(model.staged_predict(val_x), model.staged_predict(x)):
-        yield 100 * (said == val_y).mean(), 100 * (of_known == y).mean()
+    said = zip(model.staged_predict(val_x), model.staged_predict(x))
+    return [(100 * (of_new == val_y).mean(), 100 * (of_known == y).mean()) for of_new, of_known in said], None
 
 
 # How it is trained, on what, epochs, models.
@@ -139,9 +143,10 @@ SETS = {
 
 
 def curve(name, number):
+    """Validation and training accuracies, and how many weights are multiplied with, if the set says so."""
     train, data, epochs, _ = SETS[name]
     rng = np.random.default_rng([sum(ord(letter) * at for at, letter in enumerate(name, 1)), number])
-    return list(train(data(), rng, epochs, number))
+    return train(data(), rng, epochs, number)
 
 
 def main():
@@ -152,9 +157,14 @@ def main():
             curves = pool.starmap(curve, [(name, number) for number in range(SETS[name][3])], chunksize=5)
             with open(folder / f"{name}.csv", "w") as file:
                 print("arch,epoch,val_acc,train_acc", file=file)
-                for number, points in enumerate(curves):
+                for number, (points, _) in enumerate(curves):
                     for epoch, (val_acc, train_acc) in enumerate(points, 1):
                         print(f"{number},{epoch},{val_acc:.3f},{train_acc:.3f}", file=file)
+            if all(weights for _, weights in curves):
+                with open(folder / f"{name}.archs.csv", "w") as file:
+                    print("arch,mflops", file=file)
+                    for number, (_, weights) in enumerate(curves):
+                        print(f"{number},{2e-6 * weights}", file=file)
             print(f"{name}: {len(curves)} curves", flush=True)
 
 
