@@ -64,7 +64,7 @@ pub struct Calibration {
 }
 
 /// Raised whenever the same numbers come to mean something else, so that no snapshot is misread.
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
 
 /// A snapshot that cannot be written or read back.
 #[derive(Debug, thiserror::Error)]

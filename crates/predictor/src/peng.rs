@@ -39,9 +39,10 @@ const SURE: f64 = 0.8;
 /// How much sooner a job is stopped if it can be resumed, and the highest chance at which it is.
 const PROVISIONAL: f64 = 20.0;
 const HIGHEST: f64 = 0.3;
-/// What a standard normal variable exceeds once in ten and once in twenty times.
+/// What a standard normal variable exceeds once in ten, once in twenty and once in a hundred times.
 const TENTH: f64 = 1.281_551_565_544_600_4;
 const TWENTIETH: f64 = 1.644_853_626_951_472_2;
+const HUNDREDTH: f64 = 2.326_347_874_040_841;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Peng {

@@ -188,11 +188,11 @@ fn curves(set: &str) -> Option<Vec<Recorded>> {
     Some(recorded::jobs(set)?.into_iter().map(|j| Recorded { cost: None, ..j }).collect())
 }
 
-fn cold_and_warm(jobs: &[Recorded], earlier: &[Recorded], epochs: f64) -> [Measures; 2] {
+fn cold_and_warm(jobs: &[Recorded], earlier: &[Recorded], epochs: f64, count: usize) -> [Measures; 2] {
     let engine = Engine::new(&Settings::default(), Target { epochs, interval: 1.0 }).expect("an engine");
     [&[], earlier].map(|earlier| {
         let how = Play { earlier, ..Play::default() };
-        let each = measure(&engine, jobs, &orders(jobs.len(), 100, 4, 1), &how);
+        let each = measure(&engine, jobs, &orders(jobs.len(), 100, count, 1), &how);
         Measures::mean(&each.expect("sound curves"))
     })
 }
@@ -201,7 +201,7 @@ fn cold_and_warm(jobs: &[Recorded], earlier: &[Recorded], epochs: f64) -> [Measu
 fn a_warm_start_from_like_data_saves_more_and_keeps_as_much() {
     let Some(all) = curves("metaqnn-cifar10") else { return };
     let (earlier, jobs): (Vec<_>, Vec<_>) = all.into_iter().partition(|j| j.job % 2 == 0);
-    let [cold, warm] = cold_and_warm(&jobs, &earlier, 20.0);
+    let [cold, warm] = cold_and_warm(&jobs, &earlier, 20.0, 12);
     assert!(warm.epochs_saved_percent > cold.epochs_saved_percent.map(|c| c + 1.5), "{cold:?} {warm:?}");
     assert!(warm.overlap_10 >= cold.overlap_10 && warm.regret_5 <= cold.regret_5, "{cold:?} {warm:?}");
     assert!(warm.coverage_80 > Some(0.78) && warm.coverage_80 < Some(0.9), "{warm:?}");
@@ -213,7 +213,7 @@ fn a_warm_start_from_unlike_data_does_no_harm() {
         return;
     };
     for (jobs, earlier, epochs) in [(&images, &diffraction[..], 20.0), (&diffraction, &images[..100], 25.0)] {
-        let [cold, warm] = cold_and_warm(jobs, earlier, epochs);
+        let [cold, warm] = cold_and_warm(jobs, earlier, epochs, 4);
         let no_less = |of: &dyn Fn(&Measures) -> Option<f64>, by: f64| {
             assert!(of(&warm) >= of(&cold).map(|c| c - by), "{epochs} epochs: {cold:?} {warm:?}");
         };
@@ -276,6 +276,39 @@ fn a_stopped_job_teaches_from_the_next_completion_on_until_it_ends_again() {
     (10..20).for_each(|i| complete(&mut without, i));
     let (found, expected) = (ask(&with), ask(&without));
     assert!((found.0 - expected.0).abs() < 1e-6, "{found:?}, expected {expected:?}");
+}
+
+#[test]
+fn a_network_that_collapses_does_not_widen_the_intervals_of_all_and_one_that_surprises_does() {
+    let engine = engine(&Settings::default());
+    let jobs = orderly(40, 15);
+    let width = |last: f64| {
+        let mut calibration = Calibration::default();
+        for (i, recorded) in jobs[..20].iter().enumerate() {
+            let mut curve = recorded.curve.clone();
+            if i == 12 {
+                curve[19].val_acc = last;
+            }
+            let ended = Ended { job: recorded.job, curve: &curve, end: End::Completed, cost: None };
+            engine.learn(&mut calibration, &ended).unwrap();
+        }
+        let asked = engine.assess(&jobs[30].curve[..6], &calibration).unwrap();
+        let (low, high) = asked.prediction.unwrap().interval_80.unwrap();
+        high - low
+    };
+    let (usual, collapsed, surprised) = (width(jobs[12].curve[19].val_acc), width(10.0), width(99.5));
+    assert!(collapsed < 2.0 * usual, "{collapsed:.2} points after a collapse, {usual:.2} without");
+    assert!(surprised > 2.0 * usual, "{surprised:.2} points after a surprise, {usual:.2} without");
+}
+
+#[test]
+fn a_search_of_one_epoch_has_nothing_to_predict() {
+    let engine =
+        Engine::new(&Settings::default(), Target { epochs: 1.0, interval: 1.0 }).expect("sound settings");
+    let short = |recorded: Recorded| Recorded { curve: recorded.curve[..1].to_vec(), ..recorded };
+    let jobs: Vec<_> = orderly(20, 16).into_iter().map(short).collect();
+    let m = Measures::of(&outcomes(&run(&engine, &jobs)));
+    assert_eq!((m.epochs_saved_percent, m.overlap_10), (Some(0.0), Some(1.0)));
 }
 
 #[test]

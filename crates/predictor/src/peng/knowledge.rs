@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::HUNDREDTH;
 use super::features::{Features, MOST, PLAIN};
 use super::likeness::{Likeness, Predicted};
 use super::moments::Moments;
@@ -128,10 +129,11 @@ impl Knowledge {
     pub(super) fn complete(&mut self, job: i64, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
         let predicted = self.predicted(curve, target);
+        let counted = self.counted(end, &predicted);
         self.variance = self.compared(self.variance, curve, end, &predicted);
-        self.likeness.add(end, &predicted);
+        self.likeness.add(end, predicted.get(1..).unwrap_or_default());
         self.take_back(job, curve, target);
-        for m in 1..curve.len() {
+        for (m, end) in (1..).zip(counted) {
             entry(&mut self.coming, &curve[..m], target).add(&Features::of(&curve[..m]), end);
         }
         self.steps.clone_from(&self.coming);
@@ -164,14 +166,25 @@ impl Knowledge {
         }
     }
 
-    /// What is predicted for the prefixes of a curve.
+    /// What is predicted for the prefixes of a curve, from one point on.
     fn predicted(&self, curve: &[Observation], target: Target) -> Vec<Predicted> {
         let warm = !self.earlier.is_empty();
         let each = |m: usize| Predicted {
             own: self.regressed(&curve[..m], target, false),
             with: if warm { self.regressed(&curve[..m], target, true) } else { None },
         };
-        (2..curve.len()).map(each).collect()
+        (1..curve.len()).map(each).collect()
+    }
+
+    /// Where a completed curve counts as having ended, for each of its prefixes: no lower than the lowest hundredth of what
+    /// was predicted. One network that collapses would widen the intervals of all others, upwards too, while one that
+    /// rises beyond all that was expected tells how far others may.
+    fn counted(&self, end: f64, predicted: &[Predicted]) -> Vec<f64> {
+        let lowest = |p: &Predicted| {
+            let spread = self.weighed(self.average(|| p.own, || p.with)?);
+            Some(spread.mean - spread.quantile(HUNDREDTH) * spread.scale)
+        };
+        predicted.iter().map(|p| lowest(p).map_or(end, |lowest| end.max(lowest))).collect()
     }
 
     /// The variance after what was predicted for the prefixes of a completed curve has been compared with its end.
@@ -182,7 +195,7 @@ impl Knowledge {
         end: f64,
         predicted: &[Predicted],
     ) -> Variance {
-        for p in predicted {
+        for p in predicted.iter().skip(1) {
             if let Some(spread) = self.average(|| p.own, || p.with) {
                 let squared = (end - spread.mean).powi(2) / spread.variance();
                 variance.add_error(spread.mean, squared, curve.len());
@@ -196,8 +209,9 @@ impl Knowledge {
     pub(super) fn add_earlier(&mut self, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
         let predicted = self.predicted(curve, target);
+        let counted = self.counted(end, &predicted);
         self.earlier_variance = self.compared(self.earlier_variance, curve, end, &predicted);
-        for m in 1..curve.len() {
+        for (m, end) in (1..).zip(counted) {
             entry(&mut self.earlier, &curve[..m], target).add(&Features::of(&curve[..m]), end);
         }
     }
@@ -209,9 +223,13 @@ impl Knowledge {
 
     /// Where the curve will end, on the scale u; none before 4 curves are known at its step.
     pub(super) fn predict(&self, curve: &[Observation], target: Target) -> Option<Spread> {
-        let spread = self.even(curve, target)?;
+        self.even(curve, target).map(|spread| self.weighed(spread))
+    }
+
+    /// Wider or narrower, by the level that is predicted.
+    fn weighed(&self, spread: Spread) -> Spread {
         let factor = self.variance.factor(&self.earlier_variance, self.alike(), spread.mean);
-        Some(Spread { scale: spread.scale * factor, ..spread })
+        Spread { scale: spread.scale * factor, ..spread }
     }
 
     /// The same with one variance for all.
