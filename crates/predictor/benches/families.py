@@ -7,8 +7,8 @@ Each set has 150 to 200 models with random hyperparameters, of scikit-learn (1.9
 generated classes, with validation and training accuracies after each epoch, or tree, and but for the trees FLOPs.
 The folder is an absolute path. All nine take a quarter of an hour on two cores; the same versions make the same curves.
 """
+import argparse
 import os
-import sys
 import warnings
 from multiprocessing import Pool
 from pathlib import Path
@@ -150,10 +150,17 @@ def curve(name, number):
 
 
 def main():
-    folder, names = Path(sys.argv[1]), sys.argv[2:] or SETS
+    parser = argparse.ArgumentParser(description="Writes the learning curves of nine kinds of search.")
+    parser.add_argument("folder", type=Path, help="where to")
+    parser.add_argument("sets", nargs="*", help=f"all, or some of {', '.join(SETS)}")
+    args = parser.parse_args()
+    unknown = [name for name in args.sets if name not in SETS]
+    if unknown:
+        parser.error(f"no set {', '.join(unknown)}: there are {', '.join(SETS)}")
+    folder = args.folder
     folder.mkdir(parents=True, exist_ok=True)
     with Pool() as pool:
-        for name in names:
+        for name in args.sets or SETS:
             curves = pool.starmap(curve, [(name, number) for number in range(SETS[name][3])], chunksize=5)
             with open(folder / f"{name}.csv", "w") as file:
                 print("arch,epoch,val_acc,train_acc", file=file)
@@ -164,7 +171,7 @@ def main():
                 with open(folder / f"{name}.archs.csv", "w") as file:
                     print("arch,mflops", file=file)
                     for number, (_, weights) in enumerate(curves):
-                        print(f"{number},{2e-6 * weights}", file=file)
+                        print(f"{number},{2e-6 * weights:.6g}", file=file)
             print(f"{name}: {len(curves)} curves", flush=True)
 
 

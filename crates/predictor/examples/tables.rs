@@ -9,7 +9,7 @@
 //! engine's most telling setting instead. `--cost` gives FLOPs to the engines, where the set has them, and adds the
 //! hypervolume lost. `--earlier SET` adds a row after a warm start from that set; from the same set, one half is the
 //! earlier search and draws are from the other. `--played`: the earlier search has only those curves that `peng`
-//! completes in a search over its first 100. `--orders N` (12).
+//! completes in a search over its first 100. `--orders N` (12). After several sets come the means over them.
 
 #[path = "../tests/recorded/mod.rs"]
 mod recorded;
@@ -29,6 +29,7 @@ struct Request {
 
 fn main() {
     let request = request();
+    let mut rows: Vec<(String, Row)> = Vec::new();
     for set in request.sets.split(',') {
         let Some(all) = recorded::jobs(set) else { continue };
         let epochs = recorded::common_end(&all);
@@ -41,20 +42,79 @@ fn main() {
             jobs.len(),
             request.orders
         );
-        print!("{:36} {:>5} {:>5} {:>5} {:>5} {:>5}", "settings", "saved", "ended", "mae", "bias", "rho");
-        print!(" {:>5} {:>5} {:>5} {:>5}", "top5", "top10", "worst", "top20");
-        println!(" {:>5} {:>5} {:>5} {:>5} {:>6} {:>6}", "reg1", "reg5", "c80", "c90", "width", "hyper");
+        heads();
         let settings = match (&request.settings[..], request.tradeoff) {
             ([], true) => varied(epochs),
             ([], false) => defaults(),
             (chosen, _) => chosen.to_vec(),
         };
         for text in &settings {
-            row(text, &jobs, &[], epochs, &request);
-            if let Some(earlier) = &earlier {
-                row(text, &jobs, earlier, epochs, &request);
+            for (earlier, label) in
+                [(Some(&vec![]), text.clone()), (earlier.as_ref(), format!("{text}, warm"))]
+            {
+                let Some(earlier) = earlier else { continue };
+                let row = played(text, &jobs, earlier, epochs, &request);
+                row.print(&label);
+                rows.push((label, row));
             }
         }
+    }
+    means(&rows);
+}
+
+/// The means over the sets, of settings that were played on several.
+fn means(rows: &[(String, Row)]) {
+    let mut labels: Vec<&String> = Vec::new();
+    for (label, _) in rows {
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    let of = |label: &str| rows.iter().filter(|r| r.0 == label).map(|r| &r.1).collect::<Vec<_>>();
+    let several: Vec<_> = labels.into_iter().map(|l| (l, of(l))).filter(|(_, each)| each.len() > 1).collect();
+    if let Some(most) = several.iter().map(|(_, each)| each.len()).max() {
+        println!("\nmeans over {most} sets");
+        heads();
+    }
+    for (label, each) in several {
+        Row::mean(&each).print(label);
+    }
+}
+
+fn heads() {
+    print!("{:36} {:>5} {:>5} {:>5} {:>5} {:>5}", "settings", "saved", "ended", "mae", "bias", "rho");
+    print!(" {:>5} {:>5} {:>5} {:>5}", "top5", "top10", "worst", "top20");
+    println!(" {:>5} {:>5} {:>5} {:>5} {:>6} {:>6}", "reg1", "reg5", "c80", "c90", "width", "hyper");
+}
+
+/// Means over the orders.
+struct Row {
+    measures: Measures,
+    /// The least share of the best tenth that an order kept.
+    worst: f64,
+    /// Per cent of the hypervolume; NaN without costs.
+    lost: f64,
+}
+
+impl Row {
+    fn mean(of: &[&Self]) -> Self {
+        let measures: Vec<Measures> = of.iter().map(|row| row.measures.clone()).collect();
+        Self {
+            measures: Measures::mean(&measures),
+            worst: of.iter().map(|row| row.worst).fold(1.0, f64::min),
+            lost: of.iter().map(|row| row.lost).sum::<f64>() / of.len() as f64,
+        }
+    }
+
+    fn print(&self, label: &str) {
+        let m = &self.measures;
+        let f = |x: Option<f64>| x.unwrap_or(f64::NAN);
+        print!("{label:36} {:5.1} {:5.1}", f(m.epochs_saved_percent), f(m.terminated_percent));
+        print!(" {:5.2} {:5.2} {:5.3} {:5.3}", f(m.mae), f(m.bias), f(m.spearman), f(m.overlap_5));
+        print!(" {:5.3} {:5.2} {:5.3}", f(m.overlap_10), self.worst, f(m.overlap_20));
+        print!(" {:5.2} {:5.2}", f(m.regret_1), f(m.regret_5));
+        print!(" {:5.2} {:5.2} {:6.2}", f(m.coverage_80), f(m.coverage_90), f(m.width_80));
+        println!(" {:6.3}", self.lost);
     }
 }
 
@@ -121,7 +181,7 @@ fn varied(epochs: f64) -> Vec<String> {
         .collect()
 }
 
-fn row(text: &str, jobs: &[Recorded], earlier: &[Recorded], epochs: f64, request: &Request) {
+fn played(text: &str, jobs: &[Recorded], earlier: &[Recorded], epochs: f64, request: &Request) -> Row {
     let settings: Settings = toml::from_str(&text.replace(';', "\n")).expect("settings");
     let engine = Engine::new(&settings, Target { epochs, interval: 1.0 }).expect("an engine");
     let how = Play { earlier, ..Play::default() };
@@ -136,15 +196,8 @@ fn row(text: &str, jobs: &[Recorded], earlier: &[Recorded], epochs: f64, request
         lost.extend(hypervolume_lost(&outcomes.iter().zip(&drawn).filter_map(point).collect::<Vec<_>>()));
     }
     let worst = each.iter().filter_map(|m| m.overlap_10).fold(1.0, f64::min);
-    let m = Measures::mean(&each);
-    let f = |x: Option<f64>| x.unwrap_or(f64::NAN);
-    let (saved, ended) = (f(m.epochs_saved_percent), f(m.terminated_percent));
-    let label = if earlier.is_empty() { text.to_owned() } else { format!("{text}, warm") };
-    print!("{label:36} {saved:5.1} {ended:5.1} {:5.2} {:5.2} {:5.3}", f(m.mae), f(m.bias), f(m.spearman));
-    print!(" {:5.3} {:5.3} {worst:5.2} {:5.3}", f(m.overlap_5), f(m.overlap_10), f(m.overlap_20));
-    let hyper = 100.0 * lost.iter().sum::<f64>() / lost.len() as f64;
-    print!(" {:5.2} {:5.2} {:5.2} {:5.2}", f(m.regret_1), f(m.regret_5), f(m.coverage_80), f(m.coverage_90));
-    println!(" {:6.2} {hyper:6.3}", f(m.width_80));
+    let lost = 100.0 * lost.iter().sum::<f64>() / lost.len() as f64;
+    Row { measures: Measures::mean(&each), worst, lost }
 }
 
 /// Share of the true front's hypervolume (cost up to the dearest, fitness from the least) that the networks on

@@ -129,11 +129,11 @@ impl Knowledge {
     pub(super) fn complete(&mut self, job: i64, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
         let predicted = self.predicted(curve, target);
-        let counted = self.counted(end, &predicted);
+        let ends = self.winsorized(end, &predicted);
         self.variance = self.compared(self.variance, curve, end, &predicted);
         self.likeness.add(end, predicted.get(1..).unwrap_or_default());
         self.take_back(job, curve, target);
-        for (m, end) in (1..).zip(counted) {
+        for (m, end) in (1..).zip(ends) {
             entry(&mut self.coming, &curve[..m], target).add(&Features::of(&curve[..m]), end);
         }
         self.steps.clone_from(&self.coming);
@@ -176,10 +176,10 @@ impl Knowledge {
         (1..curve.len()).map(each).collect()
     }
 
-    /// Where a completed curve counts as having ended, for each of its prefixes: no lower than the lowest hundredth of what
-    /// was predicted. One network that collapses would widen the intervals of all others, upwards too, while one that
-    /// rises beyond all that was expected tells how far others may.
-    fn counted(&self, end: f64, predicted: &[Predicted]) -> Vec<f64> {
+    /// The end of a completed curve for each of its prefixes, winsorized from below: no lower than the lowest hundredth of
+    /// what was predicted (Huber, Robust Statistics, Wiley 1981, chapter 7). One network that collapses would widen the
+    /// intervals of all others, upwards too, while one that rises beyond all that was expected tells how far others may.
+    fn winsorized(&self, end: f64, predicted: &[Predicted]) -> Vec<f64> {
         let lowest = |p: &Predicted| {
             let spread = self.weighed(self.average(|| p.own, || p.with)?);
             Some(spread.mean - spread.quantile(HUNDREDTH) * spread.scale)
@@ -209,9 +209,9 @@ impl Knowledge {
     pub(super) fn add_earlier(&mut self, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
         let predicted = self.predicted(curve, target);
-        let counted = self.counted(end, &predicted);
+        let ends = self.winsorized(end, &predicted);
         self.earlier_variance = self.compared(self.earlier_variance, curve, end, &predicted);
-        for (m, end) in (1..).zip(counted) {
+        for (m, end) in (1..).zip(ends) {
             entry(&mut self.earlier, &curve[..m], target).add(&Features::of(&curve[..m]), end);
         }
     }
