@@ -14,7 +14,6 @@ use store::{
     Lease,
     checkpoint::{Checkpoint, Owner},
     curve::NewCheckpoint,
-    server,
 };
 use url::Url;
 use uuid::Uuid;
@@ -217,7 +216,7 @@ impl CheckpointStore {
 }
 
 fn home() -> String {
-    let dir = server::default_home().join("checkpoints");
+    let dir = domain::default_home().join("checkpoints");
     Url::from_directory_path(std::path::absolute(&dir).unwrap_or(dir))
         .map_or_else(|()| String::new(), Into::into)
 }

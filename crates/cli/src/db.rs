@@ -64,7 +64,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
 /// Connects to a database whose schema fits.
 pub fn connect() -> anyhow::Result<PgConnection> {
     let mut conn = Database::from_env()?.connect().map_err(|error| {
-        match Server::at(server::default_home()).status() {
+        match Server::at(domain::default_home()).status() {
             Ok(server::Status::Down) if std::env::var_os("DATABASE_URL").is_none() => {
                 anyhow::anyhow!("the private Postgres does not run: start it with `peng db up`")
             }
@@ -88,7 +88,7 @@ fn up(format: Format) -> anyhow::Result<()> {
             "DATABASE_URL is set, so peng uses that database: `peng db migrate` prepares it; unset it to use a private one"
         );
     }
-    let private = Server::at(server::default_home());
+    let private = Server::at(domain::default_home());
     let started = private.up()?;
     let mut conn = Database::new(private.url()).connect().context("the private Postgres was started")?;
     let migrations = migration::migrate(&mut conn)?.len();
@@ -108,7 +108,7 @@ struct Down {
 }
 
 fn down(format: Format) -> anyhow::Result<()> {
-    let private = Server::at(server::default_home());
+    let private = Server::at(domain::default_home());
     let stopped = private.down()?;
     let text = if stopped { "private Postgres stopped" } else { "private Postgres was not running" };
     output::value(format, &Down { stopped }, text)
@@ -124,7 +124,7 @@ struct Status {
 
 /// Exit code 1 where the database cannot be used.
 fn status(format: Format) -> anyhow::Result<Exit> {
-    let private = Server::at(server::default_home());
+    let private = Server::at(domain::default_home());
     let private_server = match private.status()? {
         server::Status::Absent => "none".to_owned(),
         server::Status::Down => format!("stopped, in {}", private.home().display()),

@@ -14,6 +14,7 @@ use std::{
 use checkpoint::{CheckpointError, CheckpointStore};
 use crossbeam_channel::{Sender, bounded};
 use diesel::PgConnection;
+use domain::chain;
 use search::{Judge, Spec};
 use store::{Claim, Database, checkpoint as pointers, curve, job::Outcome, lease};
 use tracing::{info, warn};
@@ -22,7 +23,7 @@ use crate::{
     Advance, Backend, Options, Order, Reason, TrainError, Trainer,
     hold::Hold,
     metrics::Metrics,
-    recorder::{Interval, Recorder, chain, verdict},
+    recorder::{Interval, Recorder, verdict},
 };
 
 /// What an attempt works with.
@@ -217,15 +218,18 @@ fn concluded(hold: &Hold, ending: Ending) -> Ending {
 fn ending_of(error: TrainError) -> Ending {
     match error {
         TrainError::Diverged(_) => Ending::Finished(Outcome::Diverged, None),
-        TrainError::Retryable(text) => Ending::Retry(text),
-        TrainError::Permanent(text) => Ending::Finished(Outcome::Failed, Some(text)),
+        TrainError::Unknown(text)
+        | TrainError::Host(text)
+        | TrainError::DeviceLost(text)
+        | TrainError::Signalled(text) => Ending::Retry(text),
+        TrainError::Job(text) => Ending::Finished(Outcome::Failed, Some(text)),
     }
 }
 
 /// A panic of a training is the training's failure, not the worker's.
 fn contained<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainError> {
     catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|panic| Err(TrainError::Retryable(panic_text(panic.as_ref()))))
+        .unwrap_or_else(|panic| Err(TrainError::Unknown(panic_text(panic.as_ref()))))
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {

@@ -6,10 +6,8 @@ use std::{
 };
 
 use checkpoint::{CheckpointError, CheckpointStore};
-use store::OnceAMinute;
+use domain::{OnceAMinute, chain};
 use tracing::{info, warn};
-
-use crate::recorder::chain;
 
 /// For how long a store that took something is trusted to take more. A thousand idle workers write to it as often.
 const TRUST: Duration = Duration::from_secs(600);

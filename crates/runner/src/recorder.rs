@@ -8,10 +8,11 @@ use std::{
 use checkpoint::CheckpointError;
 use crossbeam_channel::{Receiver, Sender};
 use diesel::{PgConnection, QueryResult, RunQueryDsl as _, sql_query};
+use domain::{OnceAMinute, chain};
 use predictor::Assessment;
 use search::{Judge, JudgeError};
 use store::{
-    Claim, OnceAMinute,
+    Claim,
     curve::{self, Decision, NewCheckpoint, Observation, Recorded},
     job::JobMode,
 };
@@ -252,18 +253,4 @@ pub fn verdict(point: &Observation, claim: &Claim, steps: u32) -> Option<Ending>
 /// Whether an error was the statement's fault and not the connection's.
 pub fn is_alive(conn: &mut PgConnection) -> bool {
     sql_query("SELECT 1").execute(conn).is_ok()
-}
-
-/// An error with all its causes, for a row of the database.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let inner_text = inner.to_string();
-        if !text.ends_with(&inner_text) {
-            text = format!("{text}: {inner_text}");
-        }
-        cause = inner.source();
-    }
-    text
 }

@@ -13,6 +13,7 @@ use std::{
 use anyhow::Context as _;
 use checkpoint::CheckpointStore;
 use diesel::{Connection as _, PgConnection};
+use domain::chain;
 use search::{Frozen, Judge, JudgeError, ProposalError, Spec};
 use store::{
     Claim, Claimer, Database, finish, job::CRASH_LIMIT, job::Outcome, lease, search as searches, thaw,
@@ -28,7 +29,7 @@ use crate::{
     hold::{Hold, Holds},
     log,
     metrics::Metrics,
-    recorder::{chain, is_alive},
+    recorder::is_alive,
 };
 
 /// How long a job waits that could not keep its checkpoint.

@@ -42,7 +42,7 @@ pub trait Backend {
     /// Begins a job, or goes on with it from a checkpoint.
     ///
     /// # Errors
-    /// [`TrainError::Permanent`] for a genome that cannot be built or data that are not there.
+    /// [`TrainError::Job`] for a genome that cannot be built or data that are not there.
     fn open(&mut self, order: &Order, resume: Option<&Path>) -> Result<Box<dyn Trainer>, TrainError>;
 }
 
@@ -87,16 +87,28 @@ pub struct Measurement {
     pub seconds: f64,
 }
 
-/// Why a session ended without its interval.
+/// Why a session ended without its interval, by who has to answer for it. Each holds a text for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TrainError {
     /// The loss or a weight is not finite: an outcome, not a failure.
     #[error("diverged: {0}")]
     Diverged(String),
-    /// It may go better next time, or elsewhere: out of memory, a lost device, a full disk.
+    /// The job's own doing, the same on every host: a genome that cannot be built, a program that breaks the protocol. The
+    /// job is failed at once.
     #[error("{0}")]
-    Retryable(String),
-    /// It will never go better: a genome that cannot be built, data that are not there.
+    Job(String),
+    /// This host's doing: data, program, interpreter, scratch directory, permissions, libtorch. The job goes back unharmed, and
+    /// this worker steps aside.
     #[error("{0}")]
-    Permanent(String),
+    Host(String),
+    /// The device is lost for as long as this process lives. As [`Self::Host`], and the process ends.
+    #[error("{0}")]
+    DeviceLost(String),
+    /// The training was ended from outside by a signal that asks to leave, as a supervisor sends it to a whole group of
+    /// processes. No fault where this worker leaves, too.
+    #[error("{0}")]
+    Signalled(String),
+    /// Nobody knows whose: out of memory, a crash, a hang. Tried again, and counted.
+    #[error("{0}")]
+    Unknown(String),
 }

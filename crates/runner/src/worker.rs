@@ -11,11 +11,12 @@ use std::{
 use anyhow::Context as _;
 use checkpoint::CheckpointStore;
 use diesel::PgConnection;
+use domain::OnceAMinute;
 use signal_hook::{
     consts::{SIGUSR1, SIGUSR2, TERM_SIGNALS},
     flag,
 };
-use store::{Database, OnceAMinute, migration, worker::NewWorker};
+use store::{Database, migration, worker::NewWorker};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use diesel::{Connection as _, PgConnection, connection::CacheSize};
+use domain::{OnceAMinute, default_home};
 
 /// Why there is no connection. The text of the server is kept; the URL, which may hold a password, is not.
 #[derive(Debug, thiserror::Error)]
@@ -57,7 +58,7 @@ impl Database {
         match std::env::var("DATABASE_URL") {
             Ok(url) if !url.trim().is_empty() => Ok(Self::new(url)),
             _ => {
-                let server = crate::Server::at(crate::server::default_home());
+                let server = crate::Server::at(default_home());
                 server.exists().then(|| Self::new(server.url())).ok_or(ConnectError::NotConfigured)
             }
         }
@@ -183,21 +184,6 @@ fn password(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let (credentials, _) = rest.rsplit_once('@')?;
     credentials.split_once(':').map(|(_, secret)| secret)
-}
-
-/// When to say again what has been said already: once a minute.
-#[derive(Debug, Default)]
-pub struct OnceAMinute(Option<Instant>);
-
-impl OnceAMinute {
-    /// Whether to say it now; the minute begins if so.
-    pub fn is_due(&mut self) -> bool {
-        let due = self.0.is_none_or(|at| at.elapsed() >= Duration::from_secs(60));
-        if due {
-            self.0 = Some(Instant::now());
-        }
-        due
-    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub mod testing;
 pub mod thaw;
 pub mod worker;
 
-pub use connection::{ConnectError, Database, OnceAMinute};
+pub use connection::{ConnectError, Database};
 pub use identity::identity;
 pub use lease::Lease;
 pub use listen::Listener;

@@ -63,8 +63,8 @@ impl Failure {
         }
         match self {
             Self::Diverged(_) => TrainError::Diverged(text),
-            failure if failure.is_retryable() => TrainError::Retryable(text),
-            _ => TrainError::Permanent(text),
+            failure if failure.is_retryable() => TrainError::Unknown(text),
+            _ => TrainError::Job(text),
         }
     }
 }

@@ -113,7 +113,7 @@ fn main() -> ExitCode {
 }
 
 fn run(work: Work) -> anyhow::Result<runner::Left> {
-    let jobs = work.jobs_dir.unwrap_or_else(|| store::server::default_home().join("jobs"));
+    let jobs = work.jobs_dir.unwrap_or_else(|| domain::default_home().join("jobs"));
     let usable = std::fs::create_dir_all(&jobs).and_then(|()| jobs.canonicalize());
     let jobs = usable.with_context(|| format!("cannot use `{}`", jobs.display()))?;
     let devices: Vec<_> = work.devices.into_iter().filter(|device| !device.is_empty()).collect();

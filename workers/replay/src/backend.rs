@@ -35,7 +35,7 @@ impl Backend for Replay {
             Some(file) => read(file)?,
         };
         if (&state.genome, state.seed) != (&order.genome, order.seed) {
-            return Err(TrainError::Permanent("the checkpoint is of another job".to_owned()));
+            return Err(TrainError::Job("the checkpoint is of another job".to_owned()));
         }
         let interval = order.spec.budget.interval;
         Ok(Box::new(Session {
@@ -82,13 +82,13 @@ impl Trainer for Session {
     fn save(&self, into: &Path) -> Result<(), TrainError> {
         let text = serde_json::to_vec(&self.state).expect("the state has only strings as keys");
         fs::write(into, text)
-            .map_err(|error| TrainError::Retryable(format!("cannot write `{}`: {error}", into.display())))
+            .map_err(|error| TrainError::Unknown(format!("cannot write `{}`: {error}", into.display())))
     }
 }
 
 fn read(file: &Path) -> Result<State, TrainError> {
     let failed = |error: &dyn std::fmt::Display| {
-        TrainError::Retryable(format!("cannot read `{}`: {error}", file.display()))
+        TrainError::Unknown(format!("cannot read `{}`: {error}", file.display()))
     };
     let bytes = fs::read(file).map_err(|error| failed(&error))?;
     serde_json::from_slice(&bytes).map_err(|error| failed(&error))

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use data::DataSpec;
+use domain::chain;
 use genome::Genome;
 use runner::{Advance, Backend, Interrupt, Measurement, Order, TrainError, Trainer};
 use tracing::info;
@@ -27,7 +28,7 @@ impl Torch {
         self.data = None; // The old set's memory is free before the new one needs it.
         let split = spec.load().map_err(|error| {
             let text = chain(&error);
-            if error.is_retryable() { TrainError::Retryable(text) } else { TrainError::Permanent(text) }
+            if error.is_retryable() { TrainError::Unknown(text) } else { TrainError::Host(text) }
         })?;
         let (set, images) = (spec.set.as_str(), split.train.len());
         info!("{set}: {images} images to train on, {} to validate on", split.validation.len());
@@ -46,7 +47,7 @@ impl Backend for Torch {
         // libtorch holds the number of threads for each thread that uses it: this is the one that trains.
         trainer::set_threads(self.threads);
         let genome: Genome = serde_json::from_value(order.genome.clone())
-            .map_err(|error| TrainError::Permanent(format!("the genome is not understood: {error}")))?;
+            .map_err(|error| TrainError::Job(format!("the genome is not understood: {error}")))?;
         let data = self.data(&order.spec.data)?;
         let job = trainer::Job {
             genome: &genome,
@@ -89,19 +90,9 @@ fn failure(error: trainer::TrainError) -> TrainError {
     let text = chain(&error);
     match error {
         trainer::TrainError::Diverged { .. } => TrainError::Diverged(text),
-        retryable if retryable.is_retryable() => TrainError::Retryable(text),
-        _ => TrainError::Permanent(text),
+        retryable if retryable.is_retryable() => TrainError::Unknown(text),
+        _ => TrainError::Job(text),
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,0 +1,15 @@
+//! What all parts of peng speak of, and nothing else.
+
+mod checkpoint;
+mod error;
+mod home;
+mod id;
+mod lease;
+mod log_interval;
+
+pub use checkpoint::{Checkpoint, CheckpointKey, NewCheckpoint};
+pub use error::chain;
+pub use home::default_home;
+pub use id::{Fence, JobId, Ordinal, SearchId};
+pub use lease::Lease;
+pub use log_interval::OnceAMinute;
