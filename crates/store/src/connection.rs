@@ -1,21 +1,39 @@
-//! Connections: where the database is, and errors that never show a password.
+//! Connections: where the database is, within which times it has to answer, and errors that never show a password.
 
-use std::{
-    fmt,
-    sync::atomic::{AtomicBool, Ordering},
-    time::{Duration, Instant},
-};
+use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::CacheSize, sql_query};
+use domain::default_home;
+use local_postgres::Server;
 
-use diesel::{Connection as _, PgConnection, connection::CacheSize};
-use domain::{OnceAMinute, default_home};
+use crate::conninfo::{ConnInfo, ConnInfoError};
 
-/// Why there is no connection. The text of the server is kept; the URL, which may hold a password, is not.
+/// Time-outs of every connection, in libpq's keywords; each may be given another value in the connection string. With them a
+/// host that vanished is noticed within a minute.
+const CONNECTION: &[(&str, &str)] = &[
+    ("connect_timeout", "10"),
+    ("keepalives_idle", "30"),
+    ("keepalives_interval", "10"),
+    ("keepalives_count", "3"),
+    ("tcp_user_timeout", "30000"),
+    ("application_name", "peng"),
+];
+/// Time-outs that the server keeps; each may be given another value in `options` of the connection string. With them a client
+/// that is frozen within a transaction holds its locks no longer than this.
+pub(crate) const SESSION: &[(&str, &str)] = &[
+    ("statement_timeout", "60s"),
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "15s"),
+];
+
+/// Why there is no connection. The text of the server is kept; the connection string, which may hold a password, is not.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// Neither `DATABASE_URL` nor a private server.
     #[error("no database: set DATABASE_URL, or start a private Postgres with `peng db up`")]
     NotConfigured,
-    /// The server refuses this user or this password: trying again does not help.
+    /// The connection string is none.
+    #[error(transparent)]
+    Malformed(#[from] ConnInfoError),
+    /// The server refuses this user, password or database: while nobody changes them, trying again does not help.
     #[error("the database refuses the connection: {message}")]
     Refused {
         /// What the server said.
@@ -30,160 +48,133 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
-    /// Whether the same attempt may succeed later.
+    /// Whether the same attempt may succeed later without anybody changing a setting.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
     }
 }
 
 /// Where the database is. Shows itself without its password.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Database {
-    url: String,
-    /// Whether sessions are surely not shared, so that statements may be prepared in them.
-    direct: bool,
+    info: ConnInfo,
+    is_private: bool,
+}
+
+/// A session, and whether other clients may get it between two transactions.
+pub(crate) struct Connected {
+    pub conn: PgConnection,
+    pub pooled: bool,
 }
 
 impl Database {
     /// A database by its libpq URL or key-value string.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), direct: false }
+    ///
+    /// # Errors
+    /// [`ConnectError::Malformed`].
+    pub fn new(text: impl AsRef<str>) -> Result<Self, ConnectError> {
+        let mut info = ConnInfo::parse(text.as_ref())?;
+        for (keyword, value) in CONNECTION {
+            info.set_default(keyword, value);
+        }
+        Ok(Self { info, is_private: false })
     }
 
     /// `DATABASE_URL` if it is set, else the private server of `peng db up` if there is one.
     ///
     /// # Errors
-    /// [`ConnectError::NotConfigured`] where neither is there.
+    /// [`ConnectError::NotConfigured`] where neither is there, [`ConnectError::Malformed`].
     pub fn from_env() -> Result<Self, ConnectError> {
         match std::env::var("DATABASE_URL") {
-            Ok(url) if !url.trim().is_empty() => Ok(Self::new(url)),
+            Ok(url) if !url.trim().is_empty() => Self::new(url),
             _ => {
-                let server = crate::Server::at(default_home());
-                server.exists().then(|| Self::new(server.url())).ok_or(ConnectError::NotConfigured)
+                let server = Server::at(default_home());
+                if !server.exists() {
+                    return Err(ConnectError::NotConfigured);
+                }
+                Ok(Self { is_private: true, ..Self::new(server.url())? })
             }
         }
     }
 
-    /// The URL with its password, for a library that connects by itself. Never print it.
-    pub fn url(&self) -> &str {
-        &self.url
+    /// Whether it is the private server of this machine, which no other host reaches.
+    pub fn is_private(&self) -> bool {
+        self.is_private
     }
 
-    /// Looks whether a pooler such as PgBouncer stands before the database. Where none does, connections opened from
-    /// now on prepare their statements once, which makes them several times cheaper; else, and before, none is
-    /// prepared, since behind a pooler each transaction may get another session. For what runs long.
-    pub fn detect_pooler(mut self) -> Self {
-        self.direct = crate::listen::session(&self).is_ok();
+    /// For what may take as long as it takes, such as reports and migrations: no statement is ended by a time-out.
+    pub fn without_statement_timeout(mut self) -> Self {
+        let options = self.info.get("options").unwrap_or_default().to_owned();
+        self.info.set("options", format!("{options} -c statement_timeout=0").trim());
         self
     }
 
-    /// Opens a connection.
+    /// The parts of the connection string.
+    pub(crate) fn info(&self) -> &ConnInfo {
+        &self.info
+    }
+
+    /// Opens a connection. Where sessions are surely not shared, statements may be prepared in it, and its time-outs are those
+    /// of the connection string.
     ///
     /// # Errors
     /// [`ConnectError::Refused`] for a wrong user, password or database name, [`ConnectError::Unreachable`] else.
     pub fn connect(&self) -> Result<PgConnection, ConnectError> {
-        let mut conn =
-            PgConnection::establish(&self.url).map_err(|error| self.explain(&error.to_string()))?;
-        if !self.direct {
-            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
-        }
-        Ok(conn)
+        self.open().map(|connected| connected.conn)
     }
 
-    /// Opens a connection, trying again while the server is not reachable, with a pause that doubles from 0.1 s to
-    /// 10 s, for at most `patience` or until `leave` is set. `report` is called at the first failure and then once a
-    /// minute.
-    ///
-    /// # Errors
-    /// The last error, at once if it is not retryable.
-    pub fn connect_patiently(
-        &self,
-        patience: Duration,
-        leave: &AtomicBool,
-        mut report: impl FnMut(&ConnectError),
-    ) -> Result<PgConnection, ConnectError> {
-        let start = Instant::now();
-        let mut pause = Duration::from_millis(100);
-        let mut reported = OnceAMinute::default();
-        loop {
-            match self.connect() {
-                Ok(connection) => return Ok(connection),
-                Err(error) if error.is_retryable() && start.elapsed() + pause <= patience => {
-                    if reported.is_due() {
-                        report(&error);
-                    }
-                    if !sleep(pause.mul_f64(rand::random_range(0.5..1.0)), leave) {
-                        return Err(error);
-                    }
-                    pause = (pause * 2).min(Duration::from_secs(10));
-                }
-                Err(error) => return Err(error),
+    /// Opens a connection and finds out whether a pooler such as PgBouncer stands before the database: one refuses the settings
+    /// of a session, or does not pass them on.
+    pub(crate) fn open(&self) -> Result<Connected, ConnectError> {
+        let mut direct = self.info.clone();
+        direct.set("options", self.options());
+        let established = match PgConnection::establish(&direct.to_dsn()) {
+            Err(error) if error.to_string().contains("unsupported startup parameter") => {
+                let mut bare = direct;
+                bare.remove("options");
+                PgConnection::establish(&bare.to_dsn())
             }
+            established => established,
+        };
+        let mut conn = established.map_err(|error| self.explain(&error.to_string()))?;
+        let own = sql_query("SELECT 1 WHERE current_setting('peng.session', true) = 'own'").execute(&mut conn);
+        let pooled = own.map_err(|error| self.explain(&error.to_string()))? == 0;
+        if pooled {
+            conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
+        Ok(Connected { conn, pooled })
+    }
+
+    /// Settings of a session of this client's own: those of the connection string, and the time-outs that it does not name.
+    pub(crate) fn options(&self) -> String {
+        let given = self.info.get("options").unwrap_or_default();
+        let unnamed = SESSION.iter().filter(|(name, _)| !given.contains(name));
+        let defaults = unnamed.fold(String::new(), |text, (name, value)| format!("{text} -c {name}={value}"));
+        format!("{given}{defaults} -c peng.session=own").trim().to_owned()
     }
 
     fn explain(&self, message: &str) -> ConnectError {
-        let message = self.redact(message).split_whitespace().collect::<Vec<_>>().join(" ");
-        if sounds_final(&message) || crate::listen::is_refused(self) {
+        let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
+        if sounds_refused(&message) || crate::listen::is_refused(self) {
             ConnectError::Refused { message }
         } else {
             ConnectError::Unreachable { message }
         }
     }
-
-    /// libpq repeats a URL that it cannot parse: neither it nor its password may reach a log.
-    fn redact(&self, message: &str) -> String {
-        let message = message.replace(&self.url, "DATABASE_URL");
-        match password(&self.url) {
-            Some(secret) if !secret.is_empty() => message.replace(secret, "***"),
-            _ => message,
-        }
-    }
 }
 
-/// Whether libpq's text says that it cannot go better next time. libpq gives no code; what it says by itself is English, what
-/// it repeats of a server may be in any language.
-fn sounds_final(message: &str) -> bool {
-    let final_words =
-        ["password", "authentication", "does not exist", "no pg_hba.conf", "invalid", "missing"];
-    final_words.iter().any(|word| message.contains(word)) && !message.contains("No such file")
+/// Whether libpq repeats that the server refuses who asks, or what for. libpq gives no code, and a server may speak another
+/// language: then the code of its answer to the other client tells.
+fn sounds_refused(message: &str) -> bool {
+    let refusals = ["password authentication failed", "no password supplied", "no pg_hba.conf entry"];
+    refusals.iter().any(|words| message.contains(words))
+        || message.contains("FATAL") && message.contains("does not exist")
 }
 
-/// Sleeps for `pause`, unless `leave` is set: then it returns `false`, within a tenth of a second.
-fn sleep(pause: Duration, leave: &AtomicBool) -> bool {
-    let end = Instant::now() + pause;
-    while !leave.load(Ordering::Relaxed) {
-        match end.checked_duration_since(Instant::now()) {
-            Some(left) => std::thread::sleep(left.min(Duration::from_millis(100))),
-            None => return true,
-        }
+impl std::fmt::Display for Database {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.info.fmt(f)
     }
-    false
-}
-
-impl fmt::Debug for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Database({self})")
-    }
-}
-
-impl fmt::Display for Database {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match password(&self.url) {
-            Some(secret) if !secret.is_empty() => f.write_str(&self.url.replace(secret, "***")),
-            _ => f.write_str(&self.url),
-        }
-    }
-}
-
-/// The password in `scheme://user:password@host`, `?password=…` or `password=…`.
-fn password(url: &str) -> Option<&str> {
-    if let Some((_, rest)) = url.split_once("password=") {
-        return rest.split(['&', ' ']).next().map(|value| value.trim_matches('\''));
-    }
-    let (_, rest) = url.split_once("://")?;
-    let (credentials, _) = rest.rsplit_once('@')?;
-    credentials.split_once(':').map(|(_, secret)| secret)
 }
 
 #[cfg(test)]
@@ -195,24 +186,38 @@ mod tests {
         for (url, why) in [
             ("postgres://u:s3cret@127.0.0.1:1/db", "user part"),
             ("postgres://127.0.0.1:1/db?user=u&password=s3cret", "parameter"),
-            ("host=127.0.0.1 port=1 password=s3cret dbname=x", "key-value"),
+            ("host=127.0.0.1 port=1 password='s3cret word' dbname=x", "key-value, quoted"),
             ("postgras://u:s3cret@127.0.0.1:1/db", "libpq repeats what it cannot parse"),
         ] {
-            let database = Database::new(url);
-            let error = database.connect().err().expect("nothing listens on port 1");
-            for text in
-                [format!("{database}"), format!("{database:?}"), format!("{error}"), format!("{error:?}")]
-            {
-                assert!(!text.contains("s3cret"), "{why}: {text}");
-            }
+            let said = match Database::new(url) {
+                Err(error) => vec![format!("{error}"), format!("{error:?}")],
+                Ok(database) => {
+                    let error = database.connect().err().expect("nothing listens on port 1");
+                    vec![format!("{database}"), format!("{database:?}"), format!("{error}"), format!("{error:?}")]
+                }
+            };
+            assert!(said.iter().all(|text| !text.contains("s3cret")), "{why}: {said:?}");
         }
     }
 
     #[test]
-    fn unreachable_is_retried_and_refused_is_not() {
-        let error = Database::new("postgres://127.0.0.1:1/db").connect().err().unwrap();
+    fn unreachable_is_retried_and_malformed_is_not() {
+        let error = Database::new("postgres://127.0.0.1:1/db").unwrap().connect().err().unwrap();
         assert!(error.is_retryable(), "{error}");
-        let error = Database::new("postgras://x").connect().err().unwrap();
+        let error = Database::new("postgras://x").err().unwrap();
         assert!(!error.is_retryable(), "{error}");
+    }
+
+    #[test]
+    fn time_outs_are_there_unless_the_connection_string_has_its_own() {
+        let options = |url: &str| Database::new(url).unwrap().options();
+        let url = "postgres://h/db";
+        assert!(options(url).contains("-c lock_timeout=10s"), "{}", options(url));
+        let url = "postgres://h/db?options=-c%20lock_timeout%3D3s&connect_timeout=2";
+        assert!(options(url).contains("lock_timeout=3s") && !options(url).contains("10s"), "{}", options(url));
+        let info = Database::new(url).unwrap();
+        assert_eq!((info.info().get("connect_timeout"), info.info().get("tcp_user_timeout")), (Some("2"), Some("30000")));
+        let patient = Database::new(url).unwrap().without_statement_timeout().options();
+        assert!(patient.contains("statement_timeout=0") && !patient.contains("60s"), "{patient}");
     }
 }

@@ -9,7 +9,7 @@ WITH chosen AS MATERIALIZED (
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), claimed AS (
-    UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1
+    UPDATE job SET state = 'running', fence = fence + 1, attempts = least(attempts, 32766) + 1
     FROM chosen WHERE job.id = chosen.id
     RETURNING job.*
 ), leased AS (
@@ -18,6 +18,6 @@ WITH chosen AS MATERIALIZED (
 ), begun AS (
     INSERT INTO attempt (job_id, fence, worker_id) SELECT id, fence, $2 FROM claimed
 )
-SELECT claimed.id AS job_id, claimed.fence, claimed.search_id, claimed.architecture_id, claimed.seed, claimed.mode,
+SELECT claimed.id AS job_id, claimed.fence, $2 AS worker_id, claimed.search_id, claimed.architecture_id, claimed.seed, claimed.mode,
        claimed.priority, claimed.crashes, architecture.flops, architecture.genome, NULL::integer AS thaw_until
 FROM claimed JOIN architecture ON architecture.id = claimed.architecture_id

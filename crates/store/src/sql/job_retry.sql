@@ -1,12 +1,17 @@
 -- Failed, diverged and cancelled jobs become ready again; their search goes on. $1 ids.
--- The searches are locked so that they cannot be paused or settled between the look and the write; for update, since two
--- retries that revive one search would deadlock with a shared lock.
+-- The searches are locked so that they cannot be paused or settled between the look and the write; not for share, since two
+-- retries that revive one search would deadlock then. Locks go from them to the jobs, in the order of their numbers.
 WITH owner AS MATERIALIZED (
-    SELECT id, state FROM search WHERE id IN (SELECT search_id FROM job WHERE job.id = ANY ($1)) ORDER BY id FOR UPDATE
+    SELECT id, state FROM search WHERE id IN (SELECT search_id FROM job WHERE job.id = ANY ($1)) ORDER BY id FOR NO KEY UPDATE
+), mine AS MATERIALIZED (
+    SELECT job.id, owner.state AS search_state FROM job JOIN owner ON owner.id = job.search_id
+    WHERE job.id = ANY ($1) AND job.state IN ('failed', 'diverged', 'cancelled')
+    ORDER BY job.id FOR UPDATE OF job
 ), moved AS (
-    UPDATE job SET state = CASE WHEN owner.state = 'paused' THEN 'paused' ELSE 'ready' END::job_state, crashes = 0
-    FROM owner
-    WHERE job.id = ANY ($1) AND job.state IN ('failed', 'diverged', 'cancelled') AND owner.id = job.search_id
+    UPDATE job
+    SET state = CASE WHEN mine.search_state = 'paused' THEN 'paused' ELSE 'ready' END::job_state,
+        crashes = 0, losses = 0, crash_step = NULL, crash_hosts = NULL
+    FROM mine WHERE job.id = mine.id
     RETURNING job.id, job.search_id
 ), revived AS (
     UPDATE search SET state = 'running', finished_at = NULL

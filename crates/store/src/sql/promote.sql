@@ -1,15 +1,18 @@
 -- The best of a search by fitness; those of them that were terminated go on to the full budget, and so does the search.
 -- $1 search, $2 how many of the best. A tie goes to the older job.
 WITH owner AS MATERIALIZED (
-    SELECT id, state FROM search WHERE id = $1 FOR UPDATE
+    SELECT id, state FROM search WHERE id = $1 FOR NO KEY UPDATE
 ), best AS MATERIALIZED (
     SELECT job_id, fitness, epochs FROM result WHERE search_id = $1 AND fitness IS NOT NULL
     ORDER BY fitness DESC, job_id LIMIT $2
+), mine AS MATERIALIZED (
+    SELECT id FROM job WHERE id IN (SELECT job_id FROM best) AND state = 'terminated'
+      AND EXISTS (SELECT FROM owner) ORDER BY id FOR UPDATE
 ), moved AS (
     UPDATE job
-    SET mode = 'promoted', crashes = 0,
+    SET mode = 'promoted', crashes = 0, losses = 0, crash_step = NULL, crash_hosts = NULL,
         state = CASE WHEN owner.state = 'paused' THEN 'paused' ELSE 'ready' END::job_state
-    FROM best, owner WHERE job.id = best.job_id AND job.state = 'terminated'
+    FROM mine, owner WHERE job.id = mine.id
     RETURNING job.id, job.class
 ), revived AS (
     UPDATE search SET state = 'running', finished_at = NULL

@@ -1,7 +1,9 @@
--- Removes the pointers to a job's checkpoints before a step, under the fence. $1 job, $2 fence, $3 step.
+-- Removes the pointers to a job's checkpoints before a step, under the fence. $1 job, $2 fence, $3 worker, $4 step.
 -- The job is locked as in record.sql, so that it cannot be lost between the look and the write.
 WITH fenced AS MATERIALIZED (
-    SELECT id FROM job WHERE id = $1 AND fence = $2 AND state = 'running' FOR NO KEY UPDATE
+    SELECT job.id FROM job JOIN lease ON lease.job_id = job.id
+    WHERE job.id = $1 AND job.fence = $2 AND job.state = 'running' AND lease.fence = $2 AND lease.worker_id = $3
+    FOR NO KEY UPDATE OF job
 )
-DELETE FROM checkpoint WHERE job_id = (SELECT id FROM fenced) AND step < $3
-RETURNING uri
+DELETE FROM checkpoint WHERE job_id = (SELECT id FROM fenced) AND step < $4
+RETURNING step, key, uri, bytes, sha256

@@ -1,14 +1,29 @@
--- Gives a job back under its fence: no crash is counted; a thawed one is terminated as before. $1 job, $2 fence.
--- The search is locked for share so that it cannot be paused between the look and the write.
-WITH held AS (
-    DELETE FROM lease WHERE job_id = $1 AND fence = $2 RETURNING job_id, thaw
-), owner AS MATERIALIZED (
-    SELECT search.id, search.state FROM search JOIN job ON job.search_id = search.id
-    WHERE job.id = $1 FOR SHARE OF search
+-- Gives a job back under its fence, and counts nothing against it: the worker leaves, or its host cannot train it, or the
+-- checkpoint store is away. One that was resumed for an interval is terminated as before; one that a person has cancelled
+-- meanwhile is cancelled. Locks go from the search to the job and its lease: the search cannot be paused or cancelled between
+-- the look and the write, and the deletion sees the newest version of the lease.
+-- $1 job, $2 fence, $3 worker, $4 error or null, $5 last lines of the log or null, $6 seconds to wait or null.
+WITH owner AS MATERIALIZED (
+    SELECT id, state FROM search WHERE id = (SELECT search_id FROM job WHERE id = $1) FOR SHARE
+), mine AS MATERIALIZED (
+    SELECT job.id, owner.state AS search_state FROM job JOIN owner ON owner.id = job.search_id
+    WHERE job.id = $1 AND job.fence = $2 AND job.state = 'running'
+    FOR UPDATE OF job
+), held AS (
+    DELETE FROM lease USING mine WHERE lease.job_id = mine.id AND lease.fence = $2 AND lease.worker_id = $3
+    RETURNING CASE WHEN lease.thaw THEN 'terminated'
+                   WHEN lease.cancel OR mine.search_state = 'cancelled' THEN 'cancelled'
+                   WHEN $6 IS NOT NULL THEN 'waiting'
+                   WHEN mine.search_state = 'paused' THEN 'paused'
+                   ELSE 'ready' END::job_state AS next
+), moved AS (
+    UPDATE job
+    SET state = held.next, run_after = CASE WHEN held.next = 'waiting' THEN now() + make_interval(secs => $6) END
+    FROM held WHERE job.id = $1
+    RETURNING job.id, job.search_id, job.state
 ), ended AS (
-    UPDATE attempt SET ended_at = now(), "end" = 'released' WHERE job_id = (SELECT job_id FROM held) AND fence = $2
+    UPDATE attempt SET ended_at = now(), "end" = 'released', error = $4, log = $5
+    WHERE job_id = (SELECT id FROM moved) AND fence = $2
 )
-UPDATE job
-SET state = CASE WHEN held.thaw THEN 'terminated' WHEN owner.state = 'paused' THEN 'paused' ELSE 'ready' END::job_state
-FROM owner, held WHERE job.id = held.job_id AND job.fence = $2
-RETURNING job.id
+SELECT state, CASE WHEN state = 'cancelled' THEN write_result(id, search_id, $2, 'cancelled', NULL) END AS fitness
+FROM moved

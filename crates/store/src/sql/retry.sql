@@ -1,14 +1,33 @@
--- Ends an attempt by a passing error, under its fence: the job waits, a thawed one is terminated as before.
--- The caller fails the job instead when this is its last crash.
--- $1 job, $2 fence, $3 error, $4 last lines of the log, $5 seconds to wait, $6 crashes to count.
-WITH held AS (
-    DELETE FROM lease WHERE job_id = $1 AND fence = $2 RETURNING job_id, thaw
+-- Ends an attempt by an error that may be the job's doing, under its fence. The job waits, twice as long after each crash, or
+-- is failed by the evidence against it; one that was resumed for an interval is terminated as before, one that a person has
+-- cancelled is cancelled. Locks go from the job to its lease.
+-- $1 job, $2 fence, $3 worker, $4 error, $5 last lines of the log, $6 seconds to wait after the first crash.
+WITH mine AS MATERIALIZED (
+    SELECT id FROM job WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE
+), held AS (
+    DELETE FROM lease USING mine WHERE lease.job_id = mine.id AND lease.fence = $2 AND lease.worker_id = $3
+    RETURNING lease.thaw, lease.cancel
+), evidence AS MATERIALIZED (
+    SELECT crashed.*, CASE WHEN held.thaw THEN 'terminated' WHEN held.cancel THEN 'cancelled'
+                           WHEN crashed.is_final THEN 'failed' ELSE 'waiting' END::job_state AS next,
+           $6 * 2 ^ (crashed.crashes - 1) AS pause
+    FROM held, worker, crash_evidence($1, worker.host, false) AS crashed
+    WHERE worker.id = $3
+), moved AS (
+    UPDATE job
+    SET state = evidence.next, crashes = evidence.crashes, losses = evidence.losses, crash_step = evidence.step,
+        crash_hosts = evidence.hosts,
+        run_after = CASE WHEN evidence.next = 'waiting' THEN now() + make_interval(secs => evidence.pause) END
+    FROM evidence WHERE job.id = $1
+    RETURNING job.id, job.search_id, job.state, job.crashes, cardinality(job.crash_hosts) AS hosts, evidence.pause
 ), ended AS (
-    UPDATE attempt SET ended_at = now(), "end" = 'retried', error = $3, log = $4
-    WHERE job_id = (SELECT job_id FROM held) AND fence = $2
+    UPDATE attempt
+    SET ended_at = now(), "end" = CASE WHEN moved.state = 'failed' THEN 'finished' ELSE 'retried' END::attempt_end,
+        error = $4, log = $5
+    FROM moved WHERE attempt.job_id = moved.id AND attempt.fence = $2
 )
-UPDATE job
-SET state = CASE WHEN held.thaw THEN 'terminated' ELSE 'waiting' END::job_state,
-    run_after = CASE WHEN NOT held.thaw THEN now() + make_interval(secs => $5) END, crashes = crashes + $6
-FROM held WHERE job.id = held.job_id AND job.fence = $2
-RETURNING crashes
+SELECT state, crashes, hosts, pause,
+       CASE WHEN state = 'failed' THEN
+                write_result(id, search_id, $2, 'failed', format('crashed %s times; last error: %s', crashes, $4))
+            WHEN state = 'cancelled' THEN write_result(id, search_id, $2, 'cancelled', NULL) END AS fitness
+FROM moved

@@ -9,7 +9,7 @@ WITH owner AS MATERIALIZED (
     WHERE job.id = $1 AND job.fence = $2 AND job.state = 'terminated'
     FOR UPDATE OF job SKIP LOCKED
 ), claimed AS (
-    UPDATE job SET state = 'running', fence = fence + 1, attempts = attempts + 1
+    UPDATE job SET state = 'running', fence = fence + 1, attempts = least(attempts, 32766) + 1
     FROM chosen WHERE job.id = chosen.id
     RETURNING job.*
 ), leased AS (
@@ -18,7 +18,7 @@ WITH owner AS MATERIALIZED (
 ), begun AS (
     INSERT INTO attempt (job_id, fence, worker_id, chance, calibration) SELECT id, fence, $3, $5, $6 FROM claimed
 )
-SELECT claimed.id AS job_id, claimed.fence, claimed.search_id, claimed.architecture_id, claimed.seed, claimed.mode,
+SELECT claimed.id AS job_id, claimed.fence, $3 AS worker_id, claimed.search_id, claimed.architecture_id, claimed.seed, claimed.mode,
        claimed.priority, claimed.crashes, architecture.flops, architecture.genome, result.step + 1 AS thaw_until
 FROM claimed
 JOIN architecture ON architecture.id = claimed.architecture_id

@@ -1,7 +1,7 @@
 -- Worker processes with what they train. $1 also those that have stopped.
 SELECT worker.id, host, pid, class, device, worker.state, started_at,
        extract(epoch FROM now() - last_seen_at)::float8 AS silent_seconds, lease.job_id,
-       done.attempts, done.crashes
+       done.attempts, done.crashes, worker.fault, worker.version
 FROM worker
 LEFT JOIN lease ON lease.worker_id = worker.id
 CROSS JOIN LATERAL (

@@ -1,0 +1,168 @@
+//! Connection strings, taken apart by libpq's own rules.
+#![expect(unsafe_code, reason = "libpq's parser is a C function")]
+
+use std::{
+    ffi::{CStr, CString},
+    fmt::{self, Write as _},
+    ptr,
+};
+
+/// A connection string that libpq cannot read. Shows nothing of what stands between quotes in libpq's words: it may be part of
+/// a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the connection string of the database cannot be read: {0}; expected postgresql://user@host:port/database?key=value, \
+     or key=value pairs as in `host=/run/x dbname=peng`"
+)]
+pub struct ConnInfoError(String);
+
+/// A libpq URL or key-value string in its parts. Shows itself without its password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ConnInfo(Vec<(String, String)>);
+
+impl ConnInfo {
+    /// Takes a connection string apart.
+    ///
+    /// # Errors
+    /// [`ConnInfoError`] for what libpq does not understand.
+    pub fn parse(text: &str) -> Result<Self, ConnInfoError> {
+        let text =
+            CString::new(text).map_err(|_| ConnInfoError("it holds a character of code 0".to_owned()))?;
+        let mut message = ptr::null_mut();
+        // SAFETY: `text` ends with a zero and outlives the call; `message` is a place for one pointer.
+        let options = unsafe { pq_sys::PQconninfoParse(text.as_ptr(), &raw mut message) };
+        if options.is_null() {
+            return Err(ConnInfoError(without_quoted(&owned(message))));
+        }
+        let mut parts = Vec::new();
+        let mut next = options;
+        // SAFETY: libpq returns an array that ends with an option without a keyword; its strings live until it is freed.
+        unsafe {
+            while !(*next).keyword.is_null() {
+                if !(*next).val.is_null() {
+                    let text = |chars| CStr::from_ptr(chars).to_string_lossy().into_owned();
+                    parts.push((text((*next).keyword), text((*next).val)));
+                }
+                next = next.add(1);
+            }
+            pq_sys::PQconninfoFree(options);
+        }
+        Ok(Self(parts))
+    }
+
+    /// The value of a keyword, if it is given.
+    pub fn get(&self, keyword: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == keyword).map(|(_, value)| value.as_str())
+    }
+
+    /// Gives a keyword another value.
+    pub fn set(&mut self, keyword: &str, value: impl Into<String>) {
+        self.0.retain(|(key, _)| key != keyword);
+        self.0.push((keyword.to_owned(), value.into()));
+    }
+
+    /// Gives a keyword a value where it has none.
+    pub fn set_default(&mut self, keyword: &str, value: &str) {
+        if self.get(keyword).is_none() {
+            self.set(keyword, value);
+        }
+    }
+
+    /// Takes a keyword out.
+    pub fn remove(&mut self, keyword: &str) {
+        self.0.retain(|(key, _)| key != keyword);
+    }
+
+    /// The whole as a key-value string, with its password: for a client library, never for people.
+    pub fn to_dsn(&self) -> String {
+        self.0.iter().fold(String::new(), |mut dsn, (key, value)| {
+            let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+            let _ = write!(dsn, "{}{key}='{value}'", if dsn.is_empty() { "" } else { " " });
+            dsn
+        })
+    }
+
+    /// Hosts with their ports as given, in order; the port of a host that has none is empty.
+    fn hosts(&self) -> Vec<(String, String)> {
+        let list = |key| self.get(key).unwrap_or_default().split(',').map(str::to_owned).collect::<Vec<_>>();
+        let (hosts, ports) = (list(if self.get("host").is_some() { "host" } else { "hostaddr" }), list("port"));
+        let port = |i: usize| ports.get(i).or(ports.first()).cloned().unwrap_or_default();
+        hosts.into_iter().enumerate().map(|(i, host)| (host, port(i))).collect()
+    }
+}
+
+impl fmt::Display for ConnInfo {
+    /// Who is asked for what: user, hosts, ports, database.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let user = self.get("user").map_or_else(String::new, |user| format!("{user}@"));
+        let database = self.get("dbname").unwrap_or_default();
+        let hosts = self.hosts();
+        if hosts.iter().any(|(host, _)| host.starts_with('/')) {
+            let host = self.get("host").unwrap_or_default();
+            let port = self.get("port").map_or_else(String::new, |port| format!("&port={port}"));
+            return write!(f, "postgresql://{user}/{database}?host={host}{port}");
+        }
+        let place = |(host, port): &(String, String)| match port.as_str() {
+            "" => host.clone(),
+            port => format!("{host}:{port}"),
+        };
+        let places: Vec<_> = hosts.iter().map(place).collect();
+        write!(f, "postgresql://{user}{}/{database}", places.join(","))
+    }
+}
+
+impl fmt::Debug for ConnInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ConnInfo({self})")
+    }
+}
+
+/// Takes a message over from libpq.
+fn owned(message: *mut std::ffi::c_char) -> String {
+    if message.is_null() {
+        return "not enough memory".to_owned();
+    }
+    // SAFETY: libpq's message ends with a zero, and is freed once.
+    unsafe {
+        let text = CStr::from_ptr(message).to_string_lossy().trim().to_owned();
+        pq_sys::PQfreemem(message.cast());
+        text
+    }
+}
+
+fn without_quoted(message: &str) -> String {
+    match (message.find('"'), message.rfind('"')) {
+        (Some(from), Some(to)) if from < to => format!("{}…{}", &message[..from], &message[to + 1..]),
+        _ => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_form_shows_its_password_and_each_keeps_it() {
+        for (text, password, shown) in [
+            ("postgres://u:s3cret@h:1/db", "s3cret", "postgresql://u@h:1/db"),
+            ("postgres://h:1/db?user=u&password=s3cret", "s3cret", "postgresql://u@h:1/db"),
+            ("host=h port=1 password='two words' dbname=db user=u", "two words", "postgresql://u@h:1/db"),
+            ("host=h password = e dbname=db user=peer", "e", "postgresql://peer@h/db"),
+            ("postgres://u:p%40s@h1:1,h2:2/db?target_session_attrs=read-write", "p@s", "postgresql://u@h1:1,h2:2/db"),
+            ("postgresql:///db?host=/run/x&user=u&password=it's", "it's", "postgresql://u@/db?host=/run/x"),
+        ] {
+            let info = ConnInfo::parse(text).unwrap();
+            assert_eq!((info.get("password"), info.to_string().as_str()), (Some(password), shown), "{text}");
+            let again = ConnInfo::parse(&info.to_dsn()).unwrap();
+            assert_eq!(again, info, "{text}: what a client gets is what was given");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_repeated() {
+        for text in ["host=h s3cret words", "postgres://u:s3cret%zz@h/db", "password='s3cret", "s3cret=1"] {
+            let error = ConnInfo::parse(text).unwrap_err().to_string();
+            assert!(!error.contains("s3cret") && error.contains("expected postgresql://"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The one place that connects, times out, tells errors apart and backs off, for whatever has to be written however long the
+//! database is away.
+
+use std::time::{Duration, Instant};
+
+use diesel::{
+    Connection as _, PgConnection, QueryResult, RunQueryDsl as _,
+    result::{DatabaseErrorKind, Error},
+    sql_query,
+};
+use domain::{OnceAMinute, chain};
+use tracing::{info, warn};
+
+use crate::{
+    ConnectError, Database,
+    connection::{Connected, SESSION},
+};
+
+/// Pauses between two tries: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// How often a pause looks whether it should go on.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Why a statement was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// It is wrong, and is refused each time: a constraint, or something that is not there.
+    #[error("the database does not take it")]
+    Rejected(#[source] Error),
+    /// The database could not do it now.
+    #[error("the database is away: {0}")]
+    Unavailable(String),
+    /// Whoever asked no longer waits.
+    #[error("given up before the database answered")]
+    Stopped,
+}
+
+/// Whether an error is the statement's own: all others may pass, however long that takes. A full disk, a deadlock, a time-out,
+/// a server that starts, stops or only reads, a password that was changed, and a pooler that is away are none of them.
+fn is_rejected(error: &Error) -> bool {
+    use DatabaseErrorKind::{CheckViolation, ForeignKeyViolation, NotNullViolation, UniqueViolation};
+    matches!(
+        error,
+        Error::DatabaseError(UniqueViolation | ForeignKeyViolation | CheckViolation | NotNullViolation, _)
+            | Error::NotFound
+    )
+}
+
+/// A session that outlives its connections.
+pub struct Session {
+    database: Database,
+    connected: Option<Connected>,
+    away: Option<Away>,
+}
+
+/// An outage, from its first failure on.
+struct Away {
+    since: Instant,
+    said: OnceAMinute,
+}
+
+impl Session {
+    /// A session that connects when it is first used.
+    pub fn new(database: Database) -> Self {
+        Self { database, connected: None, away: None }
+    }
+
+    /// The database that it asks.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Does work that may safely be repeated, over as many connections as it takes, with pauses that double up to ten seconds;
+    /// a sentence a minute says what it waits for. An error of the caller's own leaves `work` as a value.
+    ///
+    /// # Errors
+    /// [`DbError::Rejected`], and [`DbError::Stopped`] once `stop` says so.
+    pub fn run<T>(
+        &mut self,
+        stop: &dyn Fn() -> bool,
+        mut work: impl FnMut(&mut PgConnection) -> QueryResult<T>,
+    ) -> Result<T, DbError> {
+        let mut pause = PAUSES.0;
+        loop {
+            match self.attempt(&mut work) {
+                Err(DbError::Unavailable(_)) => {}
+                done => return done,
+            }
+            if !sleep(pause.mul_f64(rand::random_range(0.5..1.0)), stop) {
+                return Err(DbError::Stopped);
+            }
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// Does work once, and connects for it if need be. After an error that is not the work's own the connection is dropped: its
+    /// server may be the wrong one.
+    ///
+    /// # Errors
+    /// [`DbError::Rejected`] and [`DbError::Unavailable`].
+    pub fn attempt<T>(&mut self, work: impl FnOnce(&mut PgConnection) -> QueryResult<T>) -> Result<T, DbError> {
+        let connected = match self.connected.take() {
+            Some(connected) => Ok(connected),
+            None => self.database.open(),
+        };
+        let mut connected = connected.map_err(|error| self.unavailable(&error))?;
+        let conn = &mut connected.conn;
+        let done = if connected.pooled { transaction(conn, work) } else { work(conn) };
+        match done {
+            Err(error) if !is_rejected(&error) => Err(self.unavailable(&error)),
+            done => {
+                self.connected = Some(connected);
+                if let Some(away) = self.away.take() {
+                    info!("the database answers again after {:.1} s", away.since.elapsed().as_secs_f64());
+                }
+                done.map_err(DbError::Rejected)
+            }
+        }
+    }
+
+    /// Connects for the first time, when a refusal is an error and not an outage.
+    ///
+    /// # Errors
+    /// Those of [`Database::connect`] that do not pass, at once; `None` once `stop` says so.
+    pub fn enter(&mut self, patience: Duration, stop: &dyn Fn() -> bool) -> Result<Option<()>, ConnectError> {
+        let start = Instant::now();
+        let mut pause = PAUSES.0;
+        loop {
+            match self.database.open() {
+                Ok(connected) => {
+                    self.connected = Some(connected);
+                    self.away = None;
+                    return Ok(Some(()));
+                }
+                Err(error) if error.is_retryable() && start.elapsed() + pause <= patience => {
+                    self.unavailable(&error);
+                }
+                Err(error) => return Err(error),
+            }
+            if !sleep(pause.mul_f64(rand::random_range(0.5..1.0)), stop) {
+                return Ok(None);
+            }
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    fn unavailable(&mut self, error: &dyn std::error::Error) -> DbError {
+        let away =
+            self.away.get_or_insert_with(|| Away { since: Instant::now(), said: OnceAMinute::default() });
+        let error = chain(error);
+        if away.said.is_due() {
+            warn!("{error}; trying again");
+        }
+        DbError::Unavailable(error)
+    }
+}
+
+/// A transaction whose client may freeze: behind a pooler, and in a session without time-outs, it gets those that its role has
+/// not.
+///
+/// # Errors
+/// Those of `work`, and of the database.
+pub fn transaction<T, E: From<Error>>(
+    conn: &mut PgConnection,
+    work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    conn.transaction(|conn| {
+        let values: Vec<_> = SESSION.iter().map(|(name, value)| format!("('{name}', '{value}')")).collect();
+        let values = values.join(", ");
+        sql_query(format!(
+            "SELECT set_config(name, value, true) FROM (VALUES {values}) AS ours (name, value) \
+             WHERE current_setting(name) = '0' AND current_setting('peng.session', true) IS DISTINCT FROM 'own'"
+        ))
+        .execute(conn)?;
+        work(conn)
+    })
+}
+
+/// Sleeps for `pause`; false once `stop` says so.
+fn sleep(pause: Duration, stop: &dyn Fn() -> bool) -> bool {
+    let end = Instant::now() + pause;
+    while !stop() {
+        match end.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() => std::thread::sleep(left.min(LOOK)),
+            _ => return true,
+        }
+    }
+    false
+}
