@@ -8,6 +8,7 @@ use std::{
 
 use diesel::{Connection as _, PgConnection, connection::CacheSize};
 use domain::{OnceAMinute, default_home};
+use local_postgres::Server;
 
 /// Why there is no connection. The text of the server is kept; the URL, which may hold a password, is not.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +59,7 @@ impl Database {
         match std::env::var("DATABASE_URL") {
             Ok(url) if !url.trim().is_empty() => Ok(Self::new(url)),
             _ => {
-                let server = crate::Server::at(default_home());
+                let server = Server::at(default_home());
                 server.exists().then(|| Self::new(server.url())).ok_or(ConnectError::NotConfigured)
             }
         }
