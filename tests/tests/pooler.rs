@@ -44,7 +44,7 @@ impl Pooler {
         )
         .unwrap();
         let mut command = Command::new(program);
-        if store::server::is_root() {
+        if local_postgres::is_root() {
             use std::os::unix::fs::MetadataExt as _;
             let owner = fs::metadata(socket).unwrap();
             command.uid(owner.uid()).gid(owner.gid());

@@ -5,8 +5,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Subcommand;
 use diesel::PgConnection;
+use local_postgres::Server;
 use serde::Serialize;
-use store::{Database, SchemaError, Server, migration, reaper, server};
+use store::{Database, SchemaError, migration, reaper};
 
 use crate::{
     Exit, garbage,
@@ -65,7 +66,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
 pub fn connect() -> anyhow::Result<PgConnection> {
     let mut conn = Database::from_env()?.connect().map_err(|error| {
         match Server::at(domain::default_home()).status() {
-            Ok(server::Status::Down) if std::env::var_os("DATABASE_URL").is_none() => {
+            Ok(local_postgres::Status::Down) if std::env::var_os("DATABASE_URL").is_none() => {
                 anyhow::anyhow!("the private Postgres does not run: start it with `peng db up`")
             }
             _ => error.into(),
@@ -126,9 +127,9 @@ struct Status {
 fn status(format: Format) -> anyhow::Result<Exit> {
     let private = Server::at(domain::default_home());
     let private_server = match private.status()? {
-        server::Status::Absent => "none".to_owned(),
-        server::Status::Down => format!("stopped, in {}", private.home().display()),
-        server::Status::Up(pid) => format!("runs as process {pid}, in {}", private.home().display()),
+        local_postgres::Status::Absent => "none".to_owned(),
+        local_postgres::Status::Down => format!("stopped, in {}", private.home().display()),
+        local_postgres::Status::Up(pid) => format!("runs as process {pid}, in {}", private.home().display()),
     };
     let database = Database::from_env();
     let conn =

@@ -1,4 +1,4 @@
-//! Everything that touches Postgres: the private server, migrations, the queue, leases, curves, results.
+//! Everything that touches Postgres: migrations, the queue, leases, curves, results.
 //!
 //! Each statement that matters is a commented file in `sql/`, beside the function that runs it. A worker writes only
 //! under its [`Lease`]: a write that finds the job taken away writes nothing and says so.
@@ -17,7 +17,6 @@ pub mod queue;
 pub mod reaper;
 pub mod schema;
 pub mod search;
-pub mod server;
 mod statement;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -30,4 +29,3 @@ pub use lease::Lease;
 pub use listen::Listener;
 pub use migration::SchemaError;
 pub use queue::{Claim, Claimer};
-pub use server::{Server, ServerError};

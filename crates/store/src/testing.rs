@@ -10,7 +10,9 @@ use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::Simple
 
 pub use postgres::Postgres;
 
-use crate::{Database, Server, migration};
+use local_postgres::Server;
+
+use crate::{Database, migration};
 
 /// A fresh, migrated database; dropped with this value.
 #[derive(Debug)]

@@ -6,9 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use local_postgres::{Server, Status};
 use rustix::process::{Pid, Signal, kill_process};
-
-use crate::{Server, server::Status};
 
 /// How long a server may take to go or to come.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -1,69 +1,23 @@
-//! A private Postgres server in the user's data directory: on a socket, no open port, no other users.
-//!
-//! Postgres refuses to run as root. Where root asks for a server it runs as `postgres`, or as `nobody` where that user
-//! does not exist, in `/var/lib/peng`, since such a user cannot look into root's home.
+//! The server: its directory, its data, its socket, its process.
 
 use std::{
     env, fs, io,
-    os::unix::{fs::DirBuilderExt as _, fs::MetadataExt as _, process::CommandExt as _},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
-use rustix::process::{Pid, Uid, getuid, test_kill_process};
+use rustix::process::{Pid, test_kill_process};
 
-/// Oldest major version that peng works with.
-pub const OLDEST: u32 = 15;
+use crate::{
+    account::Account,
+    binaries::Binaries,
+    error::{ServerError, last_lines},
+};
+
 const PORT: u16 = 5432;
 /// The longest path of a Unix socket that Linux takes, less its final zero.
 const LONGEST_SOCKET: usize = 107;
-
-/// Why the private server cannot be started or stopped.
-#[derive(Debug, thiserror::Error)]
-pub enum ServerError {
-    /// No binaries on this machine.
-    #[error(
-        "no PostgreSQL server binaries (version {OLDEST} or newer) on PATH, by pg_config, or in /usr/lib/postgresql: \
-         install them (Debian and Ubuntu: `ops/setup.sh`, or `apt-get install postgresql`), or set DATABASE_URL"
-    )]
-    NoBinaries,
-    /// The data directory belongs to another major version.
-    #[error(
-        "`{dir}` was made by PostgreSQL {version}, whose binaries are not on this machine: install postgresql-{version}"
-    )]
-    OtherVersion {
-        /// The data directory.
-        dir: PathBuf,
-        /// Its major version.
-        version: String,
-    },
-    /// Another server runs there, which does not listen on our socket.
-    #[error(
-        "another PostgreSQL (process {pid}) already runs on `{dir}`: stop it, or set PENG_HOME to another directory"
-    )]
-    Occupied {
-        /// The data directory.
-        dir: PathBuf,
-        /// The process.
-        pid: i32,
-    },
-    /// A file or directory could not be made or read.
-    #[error("cannot use `{path}`: {source}")]
-    Io {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A program of Postgres failed.
-    #[error("`{program}` failed: {output}")]
-    Program {
-        /// initdb, pg_ctl, …
-        program: String,
-        /// Its last lines.
-        output: String,
-    },
-}
 
 /// What `peng db status` says of a private server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +44,6 @@ impl Server {
     }
 
     /// For tests: commits are not flushed to disk.
-    #[cfg(any(test, feature = "testing"))]
     pub fn not_durable(mut self) -> Self {
         self.durable = false;
         self
@@ -289,130 +242,4 @@ fn is_postgres(pid: Pid) -> bool {
         (name.starts_with("postgres") || name.starts_with("postmaster")) && !status.contains("\nState:\tZ")
     };
     status.map_or(true, is_alive)
-}
-
-fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<_> = text.trim_end().lines().collect();
-    lines[lines.len().saturating_sub(count)..].join("\n")
-}
-
-/// The user that Postgres runs as.
-struct Account {
-    other: Option<(u32, u32)>,
-}
-
-impl Account {
-    fn current() -> Self {
-        let other = getuid().is_root().then(|| {
-            let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-            ["postgres", "nobody"].iter().find_map(|name| ids(&passwd, name)).unwrap_or((65534, 65534))
-        });
-        Self { other }
-    }
-
-    fn own(&self, dir: &Path) -> io::Result<()> {
-        match self.other {
-            Some((uid, gid)) if fs::metadata(dir)?.uid() != uid => {
-                std::os::unix::fs::chown(dir, Some(uid), Some(gid))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn run(&self, command: &mut Command) -> Result<(), ServerError> {
-        let program =
-            Path::new(command.get_program()).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if let Some((uid, gid)) = self.other {
-            command.uid(uid).gid(gid);
-        }
-        // A server that inherits a pipe would hold it open for as long as it runs: output goes to a file.
-        let failed = |source| ServerError::Io { path: command_path(&program), source };
-        let output = unlinked_file().map_err(failed)?;
-        command.stdout(output.try_clone().map_err(failed)?).stderr(output.try_clone().map_err(failed)?);
-        let status =
-            command.current_dir("/").env_remove("PGDATA").env("LC_ALL", "C").status().map_err(failed)?;
-        if status.success() {
-            return Ok(());
-        }
-        let mut text = String::new();
-        let mut output = output;
-        io::Seek::rewind(&mut output)
-            .and_then(|()| io::Read::read_to_string(&mut output, &mut text))
-            .map_err(failed)?;
-        Err(ServerError::Program { program, output: last_lines(&text, 5) })
-    }
-}
-
-fn command_path(program: &str) -> PathBuf {
-    PathBuf::from(program)
-}
-
-fn unlinked_file() -> io::Result<fs::File> {
-    let path = env::temp_dir().join(format!("peng-output-{}", uuid::Uuid::new_v4()));
-    let file = fs::OpenOptions::new().read(true).write(true).create_new(true).open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
-}
-
-fn ids(passwd: &str, name: &str) -> Option<(u32, u32)> {
-    let fields: Vec<_> =
-        passwd.lines().find(|line| line.split(':').next() == Some(name))?.split(':').collect();
-    Some((fields.get(2)?.parse().ok()?, fields.get(3)?.parse().ok()?))
-}
-
-/// Where initdb, pg_ctl and postgres are.
-struct Binaries {
-    dir: PathBuf,
-}
-
-impl Binaries {
-    /// The binaries of major version `version`, or the newest that are here if there is no data directory yet.
-    fn find(version: Option<&str>, data: &Path) -> Result<Self, ServerError> {
-        let mut found: Vec<(u32, PathBuf)> = candidates()
-            .into_iter()
-            .filter_map(|dir| Some((major(&dir)?, dir)))
-            .filter(|(m, _)| *m >= OLDEST)
-            .collect();
-        found.sort_by_key(|(major, _)| std::cmp::Reverse(*major));
-        if found.is_empty() {
-            return Err(ServerError::NoBinaries);
-        }
-        let chosen = match version {
-            None => found.into_iter().next(),
-            Some(version) => found.into_iter().find(|(major, _)| major.to_string() == version),
-        };
-        chosen.map(|(_, dir)| Self { dir }).ok_or_else(|| ServerError::OtherVersion {
-            dir: data.to_owned(),
-            version: version.unwrap_or_default().to_owned(),
-        })
-    }
-
-    fn program(&self, name: &str) -> Command {
-        Command::new(self.dir.join(name))
-    }
-}
-
-fn candidates() -> Vec<PathBuf> {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let mut dirs: Vec<PathBuf> = env::split_paths(&path).collect();
-    if let Ok(output) = Command::new("pg_config").arg("--bindir").stderr(Stdio::null()).output() {
-        dirs.push(PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()));
-    }
-    if let Ok(entries) = fs::read_dir("/usr/lib/postgresql") {
-        dirs.extend(entries.flatten().map(|entry| entry.path().join("bin")));
-    }
-    dirs.retain(|dir| ["initdb", "pg_ctl", "postgres"].iter().all(|program| dir.join(program).is_file()));
-    dirs
-}
-
-/// `postgres (PostgreSQL) 15.18 (Debian …)` gives 15.
-fn major(dir: &Path) -> Option<u32> {
-    let output = Command::new(dir.join("postgres")).arg("--version").output().ok()?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.split_whitespace().find_map(|word| word.split(['.', 'd', 'r', 'b']).next()?.parse().ok())
-}
-
-/// Whether the process runs as root, where Postgres needs another user.
-pub fn is_root() -> bool {
-    getuid() == Uid::ROOT
 }
