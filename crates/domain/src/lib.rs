@@ -2,14 +2,18 @@
 
 mod checkpoint;
 mod error;
+mod fault;
 mod home;
 mod id;
 mod lease;
 mod log_interval;
+mod text;
 
 pub use checkpoint::{Checkpoint, CheckpointKey, NewCheckpoint};
 pub use error::chain;
+pub use fault::Owner;
 pub use home::default_home;
 pub use id::{Fence, JobId, Ordinal, SearchId};
 pub use lease::Lease;
 pub use log_interval::OnceAMinute;
+pub use text::for_people;
