@@ -4,60 +4,50 @@ use diesel::{
     ExpressionMethods as _, PgConnection, QueryDsl as _, QueryResult, Queryable, QueryableByName,
     RunQueryDsl as _, Selectable, SelectableHelper as _, sql_query, sql_types,
 };
+use domain::{Checkpoint, CheckpointKey, JobId, Lease};
 
-use crate::Lease;
-
-/// A committed checkpoint.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+/// A committed checkpoint as its table has it.
+#[derive(Queryable, QueryableByName, Selectable)]
 #[diesel(table_name = crate::schema::checkpoint)]
-pub struct Checkpoint {
-    /// The evaluation interval after which it was taken.
-    pub step: i32,
-    /// Where it is.
-    pub uri: String,
-    /// Its size.
-    pub bytes: i64,
-    /// SHA-256 of its content.
-    pub sha256: String,
+struct Row {
+    step: i32,
+    key: Option<String>,
+    uri: String,
+    bytes: i64,
+    sha256: String,
+}
+
+impl From<Row> for Checkpoint {
+    fn from(row: Row) -> Self {
+        let Row { step, key, uri, bytes, sha256 } = row;
+        Self { step, key, uri, bytes, sha256 }
+    }
 }
 
 /// The checkpoints of a job, newest first.
 ///
 /// # Errors
 /// Those of the database.
-pub fn newest_first(conn: &mut PgConnection, job: i64) -> QueryResult<Vec<Checkpoint>> {
+pub fn newest_first(conn: &mut PgConnection, job: JobId) -> QueryResult<Vec<Checkpoint>> {
     use crate::schema::checkpoint::dsl::{checkpoint, job_id, step};
-    checkpoint.filter(job_id.eq(job)).order(step.desc()).select(Checkpoint::as_select()).load(conn)
+    let rows: Vec<Row> =
+        checkpoint.filter(job_id.eq(job)).order(step.desc()).select(Row::as_select()).load(conn)?;
+    Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Removes the pointers to a job's checkpoints before `step`, under the fence, and returns where those objects are, to
-/// be deleted now.
+/// Removes the pointers to a job's checkpoints before `step`, under the fence, and returns them: their objects are to be deleted
+/// now.
 ///
 /// # Errors
 /// Those of the database.
-pub fn prune(conn: &mut PgConnection, lease: Lease, step: i32) -> QueryResult<Vec<String>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = sql_types::Text)]
-        uri: String,
-    }
-    let rows = sql_query(include_str!("sql/prune.sql"))
+pub fn prune(conn: &mut PgConnection, lease: Lease, step: i32) -> QueryResult<Vec<Checkpoint>> {
+    let rows: Vec<Row> = sql_query(include_str!("sql/prune.sql"))
         .bind::<sql_types::BigInt, _>(lease.job_id)
         .bind::<sql_types::BigInt, _>(lease.fence)
+        .bind::<sql_types::Uuid, _>(lease.worker_id)
         .bind::<sql_types::Integer, _>(step)
-        .load::<Row>(conn)?;
-    Ok(rows.into_iter().map(|row| row.uri).collect())
-}
-
-/// Whose an object in a checkpoint store is, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Owner {
-    /// The job.
-    pub job_id: i64,
-    /// The evaluation interval after which it was taken.
-    pub step: i32,
-    /// The attempt that wrote it.
-    pub fence: i64,
+        .load(conn)?;
+    Ok(rows.into_iter().map(Into::into).collect())
 }
 
 /// An object that nothing points to.
@@ -76,11 +66,12 @@ pub struct Orphan {
 ///
 /// # Errors
 /// Those of the database.
-pub fn orphans(conn: &mut PgConnection, listed: &[Owner]) -> QueryResult<Vec<Orphan>> {
-    use sql_types::{Array, BigInt, Integer};
+pub fn orphans(conn: &mut PgConnection, listed: &[CheckpointKey]) -> QueryResult<Vec<Orphan>> {
+    use sql_types::{Array, BigInt, Integer, Nullable, Uuid};
     sql_query(include_str!("sql/orphans.sql"))
-        .bind::<Array<BigInt>, _>(listed.iter().map(|owner| owner.job_id).collect::<Vec<_>>())
-        .bind::<Array<Integer>, _>(listed.iter().map(|owner| owner.step).collect::<Vec<_>>())
-        .bind::<Array<BigInt>, _>(listed.iter().map(|owner| owner.fence).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(listed.iter().map(|key| key.job_id).collect::<Vec<_>>())
+        .bind::<Array<Integer>, _>(listed.iter().map(|key| key.step).collect::<Vec<_>>())
+        .bind::<Array<BigInt>, _>(listed.iter().map(|key| key.fence).collect::<Vec<_>>())
+        .bind::<Array<Nullable<Uuid>>, _>(listed.iter().map(|key| key.worker_id).collect::<Vec<_>>())
         .load(conn)
 }

@@ -18,11 +18,8 @@ const CONNECTION: &[(&str, &str)] = &[
 ];
 /// Time-outs that the server keeps; each may be given another value in `options` of the connection string. With them a client
 /// that is frozen within a transaction holds its locks no longer than this.
-pub(crate) const SESSION: &[(&str, &str)] = &[
-    ("statement_timeout", "60s"),
-    ("lock_timeout", "10s"),
-    ("idle_in_transaction_session_timeout", "15s"),
-];
+pub(crate) const SESSION: &[(&str, &str)] =
+    &[("statement_timeout", "60s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "15s")];
 
 /// Why there is no connection. The text of the server is kept; the connection string, which may hold a password, is not.
 #[derive(Debug, thiserror::Error)]
@@ -131,13 +128,14 @@ impl Database {
         let established = match PgConnection::establish(&direct.to_dsn()) {
             Err(error) if error.to_string().contains("unsupported startup parameter") => {
                 let mut bare = direct;
-                bare.remove("options");
+                bare.retain(|keyword| keyword != "options");
                 PgConnection::establish(&bare.to_dsn())
             }
             established => established,
         };
         let mut conn = established.map_err(|error| self.explain(&error.to_string()))?;
-        let own = sql_query("SELECT 1 WHERE current_setting('peng.session', true) = 'own'").execute(&mut conn);
+        let own =
+            sql_query("SELECT 1 WHERE current_setting('peng.session', true) = 'own'").execute(&mut conn);
         let pooled = own.map_err(|error| self.explain(&error.to_string()))? == 0;
         if pooled {
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
@@ -193,7 +191,12 @@ mod tests {
                 Err(error) => vec![format!("{error}"), format!("{error:?}")],
                 Ok(database) => {
                     let error = database.connect().err().expect("nothing listens on port 1");
-                    vec![format!("{database}"), format!("{database:?}"), format!("{error}"), format!("{error:?}")]
+                    vec![
+                        format!("{database}"),
+                        format!("{database:?}"),
+                        format!("{error}"),
+                        format!("{error:?}"),
+                    ]
                 }
             };
             assert!(said.iter().all(|text| !text.contains("s3cret")), "{why}: {said:?}");
@@ -214,9 +217,16 @@ mod tests {
         let url = "postgres://h/db";
         assert!(options(url).contains("-c lock_timeout=10s"), "{}", options(url));
         let url = "postgres://h/db?options=-c%20lock_timeout%3D3s&connect_timeout=2";
-        assert!(options(url).contains("lock_timeout=3s") && !options(url).contains("10s"), "{}", options(url));
+        assert!(
+            options(url).contains("lock_timeout=3s") && !options(url).contains("10s"),
+            "{}",
+            options(url)
+        );
         let info = Database::new(url).unwrap();
-        assert_eq!((info.info().get("connect_timeout"), info.info().get("tcp_user_timeout")), (Some("2"), Some("30000")));
+        assert_eq!(
+            (info.info().get("connect_timeout"), info.info().get("tcp_user_timeout")),
+            (Some("2"), Some("30000"))
+        );
         let patient = Database::new(url).unwrap().without_statement_timeout().options();
         assert!(patient.contains("statement_timeout=0") && !patient.contains("60s"), "{patient}");
     }

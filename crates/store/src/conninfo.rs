@@ -68,9 +68,9 @@ impl ConnInfo {
         }
     }
 
-    /// Takes a keyword out.
-    pub fn remove(&mut self, keyword: &str) {
-        self.0.retain(|(key, _)| key != keyword);
+    /// Keeps only some keywords.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.0.retain(|(key, _)| keep(key));
     }
 
     /// The whole as a key-value string, with its password: for a client library, never for people.
@@ -85,7 +85,8 @@ impl ConnInfo {
     /// Hosts with their ports as given, in order; the port of a host that has none is empty.
     fn hosts(&self) -> Vec<(String, String)> {
         let list = |key| self.get(key).unwrap_or_default().split(',').map(str::to_owned).collect::<Vec<_>>();
-        let (hosts, ports) = (list(if self.get("host").is_some() { "host" } else { "hostaddr" }), list("port"));
+        let (hosts, ports) =
+            (list(if self.get("host").is_some() { "host" } else { "hostaddr" }), list("port"));
         let port = |i: usize| ports.get(i).or(ports.first()).cloned().unwrap_or_default();
         hosts.into_iter().enumerate().map(|(i, host)| (host, port(i))).collect()
     }
@@ -148,7 +149,11 @@ mod tests {
             ("postgres://h:1/db?user=u&password=s3cret", "s3cret", "postgresql://u@h:1/db"),
             ("host=h port=1 password='two words' dbname=db user=u", "two words", "postgresql://u@h:1/db"),
             ("host=h password = e dbname=db user=peer", "e", "postgresql://peer@h/db"),
-            ("postgres://u:p%40s@h1:1,h2:2/db?target_session_attrs=read-write", "p@s", "postgresql://u@h1:1,h2:2/db"),
+            (
+                "postgres://u:p%40s@h1:1,h2:2/db?target_session_attrs=read-write",
+                "p@s",
+                "postgresql://u@h1:1,h2:2/db",
+            ),
             ("postgresql:///db?host=/run/x&user=u&password=it's", "it's", "postgresql://u@/db?host=/run/x"),
         ] {
             let info = ConnInfo::parse(text).unwrap();

@@ -5,9 +5,10 @@ use diesel::{
     QueryableByName, RunQueryDsl as _, Selectable, SelectableHelper as _, sql_query, sql_types,
 };
 use diesel_derive_enum::DbEnum;
+use domain::{JobId, Lease, NewCheckpoint, Ordinal};
 use serde::{Deserialize, Serialize};
 
-use crate::{lease::Lease, schema::sql_types as pg, statement::prepared};
+use crate::{schema::sql_types as pg, statement::prepared};
 
 /// What the predictor decided after an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, DbEnum, Serialize, Deserialize)]
@@ -49,30 +50,22 @@ pub struct Observation {
     /// 90 % interval of the prediction.
     pub high_90: Option<f64>,
     /// Ordinal of the last finish that the engine knew of.
-    pub calibration: Option<i64>,
+    pub calibration: Option<Ordinal>,
     /// What it decided.
     pub decision: Option<Decision>,
     /// Why, in words.
     pub reason: Option<String>,
 }
 
-/// A durable checkpoint to point to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewCheckpoint {
-    /// Where it is.
-    pub uri: String,
-    /// Its size.
-    pub bytes: i64,
-    /// SHA-256 of its content, in hexadecimal.
-    pub sha256: String,
-}
-
-/// An observation was written, or had been before.
+/// What became of an observation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct Recorded {
     /// A person asked for the job to be cancelled.
     #[diesel(sql_type = sql_types::Bool)]
     pub cancel: bool,
+    /// Nothing was written: the observation before this one is not there, as after a fail-over that lost it. Give the job back.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub behind: bool,
 }
 
 /// Writes an observation with its checkpoint, all or nothing. `None`: fenced out, nothing was written; drop the job.
@@ -91,6 +84,7 @@ pub fn record(
         sql_query(include_str!("sql/record.sql"))
             .bind::<BigInt, _>(lease.job_id)
             .bind::<BigInt, _>(lease.fence)
+            .bind::<sql_types::Uuid, _>(lease.worker_id)
             .bind::<Integer, _>(point.step)
             .bind::<Double, _>(point.epoch)
             .bind::<Double, _>(point.val_acc)
@@ -106,6 +100,7 @@ pub fn record(
             .bind::<Nullable<BigInt>, _>(point.calibration)
             .bind::<Nullable<pg::Decision>, _>(point.decision)
             .bind::<Nullable<Text>, _>(point.reason.as_deref())
+            .bind::<Nullable<Text>, _>(checkpoint.map(|c| c.key.as_str()))
             .bind::<Nullable<Text>, _>(checkpoint.map(|c| c.uri.as_str()))
             .bind::<Nullable<BigInt>, _>(checkpoint.map(|c| c.bytes))
             .bind::<Nullable<Text>, _>(checkpoint.map(|c| c.sha256.as_str())),
@@ -118,7 +113,7 @@ pub fn record(
 ///
 /// # Errors
 /// Those of the database.
-pub fn load(conn: &mut PgConnection, job: i64, up_to: i32) -> QueryResult<Vec<Observation>> {
+pub fn load(conn: &mut PgConnection, job: JobId, up_to: i32) -> QueryResult<Vec<Observation>> {
     use crate::schema::observation::dsl::{job_id, observation, step};
     observation
         .filter(job_id.eq(job))

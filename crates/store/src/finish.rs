@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    Connection as _, ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _,
-    QueryResult, Queryable, QueryableByName, RunQueryDsl as _, Selectable, SelectableHelper as _, sql_query,
-    sql_types,
+    ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _, QueryResult, Queryable,
+    QueryableByName, RunQueryDsl as _, Selectable, SelectableHelper as _, sql_query, sql_types,
 };
 
+use domain::{JobId, Lease, Ordinal, SearchId, for_people};
 use serde::Serialize;
 
-use crate::{job::Outcome, lease::Lease, schema::sql_types as pg, statement::prepared};
+use crate::{job::Outcome, schema::sql_types as pg, session::transaction, statement::prepared};
 
 /// Lets one session number the finishes of a search at a time; the second key is the search.
 const NUMBERING: i32 = 0x7065;
@@ -19,7 +19,7 @@ const NUMBERING: i32 = 0x7065;
 pub struct Finished {
     /// Its search.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub search_id: i64,
+    pub search_id: SearchId,
     /// What it is ranked by; none if it diverged, failed or was cancelled.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub fitness: Option<f64>,
@@ -41,9 +41,10 @@ pub fn finish(
         sql_query(include_str!("sql/finish.sql"))
             .bind::<sql_types::BigInt, _>(lease.job_id)
             .bind::<sql_types::BigInt, _>(lease.fence)
+            .bind::<sql_types::Uuid, _>(lease.worker_id)
             .bind::<sql_types::Text, _>(outcome.as_str())
-            .bind::<sql_types::Nullable<sql_types::Text>, _>(error)
-            .bind::<sql_types::Nullable<sql_types::Text>, _>(log),
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(error.map(for_people))
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(log.map(for_people)),
     )
     .get_result(conn)
     .optional()
@@ -54,9 +55,9 @@ pub fn finish(
 #[diesel(table_name = crate::schema::finish)]
 pub struct Finish {
     /// Place in the order of endings of the search, from 1.
-    pub ordinal: Option<i64>,
+    pub ordinal: Option<Ordinal>,
     /// The job.
-    pub job_id: i64,
+    pub job_id: JobId,
     /// Its last step then.
     pub step: i32,
     /// How it ended.
@@ -70,7 +71,7 @@ pub struct Finish {
 ///
 /// # Errors
 /// Those of the database.
-pub fn since(conn: &mut PgConnection, search: i64, after: i64) -> QueryResult<Vec<Finish>> {
+pub fn since(conn: &mut PgConnection, search: SearchId, after: Ordinal) -> QueryResult<Vec<Finish>> {
     use crate::schema::finish::dsl::{finish, ordinal, search_id};
     number(conn, search)?;
     finish
@@ -86,10 +87,10 @@ pub fn since(conn: &mut PgConnection, search: i64, after: i64) -> QueryResult<Ve
 pub struct Ending {
     /// Place in the order of endings of the search, from 1: ask for what came after it.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub cursor: i64,
+    pub cursor: Ordinal,
     /// The job.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub job: i64,
+    pub job: JobId,
     /// Canonical hash of the genome.
     #[diesel(sql_type = sql_types::Text)]
     pub hash: String,
@@ -133,7 +134,7 @@ pub struct Ending {
 ///
 /// # Errors
 /// Those of the database.
-pub fn results(conn: &mut PgConnection, search: i64, after: i64) -> QueryResult<Vec<Ending>> {
+pub fn results(conn: &mut PgConnection, search: SearchId, after: Ordinal) -> QueryResult<Vec<Ending>> {
     number(conn, search)?;
     sql_query(include_str!("sql/endings.sql"))
         .bind::<sql_types::BigInt, _>(search)
@@ -141,12 +142,12 @@ pub fn results(conn: &mut PgConnection, search: i64, after: i64) -> QueryResult<
         .load(conn)
 }
 
-fn number(conn: &mut PgConnection, search: i64) -> QueryResult<()> {
+fn number(conn: &mut PgConnection, search: SearchId) -> QueryResult<()> {
     let unnumbered = "SELECT 1 FROM finish WHERE search_id = $1 AND ordinal IS NULL LIMIT 1";
     if sql_query(unnumbered).bind::<sql_types::BigInt, _>(search).execute(conn)? == 0 {
         return Ok(());
     }
-    conn.transaction(|conn| {
+    transaction(conn, |conn| {
         sql_query("SELECT pg_advisory_xact_lock($1, hashint8($2))")
             .bind::<sql_types::Integer, _>(NUMBERING)
             .bind::<sql_types::BigInt, _>(search)

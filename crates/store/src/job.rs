@@ -2,16 +2,19 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    Connection as _, ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _,
-    QueryResult, QueryableByName, RunQueryDsl as _, sql_query, sql_types,
+    ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _, QueryResult,
+    QueryableByName, RunQueryDsl as _, sql_query, sql_types,
 };
 use diesel_derive_enum::DbEnum;
+use domain::{Fence, JobId, SearchId};
 use serde::{Deserialize, Serialize};
 
-use crate::schema::sql_types as pg;
+use crate::{schema::sql_types as pg, session::transaction};
 
-/// Crashes that a job survives, less one: the fifth fails it.
+/// Crashes without progress that fail a job, if two hosts have seen it crash or there is one alone.
 pub const CRASH_LIMIT: i32 = 5;
+/// Lost leases without progress that fail a job under the same condition.
+pub const LOSS_LIMIT: i32 = 10;
 
 /// Where a job stands. The last five are outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, DbEnum, Serialize, Deserialize)]
@@ -122,7 +125,7 @@ impl Outcome {
 pub struct JobRow {
     /// Number of the job.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub id: i64,
+    pub id: JobId,
     /// Name of its search.
     #[diesel(sql_type = sql_types::Text)]
     pub search: String,
@@ -138,7 +141,7 @@ pub struct JobRow {
     /// How often it was claimed.
     #[diesel(sql_type = sql_types::SmallInt)]
     pub attempts: i16,
-    /// How often an attempt was lost or ended by a passing error.
+    /// Attempts that ended by an error since it last got further.
     #[diesel(sql_type = sql_types::SmallInt)]
     pub crashes: i16,
     /// Last recorded epoch.
@@ -197,14 +200,14 @@ impl Selector {
     ///
     /// # Errors
     /// Those of the database.
-    pub fn resolve(&self, conn: &mut PgConnection) -> QueryResult<Vec<i64>> {
+    pub fn resolve(&self, conn: &mut PgConnection) -> QueryResult<Vec<JobId>> {
         use crate::schema::job::dsl::{id, job};
         match self {
             Self::Last => job.select(id).order(id.desc()).limit(1).load(conn),
             Self::Ids(ranges) => {
                 let mut ids = Vec::new();
                 for &(from, to) in ranges {
-                    ids.extend(job.select(id).filter(id.between(from, to)).load::<i64>(conn)?);
+                    ids.extend(job.select(id).filter(id.between(from, to)).load::<JobId>(conn)?);
                 }
                 ids.sort_unstable();
                 ids.dedup();
@@ -220,9 +223,9 @@ impl Selector {
 /// Those of the database.
 pub fn list(
     conn: &mut PgConnection,
-    search: Option<i64>,
+    search: Option<SearchId>,
     states: &[JobState],
-    ids: Option<&[i64]>,
+    ids: Option<&[JobId]>,
     limit: i64,
 ) -> QueryResult<Vec<JobRow>> {
     let states: Vec<_> = states.iter().map(|state| state.as_str()).collect();
@@ -247,15 +250,20 @@ pub struct Cancelled {
 ///
 /// # Errors
 /// Those of the database.
-pub fn cancel(conn: &mut PgConnection, ids: &[i64]) -> QueryResult<Cancelled> {
-    conn.transaction(|conn| {
-        let requested = sql_query("UPDATE lease SET cancel = true WHERE job_id = ANY($1)")
-            .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
-            .execute(conn)?;
-        let at_once = sql_query(include_str!("sql/cancel.sql"))
-            .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
-            .execute(conn)?;
-        Ok(Cancelled { at_once, requested })
+pub fn cancel(conn: &mut PgConnection, ids: &[JobId]) -> QueryResult<Cancelled> {
+    let touch = |conn: &mut PgConnection, sql: &str| {
+        sql_query(sql).bind::<sql_types::Array<sql_types::BigInt>, _>(ids).execute(conn)
+    };
+    transaction(conn, |conn| {
+        let mut cancelled = Cancelled::default();
+        loop {
+            // A job may be claimed or given back between the two: then the next round finds it.
+            cancelled.at_once += touch(conn, include_str!("sql/cancel.sql"))?;
+            cancelled.requested += touch(conn, include_str!("sql/request_cancel.sql"))?;
+            if touch(conn, include_str!("sql/uncancelled.sql"))? == 0 {
+                return Ok(cancelled);
+            }
+        }
     })
 }
 
@@ -264,7 +272,7 @@ pub fn cancel(conn: &mut PgConnection, ids: &[i64]) -> QueryResult<Cancelled> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn retry(conn: &mut PgConnection, ids: &[i64]) -> QueryResult<usize> {
+pub fn retry(conn: &mut PgConnection, ids: &[JobId]) -> QueryResult<usize> {
     sql_query(include_str!("sql/job_retry.sql"))
         .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
         .execute(conn)
@@ -274,7 +282,7 @@ pub fn retry(conn: &mut PgConnection, ids: &[i64]) -> QueryResult<usize> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn set_priority(conn: &mut PgConnection, ids: &[i64], to: i16) -> QueryResult<usize> {
+pub fn set_priority(conn: &mut PgConnection, ids: &[JobId], to: i16) -> QueryResult<usize> {
     sql_query(include_str!("sql/job_priority.sql"))
         .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
         .bind::<sql_types::SmallInt, _>(to)
@@ -285,7 +293,7 @@ pub fn set_priority(conn: &mut PgConnection, ids: &[i64], to: i16) -> QueryResul
 ///
 /// # Errors
 /// Those of the database.
-pub fn attempts(conn: &mut PgConnection, id: i64) -> QueryResult<Vec<AttemptRow>> {
+pub fn attempts(conn: &mut PgConnection, id: JobId) -> QueryResult<Vec<AttemptRow>> {
     sql_query(include_str!("sql/job_attempts.sql")).bind::<sql_types::BigInt, _>(id).load(conn)
 }
 
@@ -309,10 +317,10 @@ pub struct Shown {
 pub struct AttemptRow {
     /// The job.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub job_id: i64,
+    pub job_id: JobId,
     /// Fence of the claim.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub fence: i64,
+    pub fence: Fence,
     /// Host and process.
     #[diesel(sql_type = sql_types::Text)]
     pub worker: String,
@@ -340,7 +348,7 @@ pub struct AttemptRow {
 ///
 /// # Errors
 /// `NotFound` if there is none of this id, and those of the database.
-pub fn show(conn: &mut PgConnection, id: i64) -> QueryResult<Shown> {
+pub fn show(conn: &mut PgConnection, id: JobId) -> QueryResult<Shown> {
     let job = list(conn, None, &[], Some(&[id]), 1)?.pop().ok_or(diesel::result::Error::NotFound)?;
     let curve = crate::curve::load(conn, id, i32::MAX)?;
     let attempts = attempts(conn, id)?;
@@ -373,11 +381,22 @@ fn next(conn: &mut PgConnection, job: &JobRow) -> QueryResult<String> {
             let waits: Waits = sql_query(include_str!("sql/job_waits.sql"))
                 .bind::<sql_types::BigInt, _>(job.id)
                 .get_result(conn)?;
-            if job.state == JobState::Ready { in_queue(&waits) } else { in_training(job, &waits) }
+            match job.state {
+                JobState::Ready => {
+                    let nobody = crate::worker::nobody_can_train(conn, &waits.class)?;
+                    nobody.unwrap_or_else(|| in_queue(&waits))
+                }
+                _ => in_training(job, &waits),
+            }
         }
         JobState::Waiting => {
             let when = job.run_after.map_or_else(String::new, |at| at.format(" at %F %T UTC").to_string());
-            format!("crash {} of {CRASH_LIMIT}; it is ready again{when}", job.crashes)
+            match job.crashes {
+                0 => format!("what it needs was away; it is ready again{when}"),
+                crashes => {
+                    format!("crash {crashes} of {CRASH_LIMIT} without progress; it is ready again{when}")
+                }
+            }
         }
         JobState::Paused => format!("`peng search resume {}` makes it ready", job.search),
         JobState::Failed | JobState::Diverged | JobState::Cancelled => {

@@ -7,9 +7,9 @@ use diesel::{
     OptionalExtension as _, PgConnection, QueryResult, QueryableByName, RunQueryDsl as _, sql_query,
     sql_types,
 };
-use domain::{Fence, JobId, Lease};
+use domain::{Fence, JobId, Lease, for_people};
 
-use crate::{job::JobState, schema::sql_types as pg, statement::prepared, text::for_database};
+use crate::{job::JobState, schema::sql_types as pg, statement::prepared};
 
 /// A lease that was extended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
@@ -87,7 +87,7 @@ pub fn release(conn: &mut PgConnection, lease: Lease, why: GiveBack<'_>) -> Quer
             .bind::<sql_types::BigInt, _>(lease.job_id)
             .bind::<sql_types::BigInt, _>(lease.fence)
             .bind::<sql_types::Uuid, _>(lease.worker_id)
-            .bind::<sql_types::Nullable<sql_types::Text>, _>(error.map(for_database))
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(error.map(for_people))
             .bind::<sql_types::Nullable<sql_types::Text>, _>(None::<String>)
             .bind::<sql_types::Nullable<sql_types::Double>, _>(pause),
     )
@@ -130,8 +130,8 @@ pub fn retry(
             .bind::<sql_types::BigInt, _>(lease.job_id)
             .bind::<sql_types::BigInt, _>(lease.fence)
             .bind::<sql_types::Uuid, _>(lease.worker_id)
-            .bind::<sql_types::Text, _>(for_database(error))
-            .bind::<sql_types::Text, _>(for_database(log))
+            .bind::<sql_types::Text, _>(for_people(error))
+            .bind::<sql_types::Text, _>(for_people(log))
             .bind::<sql_types::Double, _>(pause.as_secs_f64()),
     )
     .get_result(conn)

@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 pub mod connection;
+mod conninfo;
 pub mod curve;
 pub mod finish;
 mod identity;
@@ -12,11 +13,12 @@ pub mod import;
 pub mod job;
 pub mod lease;
 pub mod listen;
+pub mod maintenance;
 pub mod migration;
 pub mod queue;
-pub mod reaper;
 pub mod schema;
 pub mod search;
+pub mod session;
 mod statement;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -24,8 +26,9 @@ pub mod thaw;
 pub mod worker;
 
 pub use connection::{ConnectError, Database};
-pub use identity::identity;
-pub use lease::Lease;
+pub use domain::Lease;
+pub use identity::{KnownStore, claim_store, identity};
 pub use listen::Listener;
 pub use migration::SchemaError;
 pub use queue::{Claim, Claimer};
+pub use session::{DbError, Session};

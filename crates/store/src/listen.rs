@@ -4,11 +4,10 @@
 use std::time::Duration;
 
 use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslVerifyMode};
-use postgres::{Client, config::SslMode, fallible_iterator::FallibleIterator as _};
+use postgres::{Client, Config, config::SslMode, fallible_iterator::FallibleIterator as _};
 use postgres_openssl::MakeTlsConnector;
-use url::Url;
 
-use crate::{Database, search::CHANNEL};
+use crate::{Database, conninfo::ConnInfo, search::CHANNEL};
 
 /// Why there is no listener. None of them holds a password.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +23,6 @@ pub enum ListenError {
         "cannot listen for new jobs: a connection pooler stands before the database and passes no notifications on"
     )]
     Pooled,
-    /// Only URLs are understood, not libpq's key-value strings.
-    #[error("cannot listen for new jobs: DATABASE_URL is not a URL")]
-    NotUrl,
 }
 
 /// Listens for new jobs of one class.
@@ -64,15 +60,13 @@ impl Listener {
 
 /// A session that is surely this client's alone: it begins with a setting that a pooler refuses or does not pass on.
 pub(crate) fn session(database: &Database) -> Result<Client, ListenError> {
-    let (url, tls) = Tls::split(database.url())?;
-    let mut config: postgres::Config = url.as_str().parse()?;
-    let options = format!("{} -c peng.session=own", config.get_options().unwrap_or_default());
+    let (mut config, tls) = config(database.info())?;
     config
-        .options(options.trim())
-        .ssl_mode(tls.mode())
+        .options(&database.options())
         .application_name("peng listen")
-        .connect_timeout(Duration::from_secs(10));
-    let mut client = config.connect(tls.connector()?).map_err(|error| {
+        .connect_timeout(Duration::from_secs(10))
+        .tcp_user_timeout(Duration::from_secs(30));
+    let mut client = config.connect(tls).map_err(|error| {
         let refused =
             error.as_db_error().is_some_and(|e| e.message().contains("unsupported startup parameter"));
         if refused { ListenError::Pooled } else { error.into() }
@@ -93,45 +87,50 @@ pub(crate) fn is_refused(database: &Database) -> bool {
     error.code().is_some_and(|code| ["28", "3D"].iter().any(|class| code.code().starts_with(class)))
 }
 
-/// What libpq reads from a URL about TLS and the `postgres` crate does not know.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Tls {
-    sslmode: String,
-    sslrootcert: Option<String>,
-    sslcert: Option<String>,
-    sslkey: Option<String>,
+/// A connection string as the `postgres` crate wants it. The two clients share the parts that libpq has taken apart; keywords
+/// that the crate does not know are left to libpq.
+fn config(info: &ConnInfo) -> Result<(Config, MakeTlsConnector), ListenError> {
+    const SHARED: &[&str] = &[
+        "host",
+        "hostaddr",
+        "port",
+        "user",
+        "password",
+        "dbname",
+        "target_session_attrs",
+        "load_balance_hosts",
+        "keepalives_idle",
+        "keepalives_interval",
+    ];
+    let mut shared = info.clone();
+    shared.retain(|keyword| SHARED.contains(&keyword));
+    let mut config: Config = shared.to_dsn().parse()?;
+    let tls = Tls::of(info);
+    config.ssl_mode(tls.mode());
+    Ok((config, tls.connector()?))
 }
 
-impl Tls {
-    /// The URL without TLS settings, and those.
-    fn split(url: &str) -> Result<(Url, Self), ListenError> {
-        // An empty host, as in `postgresql:///db?host=/run`, is fine for libpq and for the crate.
-        let mut url = Url::parse(url).map_err(|_| ListenError::NotUrl)?;
-        let mut tls = Self { sslmode: "prefer".to_owned(), ..Self::default() };
-        let mut rest = Vec::new();
-        for (key, value) in url.query_pairs() {
-            let value = value.into_owned();
-            match key.as_ref() {
-                "sslmode" => tls.sslmode = value,
-                "sslrootcert" => tls.sslrootcert = Some(value),
-                "sslcert" => tls.sslcert = Some(value),
-                "sslkey" => tls.sslkey = Some(value),
-                // These are all that the crate shares with libpq and that matter here.
-                "host" | "hostaddr" | "port" | "user" | "password" | "dbname" | "options" => {
-                    rest.push((key.into_owned(), value));
-                }
-                _ => {}
-            }
+/// What libpq reads about TLS and the `postgres` crate does not know.
+#[derive(Debug, PartialEq, Eq)]
+struct Tls<'a> {
+    sslmode: &'a str,
+    sslrootcert: Option<&'a str>,
+    sslcert: Option<&'a str>,
+    sslkey: Option<&'a str>,
+}
+
+impl<'a> Tls<'a> {
+    fn of(info: &'a ConnInfo) -> Self {
+        Self {
+            sslmode: info.get("sslmode").unwrap_or("prefer"),
+            sslrootcert: info.get("sslrootcert"),
+            sslcert: info.get("sslcert"),
+            sslkey: info.get("sslkey"),
         }
-        url.set_query(None);
-        if !rest.is_empty() {
-            url.query_pairs_mut().extend_pairs(rest);
-        }
-        Ok((url, tls))
     }
 
     fn mode(&self) -> SslMode {
-        match self.sslmode.as_str() {
+        match self.sslmode {
             "disable" => SslMode::Disable,
             "require" | "verify-ca" | "verify-full" => SslMode::Require,
             _ => SslMode::Prefer,
@@ -143,10 +142,10 @@ impl Tls {
         let mut builder = SslConnector::builder(SslMethod::tls_client())?;
         let verify = self.sslmode.starts_with("verify-");
         builder.set_verify(if verify { SslVerifyMode::PEER } else { SslVerifyMode::NONE });
-        if let Some(root) = self.sslrootcert.as_deref().filter(|root| *root != "system") {
+        if let Some(root) = self.sslrootcert.filter(|root| *root != "system") {
             builder.set_ca_file(root)?;
         }
-        if let (Some(cert), Some(key)) = (&self.sslcert, &self.sslkey) {
+        if let (Some(cert), Some(key)) = (self.sslcert, self.sslkey) {
             builder.set_certificate_chain_file(cert)?;
             builder.set_private_key_file(key, SslFiletype::PEM)?;
         }
@@ -165,28 +164,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_refused_is_told_by_the_code() {
-        let database = crate::testing::TestDatabase::new();
-        let url = database.url();
-        for (url, refused, why) in [
-            (url.clone(), false, "let in"),
-            (url.replace("user=peng", "user=nobody"), true, "no such user"),
-            (url.replace("postgresql:///", "postgresql:///no"), true, "no such database"),
-            ("postgres://127.0.0.1:1/db".to_owned(), false, "nobody there"),
+    fn both_clients_ask_the_same_hosts_for_the_same() {
+        for (text, hosts, ssl, why) in [
+            ("postgres://u:p@h:1/db?sslmode=verify-full&application_name=x", 1, SslMode::Require, "TLS"),
+            ("postgres://u@h1:1,h2:2/db?target_session_attrs=read-write", 2, SslMode::Prefer, "two hosts"),
+            ("postgresql:///db?host=a,b&port=1,2&user=u", 2, SslMode::Prefer, "the other spelling"),
+            ("host=/run/x user=peng dbname=db sslmode=disable", 1, SslMode::Disable, "a socket"),
         ] {
-            assert_eq!(is_refused(&Database::new(url)), refused, "{why}");
+            let info = ConnInfo::parse(text).unwrap();
+            let (config, _) = config(&info).unwrap();
+            assert_eq!((config.get_hosts().len(), config.get_ssl_mode()), (hosts, ssl), "{why}");
+            assert_eq!(config.get_dbname(), Some("db"), "{why}");
         }
-    }
-
-    #[test]
-    fn what_libpq_knows_and_the_crate_does_not_is_taken_out() {
-        let url = "postgres://u:p@h:1/db?sslmode=verify-full&sslrootcert=/ca.pem&connect_timeout=3&application_name=x";
-        let (url, tls) = Tls::split(url).unwrap();
-        assert_eq!(url.as_str(), "postgres://u:p@h:1/db");
-        assert_eq!((tls.mode(), tls.sslrootcert.as_deref()), (SslMode::Require, Some("/ca.pem")));
-        let (url, tls) = Tls::split("postgresql:///peng?host=/run/x&user=peng").unwrap();
-        assert!(url.as_str().parse::<postgres::Config>().is_ok(), "{url}");
-        assert_eq!(tls.mode(), SslMode::Prefer);
-        assert!(Tls::split("host=h dbname=x").is_err());
     }
 }

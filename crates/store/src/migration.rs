@@ -140,6 +140,8 @@ fn locked<T>(
     conn: &mut PgConnection,
     work: impl FnOnce(&mut PgConnection) -> Result<T, SchemaError>,
 ) -> Result<T, SchemaError> {
+    // Whoever waits for another migration, or for a table, waits as long as that takes.
+    conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
     conn.batch_execute(&format!("SELECT pg_advisory_lock({LOCK})"))?;
     let done = work(conn);
     conn.batch_execute(&format!("SELECT pg_advisory_unlock({LOCK})"))?;

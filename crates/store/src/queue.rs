@@ -6,22 +6,26 @@ use diesel::{
     OptionalExtension as _, PgConnection, QueryResult, QueryableByName, RunQueryDsl as _, sql_query,
     sql_types,
 };
+use domain::{Fence, JobId, Lease, SearchId};
 use uuid::Uuid;
 
-use crate::{job::JobMode, lease::Lease, schema::sql_types as pg, statement::prepared};
+use crate::{job::JobMode, schema::sql_types as pg, statement::prepared};
 
 /// A job that this worker may train now.
 #[derive(Debug, Clone, QueryableByName)]
 pub struct Claim {
     /// The job.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub job_id: i64,
+    pub job_id: JobId,
     /// Fence of this attempt.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub fence: i64,
+    pub fence: Fence,
+    /// The worker that has it.
+    #[diesel(sql_type = sql_types::Uuid)]
+    pub worker_id: Uuid,
     /// Its search.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub search_id: i64,
+    pub search_id: SearchId,
     /// What it trains.
     #[diesel(sql_type = sql_types::BigInt)]
     pub architecture_id: i64,
@@ -56,7 +60,7 @@ impl Claim {
 
     /// The right that comes with it.
     pub fn lease(&self) -> Lease {
-        Lease { job_id: self.job_id, fence: self.fence }
+        Lease { job_id: self.job_id, fence: self.fence, worker_id: self.worker_id }
     }
 }
 
@@ -133,7 +137,7 @@ impl Claimer {
             self.usual = start.elapsed();
         }
         if let Some(claim) = &claim {
-            self.place = (-i32::from(claim.priority), claim.job_id);
+            self.place = (-i32::from(claim.priority), claim.job_id.0);
         }
         if (behind || self.furthest == HEAD) && (claim.is_none() || self.place >= self.furthest) {
             self.again = Instant::now() + (std::mem::take(&mut self.extra) * THRIFT).max(REST);
@@ -160,9 +164,12 @@ impl Claimer {
 ///
 /// # Errors
 /// Those of the database.
-pub fn is_dry(conn: &mut PgConnection, class: &str) -> QueryResult<bool> {
+pub fn is_drained(conn: &mut PgConnection, class: &str) -> QueryResult<bool> {
+    // Three looks by index: one condition for all would go through every job that there has ever been.
     let open = sql_query(
-        "SELECT 1 FROM job WHERE class = $1 AND (state = 'ready' OR state = 'waiting' OR id IN (SELECT job_id FROM lease)) LIMIT 1",
+        "SELECT 1 WHERE EXISTS (SELECT FROM job WHERE class = $1 AND state = 'ready') \
+         OR EXISTS (SELECT FROM job WHERE class = $1 AND state = 'waiting') \
+         OR EXISTS (SELECT FROM lease WHERE (SELECT class FROM job WHERE job.id = lease.job_id) = $1)",
     );
     Ok(open.bind::<sql_types::Text, _>(class).execute(conn)? == 0)
 }

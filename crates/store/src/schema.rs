@@ -90,6 +90,7 @@ diesel::table! {
         bytes -> BigInt,
         sha256 -> Text,
         created_at -> Timestamptz,
+        key -> Nullable<Text>,
     }
 }
 
@@ -131,6 +132,8 @@ diesel::table! {
     identity (one) {
         one -> Bool,
         id -> Uuid,
+        store_id -> Nullable<Uuid>,
+        store_url -> Nullable<Text>,
     }
 }
 
@@ -151,6 +154,9 @@ diesel::table! {
         attempts -> SmallInt,
         crashes -> SmallInt,
         class -> Text,
+        losses -> SmallInt,
+        crash_step -> Nullable<Integer>,
+        crash_hosts -> Nullable<Array<Text>>,
     }
 }
 
@@ -176,6 +182,8 @@ diesel::table! {
     maintenance (name) {
         name -> Text,
         last_at -> Timestamptz,
+        holder -> Nullable<Uuid>,
+        until -> Nullable<Timestamptz>,
     }
 }
 
@@ -270,6 +278,8 @@ diesel::table! {
         started_at -> Timestamptz,
         last_seen_at -> Timestamptz,
         stopped_at -> Nullable<Timestamptz>,
+        fault -> Nullable<Text>,
+        fault_at -> Nullable<Timestamptz>,
     }
 }
 

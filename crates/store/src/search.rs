@@ -9,12 +9,13 @@ use diesel::{
     Queryable, QueryableByName, RunQueryDsl as _, Selectable, SelectableHelper as _, sql_query, sql_types,
 };
 use diesel_derive_enum::DbEnum;
+use domain::{JobId, SearchId};
 use serde::{Deserialize, Serialize};
 
-pub use ending::{Finalist, cancel, dry, pause, promote, resume, settle};
+pub use ending::{Finalist, cancel, exhausted, finish_if_done, pause, promote, resume};
 pub use enqueueing::{
-    CHUNK, Lot, NewJob, NewSearch, SubmitError, add, enqueue, hashes, is_proposing, lock_for_proposal,
-    stop_proposing, submit,
+    CHUNK, EnqueueParams, NewJob, NewSearch, SubmitError, add, enqueue, hashes, is_proposing, lock,
+    lock_for_proposal, stop_proposing, submit,
 };
 
 use crate::{schema, schema::sql_types as pg};
@@ -42,7 +43,7 @@ pub enum SearchState {
 #[diesel(table_name = schema::search)]
 pub struct Search {
     /// Number of the search.
-    pub id: i64,
+    pub id: SearchId,
     /// Its name.
     pub name: String,
     /// Whether its jobs may be claimed.
@@ -91,7 +92,7 @@ pub fn newest(conn: &mut PgConnection) -> QueryResult<Option<Search>> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn get(conn: &mut PgConnection, id: i64) -> QueryResult<Search> {
+pub fn get(conn: &mut PgConnection, id: SearchId) -> QueryResult<Search> {
     schema::search::table.find(id).select(Search::as_select()).first(conn)
 }
 
@@ -136,7 +137,7 @@ pub struct Member {
 ///
 /// # Errors
 /// Those of the database.
-pub fn population(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Member>> {
+pub fn population(conn: &mut PgConnection, search: SearchId) -> QueryResult<Vec<Member>> {
     sql_query(include_str!("sql/population.sql")).bind::<sql_types::BigInt, _>(search).load(conn)
 }
 
@@ -144,7 +145,7 @@ pub fn population(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Membe
 ///
 /// # Errors
 /// Those of the database.
-pub fn cost_of(conn: &mut PgConnection, job: i64) -> QueryResult<Option<i64>> {
+pub fn cost_of(conn: &mut PgConnection, job: JobId) -> QueryResult<Option<i64>> {
     schema::job::table
         .inner_join(schema::architecture::table.on(schema::architecture::id.eq(schema::job::architecture_id)))
         .filter(schema::job::id.eq(job))

@@ -98,7 +98,10 @@ impl Session {
     ///
     /// # Errors
     /// [`DbError::Rejected`] and [`DbError::Unavailable`].
-    pub fn attempt<T>(&mut self, work: impl FnOnce(&mut PgConnection) -> QueryResult<T>) -> Result<T, DbError> {
+    pub fn attempt<T>(
+        &mut self,
+        work: impl FnOnce(&mut PgConnection) -> QueryResult<T>,
+    ) -> Result<T, DbError> {
         let connected = match self.connected.take() {
             Some(connected) => Ok(connected),
             None => self.database.open(),

@@ -6,19 +6,20 @@ use diesel::{
     OptionalExtension as _, PgConnection, QueryResult, QueryableByName, RunQueryDsl as _, sql_query,
     sql_types,
 };
+use domain::{Fence, JobId, Ordinal, SearchId};
 use uuid::Uuid;
 
-use crate::{job::CRASH_LIMIT, lease::Lease, queue::Claim};
+use crate::{job::CRASH_LIMIT, job::LOSS_LIMIT, queue::Claim};
 
 /// A terminated job that may be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
 pub struct Stopped {
     /// The job.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub job_id: i64,
+    pub job_id: JobId,
     /// Its fence: whoever resumes it raises it.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub fence: i64,
+    pub fence: Fence,
     /// Its last evaluation interval.
     #[diesel(sql_type = sql_types::Integer)]
     pub step: i32,
@@ -31,10 +32,11 @@ pub struct Stopped {
 ///
 /// # Errors
 /// Those of the database.
-pub fn stopped(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Stopped>> {
+pub fn stopped(conn: &mut PgConnection, search: SearchId) -> QueryResult<Vec<Stopped>> {
     sql_query(include_str!("sql/stopped.sql"))
         .bind::<sql_types::BigInt, _>(search)
         .bind::<sql_types::Integer, _>(CRASH_LIMIT)
+        .bind::<sql_types::Integer, _>(LOSS_LIMIT)
         .load(conn)
 }
 
@@ -43,8 +45,17 @@ pub fn stopped(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Stopped>
 ///
 /// # Errors
 /// Those of the database.
-pub fn resumed(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<Lease>> {
-    sql_query(include_str!("sql/thawed.sql")).bind::<sql_types::BigInt, _>(search).load(conn)
+pub fn resumed(conn: &mut PgConnection, search: SearchId) -> QueryResult<Vec<(JobId, Fence)>> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = sql_types::BigInt)]
+        job_id: JobId,
+        #[diesel(sql_type = sql_types::BigInt)]
+        fence: Fence,
+    }
+    let rows: Vec<Row> =
+        sql_query(include_str!("sql/thawed.sql")).bind::<sql_types::BigInt, _>(search).load(conn)?;
+    Ok(rows.into_iter().map(|row| (row.job_id, row.fence)).collect())
 }
 
 /// What a worker resumes a job for.
@@ -55,7 +66,7 @@ pub struct Warrant {
     /// Its chance of belonging to the best.
     pub chance: f64,
     /// Ordinal of the last finish that the engine knew of.
-    pub calibration: i64,
+    pub calibration: Ordinal,
 }
 
 /// Claims a terminated job for one more interval. `None`: it is no longer as it was judged, somebody else has it.

@@ -6,6 +6,7 @@ use diesel::{
     PgConnection, QueryDsl as _, QueryResult, QueryableByName, RunQueryDsl as _, sql_query, sql_types,
 };
 use diesel_derive_enum::DbEnum;
+use domain::{JobId, for_people};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -69,6 +70,56 @@ pub fn touch(conn: &mut PgConnection, worker: Uuid) -> QueryResult<Option<Worker
         .optional()
 }
 
+/// Notes what keeps a worker from claiming jobs, or that nothing does any more.
+///
+/// # Errors
+/// Those of the database.
+pub fn set_fault(conn: &mut PgConnection, worker: Uuid, fault: Option<&str>) -> QueryResult<()> {
+    sql_query(
+        "UPDATE worker SET fault = $2, fault_at = CASE WHEN $2 IS NOT NULL THEN now() END WHERE id = $1",
+    )
+    .bind::<sql_types::Uuid, _>(worker)
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(fault.map(for_people))
+    .execute(conn)
+    .map(|_| ())
+}
+
+/// A fault and the hosts that have it.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName, Serialize)]
+pub struct HostFault {
+    /// In words.
+    #[diesel(sql_type = sql_types::Text)]
+    pub fault: String,
+    /// Names of hosts, in order.
+    #[diesel(sql_type = sql_types::Array<sql_types::Text>)]
+    pub hosts: Vec<String>,
+    /// Whether a living worker of the class is free of faults: then others train.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub others_work: bool,
+}
+
+/// The faults of living workers of a class. Workers that were not seen for two minutes do not count.
+///
+/// # Errors
+/// Those of the database.
+pub fn faults(conn: &mut PgConnection, class: &str) -> QueryResult<Vec<HostFault>> {
+    sql_query(include_str!("sql/host_faults.sql")).bind::<sql_types::Text, _>(class).load(conn)
+}
+
+/// What is said where no living worker of a class can train: which fault on which hosts. `None` where one can, or none lives.
+///
+/// # Errors
+/// Those of the database.
+pub fn nobody_can_train(conn: &mut PgConnection, class: &str) -> QueryResult<Option<String>> {
+    let faults = faults(conn, class)?;
+    if faults.is_empty() || faults.iter().any(|fault| fault.others_work) {
+        return Ok(None);
+    }
+    let each: Vec<_> =
+        faults.iter().map(|fault| format!("{} (on {})", fault.fault, fault.hosts.join(", "))).collect();
+    Ok(Some(format!("no worker of class `{class}` can train: {}", each.join("; "))))
+}
+
 /// Notes that the worker has left in good order.
 ///
 /// # Errors
@@ -126,13 +177,19 @@ pub struct WorkerRow {
     pub silent_seconds: f64,
     /// The job that it trains.
     #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
-    pub job_id: Option<i64>,
+    pub job_id: Option<JobId>,
     /// Attempts so far.
     #[diesel(sql_type = sql_types::BigInt)]
     pub attempts: i64,
     /// Attempts that were lost or ended by a passing error.
     #[diesel(sql_type = sql_types::BigInt)]
     pub crashes: i64,
+    /// Why it claims nothing at present.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub fault: Option<String>,
+    /// Version of peng.
+    #[diesel(sql_type = sql_types::Text)]
+    pub version: String,
 }
 
 /// Workers, oldest first; with `all` also those that have stopped.

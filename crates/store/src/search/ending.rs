@@ -1,31 +1,36 @@
-//! How a search goes on and ends: dry, settled, its best promoted; paused, resumed and cancelled by people.
+//! How a search goes on and ends: exhausted, finished, its best promoted; paused, resumed and cancelled by people.
 
 use diesel::{
-    Connection as _, ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _,
-    QueryResult, QueryableByName, RunQueryDsl as _, sql_query, sql_types,
+    ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _, QueryResult,
+    QueryableByName, RunQueryDsl as _, sql_query, sql_types,
 };
+use domain::{JobId, Ordinal, SearchId};
 use serde::Serialize;
 
 use super::CHANNEL;
-use crate::{job::JobState, schema, schema::sql_types as pg};
+use crate::{job::JobState, schema, schema::sql_types as pg, session::transaction};
 
 /// Marks a running search finished if it has no open job. `seen`: what is known of its endings is a prefix up to this
 /// ordinal, and the search goes on if anything has ended since; `None`: whatever has ended. Returns its name.
 ///
 /// # Errors
 /// Those of the database.
-pub fn settle(conn: &mut PgConnection, search: i64, seen: Option<i64>) -> QueryResult<Option<String>> {
+pub fn finish_if_done(
+    conn: &mut PgConnection,
+    search: SearchId,
+    seen: Option<Ordinal>,
+) -> QueryResult<Option<String>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = sql_types::Text)]
         name: String,
     }
-    conn.transaction(|conn| {
+    transaction(conn, |conn| {
         // Locked before the look: whoever adds jobs holds the search, and the next statement sees what they added.
-        sql_query("SELECT id FROM search WHERE id = $1 FOR UPDATE")
+        sql_query("SELECT id FROM search WHERE id = $1 FOR NO KEY UPDATE")
             .bind::<sql_types::BigInt, _>(search)
             .execute(conn)?;
-        let row = sql_query(include_str!("../sql/settle.sql"))
+        let row = sql_query(include_str!("../sql/finish_if_done.sql"))
             .bind::<sql_types::BigInt, _>(search)
             .bind::<sql_types::Nullable<sql_types::BigInt>, _>(seen)
             .get_result::<Row>(conn)
@@ -38,13 +43,13 @@ pub fn settle(conn: &mut PgConnection, search: i64, seen: Option<i64>) -> QueryR
 ///
 /// # Errors
 /// Those of the database.
-pub fn dry(conn: &mut PgConnection, search: Option<i64>) -> QueryResult<Vec<i64>> {
+pub fn exhausted(conn: &mut PgConnection, search: Option<SearchId>) -> QueryResult<Vec<SearchId>> {
     #[derive(QueryableByName)]
     struct Row {
         #[diesel(sql_type = sql_types::BigInt)]
-        id: i64,
+        id: SearchId,
     }
-    let rows = sql_query(include_str!("../sql/dry.sql"))
+    let rows = sql_query(include_str!("../sql/exhausted.sql"))
         .bind::<sql_types::Nullable<sql_types::BigInt>, _>(search)
         .load::<Row>(conn)?;
     Ok(rows.into_iter().map(|row| row.id).collect())
@@ -55,7 +60,7 @@ pub fn dry(conn: &mut PgConnection, search: Option<i64>) -> QueryResult<Vec<i64>
 pub struct Finalist {
     /// Its job.
     #[diesel(sql_type = sql_types::BigInt)]
-    pub job_id: i64,
+    pub job_id: JobId,
     /// Whether it was terminated and trains to the end now.
     #[diesel(sql_type = sql_types::Bool)]
     pub promoted: bool,
@@ -78,7 +83,7 @@ pub struct Finalist {
 ///
 /// # Errors
 /// Those of the database.
-pub fn promote(conn: &mut PgConnection, search: i64, top: i64) -> QueryResult<Vec<Finalist>> {
+pub fn promote(conn: &mut PgConnection, search: SearchId, top: i64) -> QueryResult<Vec<Finalist>> {
     sql_query(include_str!("../sql/promote.sql"))
         .bind::<sql_types::BigInt, _>(search)
         .bind::<sql_types::BigInt, _>(top)
@@ -86,45 +91,51 @@ pub fn promote(conn: &mut PgConnection, search: i64, top: i64) -> QueryResult<Ve
         .load(conn)
 }
 
-/// Stops the claiming of a search's jobs; those that run go on. Returns how many jobs wait now.
+/// Stops the claiming of a search's jobs; those that run go on. Returns how many jobs wait now; `None` where the search does not
+/// run, and nothing was changed.
 ///
 /// # Errors
 /// Those of the database.
-pub fn pause(conn: &mut PgConnection, search: i64) -> QueryResult<usize> {
-    conn.transaction(|conn| {
-        move_search(conn, search, "paused", &["running"])?;
-        sql_query("UPDATE job SET state = 'paused' WHERE search_id = $1 AND state = 'ready'")
-            .bind::<sql_types::BigInt, _>(search)
-            .execute(conn)
+pub fn pause(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<usize>> {
+    transaction(conn, |conn| {
+        if !move_search(conn, search, "paused", &["running"])? {
+            return Ok(None);
+        }
+        move_jobs(conn, search, "ready", "paused").map(Some)
     })
 }
 
-/// Lets a paused search go on. Returns how many jobs are ready again.
+/// Lets a paused search go on. Returns how many jobs are ready again; `None` where the search is not paused, and nothing was
+/// changed.
 ///
 /// # Errors
 /// Those of the database.
-pub fn resume(conn: &mut PgConnection, search: i64) -> QueryResult<usize> {
-    conn.transaction(|conn| {
-        move_search(conn, search, "running", &["paused"])?;
-        let ready = sql_query("UPDATE job SET state = 'ready' WHERE search_id = $1 AND state = 'paused'")
-            .bind::<sql_types::BigInt, _>(search)
-            .execute(conn)?;
+pub fn resume(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<usize>> {
+    transaction(conn, |conn| {
+        if !move_search(conn, search, "running", &["paused"])? {
+            return Ok(None);
+        }
+        let ready = move_jobs(conn, search, "paused", "ready")?;
         sql_query("SELECT pg_notify($1, class) FROM job WHERE search_id = $2 GROUP BY class")
             .bind::<sql_types::Text, _>(CHANNEL)
             .bind::<sql_types::BigInt, _>(search)
             .execute(conn)?;
-        Ok(ready)
+        Ok(Some(ready))
     })
 }
 
-/// Ends a search: its jobs are cancelled, those that run as soon as their workers hear of it. A job that had been
-/// terminated and trains one more interval ends by itself and keeps its fitness.
+/// Ends a search for good: its strategy proposes nothing more, its jobs are cancelled, those that run as soon as their workers
+/// hear of it. A job that had been terminated and trains one more interval ends by itself and keeps its fitness. `None` where
+/// the search has ended before, and nothing was changed.
 ///
 /// # Errors
 /// Those of the database.
-pub fn cancel(conn: &mut PgConnection, search: i64) -> QueryResult<crate::job::Cancelled> {
-    conn.transaction(|conn| {
-        move_search(conn, search, "cancelled", &["running", "paused"])?;
+pub fn cancel(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<crate::job::Cancelled>> {
+    transaction(conn, |conn| {
+        if !move_search(conn, search, "cancelled", &["running", "paused"])? {
+            return Ok(None);
+        }
+        super::stop_proposing(conn, search)?;
         let open = schema::job::table
             .filter(schema::job::search_id.eq(search))
             .filter(schema::job::state.eq_any([
@@ -138,13 +149,14 @@ pub fn cancel(conn: &mut PgConnection, search: i64) -> QueryResult<crate::job::C
                     .eq_any(schema::lease::table.filter(schema::lease::thaw).select(schema::lease::job_id)),
             ))
             .select(schema::job::id)
-            .load::<i64>(conn)?;
-        crate::job::cancel(conn, &open)
+            .load::<JobId>(conn)?;
+        crate::job::cancel(conn, &open).map(Some)
     })
 }
 
-fn move_search(conn: &mut PgConnection, search: i64, to: &str, from: &[&str]) -> QueryResult<usize> {
-    sql_query(
+/// Moves a search; whether it was in one of the states `from`.
+fn move_search(conn: &mut PgConnection, search: SearchId, to: &str, from: &[&str]) -> QueryResult<bool> {
+    let moved = sql_query(
         "WITH moved AS (UPDATE search SET state = $2::text::search_state, \
          finished_at = CASE WHEN $2::text = 'cancelled' THEN now() END \
          WHERE id = $1 AND state = ANY ($3::text[]::search_state[]) RETURNING id) \
@@ -153,5 +165,19 @@ fn move_search(conn: &mut PgConnection, search: i64, to: &str, from: &[&str]) ->
     .bind::<sql_types::BigInt, _>(search)
     .bind::<sql_types::Text, _>(to)
     .bind::<sql_types::Array<sql_types::Text>, _>(from)
+    .execute(conn)?;
+    Ok(moved == 1)
+}
+
+/// Moves all jobs of a search that are in a state, in the order of their numbers; returns how many.
+fn move_jobs(conn: &mut PgConnection, search: SearchId, from: &str, to: &str) -> QueryResult<usize> {
+    sql_query(
+        "WITH mine AS MATERIALIZED (SELECT id FROM job WHERE search_id = $1 AND state = $2::text::job_state \
+         ORDER BY id FOR UPDATE) \
+         UPDATE job SET state = $3::text::job_state FROM mine WHERE job.id = mine.id",
+    )
+    .bind::<sql_types::BigInt, _>(search)
+    .bind::<sql_types::Text, _>(from)
+    .bind::<sql_types::Text, _>(to)
     .execute(conn)
 }

@@ -3,16 +3,18 @@
 use std::borrow::Borrow;
 
 use diesel::{
-    Connection as _, ExpressionMethods as _, Insertable, PgConnection, QueryDsl as _, QueryResult,
-    RunQueryDsl as _,
+    ExpressionMethods as _, Insertable, PgConnection, QueryDsl as _, QueryResult, RunQueryDsl as _,
     result::{DatabaseErrorKind, Error},
     sql_query, sql_types,
 };
+
+use domain::SearchId;
 
 use super::{CHANNEL, SearchState};
 use crate::{
     job::{JobMode, JobState},
     schema,
+    session::transaction,
 };
 
 /// Serialises what a strategy proposes for a search; the second key is the search.
@@ -67,11 +69,11 @@ pub struct NewJob {
     pub priority: i16,
 }
 
-/// What all jobs of one enqueueing share.
+/// What all jobs that are enqueued together share.
 #[derive(Debug, Clone)]
-pub struct Lot<'a> {
+pub struct EnqueueParams<'a> {
     /// The search.
-    pub search_id: i64,
+    pub search_id: SearchId,
     /// Seed of the trainings.
     pub seed: i64,
     /// Class of workers.
@@ -105,19 +107,20 @@ pub fn submit(
     seed: i64,
     class: &str,
     jobs: impl IntoIterator<Item: Borrow<NewJob>>,
-) -> Result<(i64, usize), SubmitError> {
-    conn.transaction(|conn| {
+) -> Result<(SearchId, usize), SubmitError> {
+    transaction(conn, |conn| {
         let inserted = diesel::insert_into(schema::search::table)
             .values(search)
             .returning(schema::search::id)
-            .get_result::<i64>(conn);
+            .get_result::<SearchId>(conn);
         let search_id = inserted.map_err(|error| match error {
             Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => {
                 SubmitError::NameTaken { name: search.name.clone() }
             }
             other => SubmitError::Query(other),
         })?;
-        let added = enqueue(conn, &Lot { search_id, seed, class }, jobs)?;
+        let params = EnqueueParams { search_id, seed, class };
+        let added = enqueue(conn, &params, SearchState::Running, jobs)?;
         // Architectures from outside may be more than were planned.
         sql_query("UPDATE search SET budget = greatest(budget, $2) WHERE id = $1")
             .bind::<sql_types::BigInt, _>(search_id)
@@ -131,22 +134,32 @@ pub fn submit(
     })
 }
 
+/// Locks a search until the transaction ends, so that it can neither be paused nor cancelled nor finished meanwhile; returns
+/// whether its jobs may be claimed. Locks go from the search to its jobs and their leases.
+///
+/// # Errors
+/// Those of the database.
+pub fn lock(conn: &mut PgConnection, search: SearchId) -> QueryResult<SearchState> {
+    schema::search::table
+        .select(schema::search::state)
+        .filter(schema::search::id.eq(search))
+        .for_no_key_update()
+        .get_result(conn)
+}
+
 /// Adds jobs whose architectures the search does not have yet, in the order given, and wakes waiting workers. Returns
-/// how many were added. Holds [`CHUNK`] jobs in memory, however many come. Call it in a transaction.
+/// how many were added. Holds [`CHUNK`] jobs in memory, however many come. Call it in a transaction that has [`lock`]ed the
+/// search and found it in `state`.
 ///
 /// # Errors
 /// Those of the database.
 pub fn enqueue(
     conn: &mut PgConnection,
-    lot: &Lot<'_>,
+    params: &EnqueueParams<'_>,
+    state: SearchState,
     jobs: impl IntoIterator<Item: Borrow<NewJob>>,
 ) -> QueryResult<usize> {
-    let paused: SearchState = schema::search::table
-        .select(schema::search::state)
-        .filter(schema::search::id.eq(lot.search_id))
-        .for_share()
-        .get_result(conn)?;
-    let state = if paused == SearchState::Paused { JobState::Paused } else { JobState::Ready };
+    let state = if state == SearchState::Paused { JobState::Paused } else { JobState::Ready };
     let mut jobs = jobs.into_iter();
     let mut added = 0;
     loop {
@@ -154,12 +167,12 @@ pub fn enqueue(
         if chunk.is_empty() {
             break;
         }
-        added += enqueue_chunk(conn, lot, state, &chunk.iter().map(Borrow::borrow).collect::<Vec<_>>())?;
+        added += enqueue_chunk(conn, params, state, &chunk.iter().map(Borrow::borrow).collect::<Vec<_>>())?;
     }
     if added > 0 {
         sql_query("SELECT pg_notify($1, $2)")
             .bind::<sql_types::Text, _>(CHANNEL)
-            .bind::<sql_types::Text, _>(lot.class)
+            .bind::<sql_types::Text, _>(params.class)
             .execute(conn)?;
     }
     Ok(added)
@@ -167,7 +180,7 @@ pub fn enqueue(
 
 fn enqueue_chunk(
     conn: &mut PgConnection,
-    lot: &Lot<'_>,
+    params: &EnqueueParams<'_>,
     state: JobState,
     jobs: &[&NewJob],
 ) -> QueryResult<usize> {
@@ -177,7 +190,7 @@ fn enqueue_chunk(
         format!("{{{}}}", ids.join(","))
     };
     sql_query(include_str!("../sql/enqueue.sql"))
-        .bind::<BigInt, _>(lot.search_id)
+        .bind::<BigInt, _>(params.search_id)
         .bind::<Array<Text>, _>(jobs.iter().map(|job| job.hash.as_str()).collect::<Vec<_>>())
         .bind::<Array<Jsonb>, _>(jobs.iter().map(|job| &job.genome).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(jobs.iter().map(|job| job.summary.as_str()).collect::<Vec<_>>())
@@ -187,26 +200,31 @@ fn enqueue_chunk(
         .bind::<Array<Text>, _>(jobs.iter().map(parents).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(jobs.iter().map(|job| job.mode.as_str()).collect::<Vec<_>>())
         .bind::<Array<SmallInt>, _>(jobs.iter().map(|job| job.priority).collect::<Vec<_>>())
-        .bind::<BigInt, _>(lot.seed)
-        .bind::<Text, _>(lot.class)
+        .bind::<BigInt, _>(params.seed)
+        .bind::<Text, _>(params.class)
         .bind::<Text, _>(state.as_str())
         .execute(conn)
 }
 
 /// Adds jobs from outside to a search that is not cancelled, as [`enqueue`] does: a finished one goes on, and its budget
-/// grows with them. Call it in a transaction that holds [`lock_for_proposal`].
+/// grows with them. Call it in a transaction that holds [`lock_for_proposal`] and then [`lock`].
 ///
 /// # Errors
 /// Those of the database.
-pub fn add(conn: &mut PgConnection, lot: &Lot<'_>, jobs: &[NewJob]) -> QueryResult<usize> {
-    let added = enqueue(conn, lot, jobs)?;
+pub fn add(
+    conn: &mut PgConnection,
+    params: &EnqueueParams<'_>,
+    state: SearchState,
+    jobs: &[NewJob],
+) -> QueryResult<usize> {
+    let added = enqueue(conn, params, state, jobs)?;
     if added > 0 {
         sql_query(
             "WITH grown AS (UPDATE search SET budget = greatest(budget, (SELECT count(*) FROM architecture WHERE search_id = $1)), \
              state = CASE state WHEN 'finished' THEN 'running' ELSE state END, finished_at = NULL WHERE id = $1 RETURNING id) \
              INSERT INTO event (search_id, kind, detail) SELECT id, 'added', $2 FROM grown",
         )
-        .bind::<sql_types::BigInt, _>(lot.search_id)
+        .bind::<sql_types::BigInt, _>(params.search_id)
         .bind::<sql_types::Text, _>(format!("{added} jobs"))
         .execute(conn)?;
     }
@@ -217,7 +235,7 @@ pub fn add(conn: &mut PgConnection, lot: &Lot<'_>, jobs: &[NewJob]) -> QueryResu
 ///
 /// # Errors
 /// Those of the database.
-pub fn lock_for_proposal(conn: &mut PgConnection, search: i64) -> QueryResult<()> {
+pub fn lock_for_proposal(conn: &mut PgConnection, search: SearchId) -> QueryResult<()> {
     sql_query("SELECT pg_advisory_xact_lock($1, hashint8($2))")
         .bind::<sql_types::Integer, _>(PROPOSING)
         .bind::<sql_types::BigInt, _>(search)
@@ -229,7 +247,7 @@ pub fn lock_for_proposal(conn: &mut PgConnection, search: i64) -> QueryResult<()
 ///
 /// # Errors
 /// Those of the database.
-pub fn is_proposing(conn: &mut PgConnection, search: i64) -> QueryResult<bool> {
+pub fn is_proposing(conn: &mut PgConnection, search: SearchId) -> QueryResult<bool> {
     schema::search::table.find(search).select(schema::search::proposing).get_result(conn)
 }
 
@@ -237,7 +255,7 @@ pub fn is_proposing(conn: &mut PgConnection, search: i64) -> QueryResult<bool> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn stop_proposing(conn: &mut PgConnection, search: i64) -> QueryResult<()> {
+pub fn stop_proposing(conn: &mut PgConnection, search: SearchId) -> QueryResult<()> {
     use schema::search::dsl::{proposing, search as searches};
     diesel::update(searches.find(search)).set(proposing.eq(false)).execute(conn).map(|_| ())
 }
@@ -246,7 +264,7 @@ pub fn stop_proposing(conn: &mut PgConnection, search: i64) -> QueryResult<()> {
 ///
 /// # Errors
 /// Those of the database.
-pub fn hashes(conn: &mut PgConnection, search: i64) -> QueryResult<Vec<String>> {
+pub fn hashes(conn: &mut PgConnection, search: SearchId) -> QueryResult<Vec<String>> {
     use schema::architecture::dsl::{architecture, hash, search_id};
     architecture.filter(search_id.eq(search)).select(hash).load(conn)
 }

@@ -7,7 +7,7 @@ WITH expired AS MATERIALIZED (
 ), owner AS MATERIALIZED (
     SELECT id, state FROM search
     WHERE id IN (SELECT search_id FROM job JOIN expired ON job.id = expired.job_id)
-    ORDER BY id FOR SHARE
+    ORDER BY id FOR SHARE SKIP LOCKED
 ), mine AS MATERIALIZED (
     SELECT job.id, job.fence, owner.state AS search_state
     FROM expired JOIN job ON job.id = expired.job_id AND job.fence = expired.fence

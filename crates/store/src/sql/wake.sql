@@ -2,7 +2,7 @@
 WITH due AS MATERIALIZED (
     SELECT id, search_id FROM job WHERE state = 'waiting' AND run_after <= now() ORDER BY run_after LIMIT $1
 ), owner AS MATERIALIZED (
-    SELECT id, state FROM search WHERE id IN (SELECT search_id FROM due) ORDER BY id FOR SHARE
+    SELECT id, state FROM search WHERE id IN (SELECT search_id FROM due) ORDER BY id FOR SHARE SKIP LOCKED
 ), mine AS MATERIALIZED (
     SELECT job.id, owner.state AS search_state FROM due JOIN job ON job.id = due.id JOIN owner ON owner.id = job.search_id
     WHERE job.state = 'waiting'
