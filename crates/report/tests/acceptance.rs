@@ -10,7 +10,7 @@ mod recorded;
 
 use predictor::{EngineName, Settings};
 use report::{Filter, replay};
-use store::testing::TestDatabase;
+use testing::TestDatabase;
 
 const SETS: [&str; 4] = ["icpp23-1e14-early", "icpp23-1e14-full", "icpp23-1e15-early", "icpp23-1e15-full"];
 

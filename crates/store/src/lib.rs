@@ -18,8 +18,6 @@ pub mod reaper;
 pub mod schema;
 pub mod search;
 mod statement;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 pub mod thaw;
 pub mod worker;
 

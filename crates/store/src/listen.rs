@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn who_is_refused_is_told_by_the_code() {
-        let database = crate::testing::TestDatabase::new();
+        let database = testing::TestDatabase::new();
         let url = database.url();
         for (url, refused, why) in [
             (url.clone(), false, "let in"),
