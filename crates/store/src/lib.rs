@@ -8,7 +8,6 @@ pub mod connection;
 pub mod curve;
 pub mod finish;
 mod identity;
-pub mod import;
 pub mod job;
 pub mod lease;
 pub mod listen;
