@@ -44,7 +44,7 @@ python_tests() {
 }
 
 cargo build --workspace --locked
-# The server of the tests, see crates/store/src/testing.rs.
+# The server of the tests, see crates/testing/src/database.rs.
 export PENG_TEST_HOME=${PENG_TEST_HOME:-${TMPDIR:-/tmp}/peng-test-$(id -u)}
 trap 'PENG_HOME=$PENG_TEST_HOME target/debug/peng db down >&2' EXIT
 cargo test --workspace --locked --doc --quiet

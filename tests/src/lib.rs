@@ -11,9 +11,10 @@ use std::{
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 use rustix::process::{Pid, Signal, kill_process};
-use store::{Database, testing::TestDatabase};
+use store::Database;
+use testing::TestDatabase;
 
-pub use store::testing::Postgres;
+pub use testing::Postgres;
 
 pub mod s3;
 

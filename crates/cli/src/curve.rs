@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
+use import::Imported;
 use predictor::{EngineName, Settings};
 use report::{Filter, replay};
-use store::import::{self, Imported};
 
 use crate::{
     Exit, db,

@@ -102,7 +102,7 @@ fn snapshot_of<T>(
 mod tests {
     use diesel::connection::SimpleConnection as _;
     use diesel::prelude::*;
-    use store::testing::TestDatabase;
+    use testing::TestDatabase;
 
     use super::*;
 

@@ -10,7 +10,7 @@ mod recorded;
 
 use predictor::{EngineName, Settings};
 use report::{Filter, replay};
-use store::testing::TestDatabase;
+use testing::TestDatabase;
 
 const SETS: [&str; 4] = ["icpp23-1e14-early", "icpp23-1e14-full", "icpp23-1e15-early", "icpp23-1e15-full"];
 
@@ -101,13 +101,8 @@ fn what_is_exported_can_be_imported() {
     report::export_curves(conn, "icpp23-1e14-early", &all, std::fs::File::create(&curves).unwrap()).unwrap();
     report::export_networks(conn, "icpp23-1e14-early", &all, std::fs::File::create(&networks).unwrap())
         .unwrap();
-    let request = store::import::Request {
-        search: "back",
-        unit: store::import::Unit::Percent,
-        target: None,
-        engine: None,
-    };
-    store::import::import(conn, &curves, &request).unwrap();
+    let request = import::Request { search: "back", unit: import::Unit::Percent, target: None, engine: None };
+    import::import(conn, &curves, &request).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
     let compared =
         report::compare([conn, &mut database.connect()], "back", "icpp23-1e14-early", &all).unwrap();

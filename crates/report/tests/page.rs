@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
 use report::{Filter, Output, Report, Style, replay};
-use store::testing::TestDatabase;
+use testing::TestDatabase;
 
 fn page() -> String {
     let database = TestDatabase::new();

@@ -5,7 +5,7 @@
 mod made_up;
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
-use store::testing::TestDatabase;
+use testing::TestDatabase;
 
 #[derive(QueryableByName)]
 struct Line {

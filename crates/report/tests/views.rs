@@ -11,7 +11,7 @@ use diesel::{
     sql_query, sql_types,
 };
 use report::{Filter, Output, Report as _, Style};
-use store::testing::TestDatabase;
+use testing::TestDatabase;
 
 #[derive(QueryableByName)]
 struct Name {

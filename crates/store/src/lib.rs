@@ -9,7 +9,6 @@ mod conninfo;
 pub mod curve;
 pub mod finish;
 mod identity;
-pub mod import;
 pub mod job;
 pub mod lease;
 pub mod listen;
@@ -20,8 +19,6 @@ pub mod schema;
 pub mod search;
 pub mod session;
 mod statement;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 pub mod thaw;
 pub mod worker;
 

@@ -177,4 +177,18 @@ mod tests {
             assert_eq!(config.get_dbname(), Some("db"), "{why}");
         }
     }
+
+    #[test]
+    fn who_is_refused_is_told_by_the_code() {
+        let database = testing::TestDatabase::new();
+        let url = database.url();
+        for (url, refused, why) in [
+            (url.clone(), false, "let in"),
+            (url.replace("user=peng", "user=nobody"), true, "no such user"),
+            (url.replace("postgresql:///", "postgresql:///no"), true, "no such database"),
+            ("postgres://127.0.0.1:1/db".to_owned(), false, "nobody there"),
+        ] {
+            assert_eq!(is_refused(&Database::new(url).unwrap()), refused, "{why}");
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! Migrations run up, down and up again, and a binary knows a schema that is not its own.
 
 use diesel::{RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
-use store::{SchemaError, migration, testing::TestDatabase};
+use store::{SchemaError, migration};
+use testing::TestDatabase;
 
 #[test]
 fn up_down_up() {

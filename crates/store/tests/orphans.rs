@@ -18,10 +18,10 @@ use store::{
     finish,
     job::{JobState, Outcome},
     lease, reaper, search,
-    testing::TestDatabase,
     thaw::{self, Warrant},
 };
 use support::{TTL, expire, point, state, submit, worker};
+use testing::TestDatabase;
 
 const GAP: Duration = Duration::from_secs(3600);
 

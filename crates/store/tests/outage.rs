@@ -7,8 +7,9 @@ mod support;
 use std::{sync::mpsc, time::Duration};
 
 use diesel::{PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
-use store::{Claimer, Database, curve, job::JobState, lease, migration, reaper, testing::Postgres};
+use store::{Claimer, Database, curve, job::JobState, lease, migration, reaper};
 use support::{TTL, expire, point, state, submit, worker};
+use testing::Postgres;
 
 const GAP: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -6,7 +6,7 @@
 use diesel::{
     PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types,
 };
-use store::testing::TestDatabase;
+use testing::TestDatabase;
 
 /// The statement, values for its parameters, and the indexes that must serve it.
 const HOT: &[(&str, &str, &str, &[&str])] = &[

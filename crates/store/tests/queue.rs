@@ -10,11 +10,10 @@ use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::Simple
 use store::{
     Claimer, curve, finish,
     job::{self, JobMode, JobState, Outcome},
-    lease, reaper, search,
-    testing::TestDatabase,
-    thaw,
+    lease, reaper, search, thaw,
 };
 use support::{TTL, expire, point, state, submit, worker};
+use testing::TestDatabase;
 
 const GAP: Duration = Duration::from_secs(3600);
 

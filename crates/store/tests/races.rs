@@ -16,9 +16,9 @@ use store::{
     Claimer, Lease, checkpoint, curve, finish,
     job::{self, JobState, Outcome},
     lease, reaper,
-    testing::TestDatabase,
 };
 use support::{TTL, expire, point, state, submit, worker};
+use testing::TestDatabase;
 
 const GAP: Duration = Duration::from_secs(3600);
 

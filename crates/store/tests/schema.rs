@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types};
-use store::testing::TestDatabase;
+use testing::TestDatabase;
 
 #[derive(QueryableByName)]
 struct Column {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use diesel::PgConnection;
-use store::import::{Request, Unit, import};
+use import::{Request, Unit, import};
 
 /// Imports recorded sets under their own names; false, with a printed sentence, where the folder is missing.
 pub fn import_sets(conn: &mut PgConnection, names: &[&str]) -> bool {

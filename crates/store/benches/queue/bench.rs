@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use diesel::{PgConnection, connection::SimpleConnection as _};
-use store::{Database, migration, testing::Postgres, worker::NewWorker};
+use store::{Database, migration, worker::NewWorker};
+use testing::Postgres;
 use uuid::Uuid;
 
 /// A durable private server; stopped and removed with this value.

@@ -10,7 +10,7 @@ use std::{
 
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 use rustix::process::{Pid, Signal, kill_process};
-use store::testing::TestDatabase;
+use testing::TestDatabase;
 
 const PATIENCE: Duration = Duration::from_secs(90);
 

@@ -1,9 +1,4 @@
-//! Learning curves from elsewhere, stored as a finished search, so that engines are replayed on them and reports made.
-
-mod fault;
-mod file;
-mod network;
-mod sheet;
+//! The import: one transaction that writes a search, its architectures, jobs, points, results and endings.
 
 use std::path::Path;
 
@@ -12,31 +7,12 @@ use diesel::{
     sql_query, sql_types as ty,
 };
 
-pub use fault::{Fault, ImportError};
-pub use file::{Curves, Point, Recorded};
-pub use network::Architecture;
-
-/// In what the accuracies of a file are. It is stated, never guessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// From 0 to 100.
-    Percent,
-    /// From 0 to 1.
-    Fraction,
-}
-
-/// What the file does not say of itself.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Request<'a> {
-    /// Name of the search to be made.
-    pub search: &'a str,
-    /// In what the accuracies are.
-    pub unit: Unit,
-    /// Epochs of a full training; the last epoch of the file if left out. Points beyond are not stored.
-    pub target: Option<f64>,
-    /// Name for the engine that made the recorded predictions; `recorded` if left out, `none` without predictions.
-    pub engine: Option<&'a str>,
-}
+use crate::{
+    fault::ImportError,
+    file::{Curves, Point},
+    network::Architecture,
+    request::{Request, Unit},
+};
 
 /// What an import did.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
@@ -90,8 +66,8 @@ fn store(
         };
         insert_jobs(conn, search, curves)?;
         let observations = insert_observations(conn, search, curves)?;
-        sql_query(include_str!("sql/import_result.sql")).bind::<ty::BigInt, _>(search).execute(conn)?;
-        sql_query(include_str!("sql/import_finish.sql")).bind::<ty::BigInt, _>(search).execute(conn)?;
+        sql_query(include_str!("sql/result.sql")).bind::<ty::BigInt, _>(search).execute(conn)?;
+        sql_query(include_str!("sql/finish.sql")).bind::<ty::BigInt, _>(search).execute(conn)?;
         Ok(Imported::Stored {
             jobs: curves.curves.len(),
             observations,
@@ -125,7 +101,7 @@ fn insert_search(
         "budget": { "jobs": curves.curves.len(), "max_epochs": curves.target, "interval": curves.interval },
         "predictor": { "engine": engine, "mode": if curves.terminates() { "terminate" } else { "observe" } },
     });
-    let row = sql_query(include_str!("sql/import_search.sql"))
+    let row = sql_query(include_str!("sql/search.sql"))
         .bind::<ty::Text, _>(request.search)
         .bind::<ty::Jsonb, _>(spec)
         .bind::<ty::Text, _>(hash)
@@ -165,7 +141,7 @@ fn insert_jobs(conn: &mut PgConnection, search: i64, curves: &Curves) -> QueryRe
         let each = |f: &dyn Fn(&Architecture) -> String| {
             chunk.iter().map(|c| f(&c.architecture)).collect::<Vec<_>>()
         };
-        sql_query(include_str!("sql/import_job.sql"))
+        sql_query(include_str!("sql/job.sql"))
             .bind::<ty::BigInt, _>(search)
             .bind::<ty::Array<ty::Text>, _>(each(&|a| a.hash.clone()))
             .bind::<ty::Array<ty::Text>, _>(each(&|a| a.genome.to_string()))
@@ -189,7 +165,7 @@ fn insert_observations(conn: &mut PgConnection, search: i64, curves: &Curves) ->
     for chunk in points.chunks(20_000) {
         let numbers = |f: &dyn Fn(&Point) -> Option<f64>| chunk.iter().map(|(_, p)| f(p)).collect::<Vec<_>>();
         let decision = |p: &Point| p.converged.map(|stop| if stop { "stop" } else { "continue" });
-        stored += sql_query(include_str!("sql/import_observation.sql"))
+        stored += sql_query(include_str!("sql/observation.sql"))
             .bind::<ty::BigInt, _>(search)
             .bind::<ty::Array<ty::BigInt>, _>(chunk.iter().map(|(seed, _)| *seed).collect::<Vec<_>>())
             .bind::<ty::Array<ty::Integer>, _>(chunk.iter().map(|(_, p)| p.step).collect::<Vec<_>>())

@@ -1,14 +1,15 @@
 //! The file of architectures beside a file of curves.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::Unit;
-use super::fault::{Faults, ImportError};
-use super::sheet::{Row, Sheet, read};
+use crate::{
+    fault::{Faults, ImportError},
+    request::Unit,
+    sheet::{Row, Sheet, read},
+};
 
 /// What was trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +27,7 @@ pub struct Architecture {
 }
 
 /// The architectures of these labels, in their order, and the bytes of the file that describes them.
-pub(super) fn architectures(
+pub(crate) fn architectures(
     path: &Path,
     labels: &[&str],
 ) -> Result<(Vec<Architecture>, Vec<u8>), ImportError> {
@@ -90,6 +91,6 @@ fn describe(sheet: &Sheet, line: u64, record: &csv::StringRecord, faults: &mut F
 }
 
 /// In hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
-use store::import::{Curves, ImportError, Imported, Request, Unit, import};
-use store::testing::TestDatabase;
+use import::{Curves, ImportError, Imported, Request, Unit, import};
+use testing::TestDatabase;
 
 const REQUEST: Request<'_> = Request { search: "curves", unit: Unit::Percent, target: None, engine: None };
 

@@ -1,14 +1,15 @@
 //! Reading a file of curves.
 
-use std::collections::HashMap;
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
 use sha2::{Digest as _, Sha256};
 
-use super::fault::{Faults, ImportError};
-use super::network::{Architecture, architectures, hex};
-use super::sheet::{Row, Sheet, read};
-use super::{Request, Unit};
+use crate::{
+    fault::{Faults, ImportError},
+    network::{Architecture, architectures, hex},
+    request::{Request, Unit},
+    sheet::{Row, Sheet, read},
+};
 
 /// All curves of a file, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,7 +67,7 @@ impl Curves {
     /// Reads `NAME.csv`, and `NAME.archs.csv` if it is there.
     ///
     /// # Errors
-    /// See [`super::import`].
+    /// See [`crate::import`].
     pub fn read(path: &Path, unit: Unit, target: Option<f64>) -> Result<Self, ImportError> {
         let sheet = Sheet::read(path)?;
         let mut notes = unknown(&sheet);
@@ -100,7 +101,7 @@ impl Curves {
     }
 
     /// How the training of a curve ended.
-    pub(super) fn state(&self, curve: &Recorded) -> &'static str {
+    pub(crate) fn state(&self, curve: &Recorded) -> &'static str {
         match curve.points.last() {
             Some(last) if last.epoch >= self.target - 1e-9 => "completed",
             Some(last) if last.converged == Some(true) => "terminated",
@@ -109,7 +110,7 @@ impl Curves {
     }
 
     /// What makes two imports the same: both files and all that was stated about them, but for the name.
-    pub(super) fn digest(&self, request: &Request<'_>) -> String {
+    pub(crate) fn digest(&self, request: &Request<'_>) -> String {
         let stated = format!("{:?} {} {} {:?}", request.unit, self.target, self.interval, request.engine);
         hex(&Sha256::new().chain_update(&self.sha256).chain_update(stated).finalize())
     }

@@ -1,13 +1,17 @@
 //! A CSV file as rows with named columns and lines, and values checked as they are read.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
-use super::Unit;
-use super::fault::{Faults, ImportError};
+use crate::{
+    fault::{Faults, ImportError},
+    request::Unit,
+};
 
 /// A file as rows with named columns.
-pub(super) struct Sheet {
+pub(crate) struct Sheet {
     pub path: PathBuf,
     pub names: Vec<String>,
     pub rows: Vec<(u64, csv::StringRecord)>,
@@ -62,7 +66,7 @@ impl Sheet {
 }
 
 /// One row, whose values are checked as they are read.
-pub(super) struct Row<'a> {
+pub(crate) struct Row<'a> {
     pub line: u64,
     pub record: &'a csv::StringRecord,
     pub unit: Unit,
@@ -128,6 +132,6 @@ impl Row<'_> {
 }
 
 /// All of a file.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ImportError> {
     fs::read(path).map_err(|error| ImportError::Read { path: path.to_owned(), source: error.into() })
 }

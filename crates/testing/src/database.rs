@@ -2,17 +2,11 @@
 //!
 //! The server stays up for the next run; `ops/test.sh` stops it.
 
-mod postgres;
-
 use std::{fs, path::PathBuf};
 
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
-
-pub use postgres::Postgres;
-
 use local_postgres::Server;
-
-use crate::{Database, migration};
+use store::{Database, migration};
 
 /// A fresh, migrated database; dropped with this value.
 #[derive(Debug)]

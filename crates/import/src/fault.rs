@@ -58,7 +58,7 @@ const NAMED: usize = 20;
 
 /// The bad rows of one file.
 #[derive(Default)]
-pub(super) struct Faults(Vec<Fault>);
+pub(crate) struct Faults(Vec<Fault>);
 
 impl Faults {
     pub fn add(&mut self, line: u64, message: impl Into<String>) {
