@@ -215,15 +215,15 @@ impl<'a> Slot<'a> {
             return Ok(None);
         }
         loop {
-            let warrant = persist(self.shared, &mut self.conn, |conn| {
+            let thaw_claim = persist(self.shared, &mut self.conn, |conn| {
                 known.frozen.best(conn, &mut known.judge).map_err(as_query_error)
             })?;
-            let Some(warrant) = warrant else { break };
+            let Some(thaw_claim) = thaw_claim else { break };
             let (worker, ttl) = (self.shared.worker_id, self.shared.options.lease_ttl);
             let claim =
-                persist(self.shared, &mut self.conn, |conn| thaw::claim(conn, &warrant, worker, ttl))?;
+                persist(self.shared, &mut self.conn, |conn| thaw::claim(conn, &thaw_claim, worker, ttl))?;
             if let Some(claim) = claim {
-                let (job, percent) = (claim.job_id, 100.0 * warrant.chance);
+                let (job, percent) = (claim.job_id, 100.0 * thaw_claim.chance);
                 info!(job.id = job, "job {job}: resumed for an interval: chance {percent:.1} % of the best");
                 return Ok(Some(claim));
             }

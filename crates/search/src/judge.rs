@@ -2,6 +2,7 @@
 //! stored search use this same code, so that a decision can be recomputed bit for bit.
 
 use diesel::PgConnection;
+use domain::{JobId, Ordinal, SearchId};
 use predictor::{Assessment, Calibration, CurveError, End, Ended, Engine, Observation};
 use store::{
     curve,
@@ -23,7 +24,7 @@ pub enum JudgeError {
     #[error("the stored curve of job {job} is damaged")]
     Curve {
         /// The job.
-        job: i64,
+        job: JobId,
         /// How.
         source: CurveError,
     },
@@ -38,11 +39,11 @@ pub enum JudgeError {
 /// The predictor of one search. Reads each finished curve once and keeps only what it learned.
 #[derive(Debug)]
 pub struct Judge {
-    search_id: i64,
+    search_id: SearchId,
     engine: Engine,
     with_cost: bool,
     calibration: Calibration,
-    seen: i64,
+    seen: Ordinal,
 }
 
 impl Judge {
@@ -50,14 +51,14 @@ impl Judge {
     ///
     /// # Errors
     /// [`JudgeError::NoWarmStart`] and those of the database.
-    pub fn new(conn: &mut PgConnection, search_id: i64, spec: &Spec) -> Result<Self, JudgeError> {
+    pub fn new(conn: &mut PgConnection, search_id: SearchId, spec: &Spec) -> Result<Self, JudgeError> {
         let with_cost = matches!(spec.strategy, Strategy::Nsga2(_));
         let mut judge = Self {
             search_id,
             engine: spec.engine(),
             with_cost,
             calibration: Calibration::default(),
-            seen: 0,
+            seen: Ordinal(0),
         };
         if let Some(name) = &spec.predictor.warm_start {
             judge.warm_start(conn, name)?;
@@ -67,7 +68,7 @@ impl Judge {
 
     fn warm_start(&mut self, conn: &mut PgConnection, name: &str) -> Result<(), JudgeError> {
         let earlier = search::find(conn, name)?.ok_or_else(|| JudgeError::NoWarmStart(name.to_owned()))?;
-        for ending in finish::since(conn, earlier.id, 0)? {
+        for ending in finish::since(conn, earlier.id, Ordinal(0))? {
             if ending.outcome == Outcome::Completed {
                 let curve = curve_of(&curve::load(conn, ending.job_id, ending.step)?);
                 let learned = self.engine.learn_earlier(&mut self.calibration, &curve);
@@ -78,7 +79,7 @@ impl Judge {
     }
 
     /// The search that it judges.
-    pub fn search_id(&self) -> i64 {
+    pub fn search_id(&self) -> SearchId {
         self.search_id
     }
 
@@ -88,7 +89,7 @@ impl Judge {
     }
 
     /// Ordinal of the last ending that it knows of; stored with each decision.
-    pub fn seen(&self) -> i64 {
+    pub fn seen(&self) -> Ordinal {
         self.seen
     }
 
@@ -97,16 +98,16 @@ impl Judge {
     /// # Errors
     /// Those of the database.
     pub fn refresh(&mut self, conn: &mut PgConnection) -> Result<(), JudgeError> {
-        self.refresh_to(conn, i64::MAX)
+        self.refresh_to(conn, Ordinal(i64::MAX))
     }
 
     /// Takes in what ended up to an ordinal, to judge as a worker did that knew of no more.
     ///
     /// # Errors
     /// Those of the database.
-    pub fn refresh_to(&mut self, conn: &mut PgConnection, ordinal: i64) -> Result<(), JudgeError> {
+    pub fn refresh_to(&mut self, conn: &mut PgConnection, ordinal: Ordinal) -> Result<(), JudgeError> {
         for ending in finish::since(conn, self.search_id, self.seen)? {
-            let place = ending.ordinal.unwrap_or(0);
+            let place = ending.ordinal.unwrap_or_default();
             if place > ordinal {
                 break;
             }
@@ -128,7 +129,7 @@ impl Judge {
         } else {
             None
         };
-        let ended = Ended { job: ending.job_id, curve: &curve, end, cost };
+        let ended = Ended { job: ending.job_id.0, curve: &curve, end, cost };
         let learned = self.engine.learn(&mut self.calibration, &ended);
         learned.map_err(|source| JudgeError::Curve { job: ending.job_id, source })
     }

@@ -10,4 +10,4 @@ pub use judge::{Judge, JudgeError, curve_of};
 pub use proposal::{ProposalError, add, first_jobs, propose, submit};
 pub use spec::{Budget, Spec};
 pub use spec_error::SpecError;
-pub use thaw::Frozen;
+pub use thaw::FrozenJobs;

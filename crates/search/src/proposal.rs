@@ -2,13 +2,15 @@
 
 use std::{borrow::Borrow, collections::HashSet};
 
-use diesel::{Connection as _, PgConnection};
+use diesel::PgConnection;
+use domain::SearchId;
 use genome::{Genome, GenomeError, GenomeHash};
 use predictor::Mode;
 use rand::SeedableRng as _;
 use store::{
     job::JobMode,
-    search::{self, Lot, Member, NewJob, NewSearch, SubmitError},
+    search::{self, EnqueueParams, Member, NewJob, NewSearch, SearchState, SubmitError},
+    session::transaction,
 };
 use strategy::{Evaluated, Evaluation, Proposal, Search, Strategy};
 
@@ -34,6 +36,12 @@ pub enum ProposalError {
     /// The search was not submitted.
     #[error(transparent)]
     Submit(#[from] SubmitError),
+    /// Somebody has ended the search for good.
+    #[error("search `{search}` is cancelled and takes no more jobs: submit another one")]
+    Cancelled {
+        /// Its name.
+        search: String,
+    },
 }
 
 /// The first jobs of a search: the architectures `given`, in their order, and what the strategy adds to them.
@@ -70,21 +78,24 @@ fn brought(genome: Genome) -> Proposal {
 /// [`ProposalError::Genome`] for a network that cannot be built, and those of the database.
 pub fn add(
     conn: &mut PgConnection,
-    search_id: i64,
+    search_id: SearchId,
     spec: &Spec,
     given: Vec<Genome>,
 ) -> Result<usize, ProposalError> {
-    conn.transaction(|conn| {
+    transaction(conn, |conn| {
         search::lock_for_proposal(conn, search_id)?;
         let known: HashSet<String> = search::hashes(conn, search_id)?.into_iter().collect();
         let new = given.into_iter().filter(|genome| !known.contains(&genome.hash().to_string()));
         let jobs = jobs(spec, known.len(), new.map(brought).collect())?;
-        Ok(search::add(conn, &lot(search_id, spec), &jobs)?)
+        match search::lock(conn, search_id)? {
+            SearchState::Cancelled => Err(ProposalError::Cancelled { search: spec.name.clone() }),
+            state => Ok(search::add(conn, &params(search_id, spec), state, &jobs)?),
+        }
     })
 }
 
-fn lot(search_id: i64, spec: &Spec) -> Lot<'_> {
-    Lot { search_id, seed: spec.strategy.seed() as i64, class: &spec.class }
+fn params(search_id: SearchId, spec: &Spec) -> EnqueueParams<'_> {
+    EnqueueParams { search_id, seed: spec.strategy.seed() as i64, class: &spec.class }
 }
 
 /// Writes a search and its first jobs, all or nothing. Returns its id and the number of jobs.
@@ -95,7 +106,7 @@ pub fn submit(
     conn: &mut PgConnection,
     spec: &Spec,
     jobs: impl IntoIterator<Item: Borrow<NewJob>>,
-) -> Result<(i64, usize), SubmitError> {
+) -> Result<(SearchId, usize), SubmitError> {
     let new = NewSearch {
         name: spec.name.clone(),
         spec: spec.to_json(),
@@ -110,16 +121,17 @@ pub fn submit(
     search::submit(conn, &new, spec.strategy.seed() as i64, &spec.class, jobs)
 }
 
-/// Lets the strategy propose what comes next and enqueues it, under the search's lock. Returns how many jobs were
-/// added. Call it in the transaction that ended a job, so that no ending goes unanswered.
+/// Lets the strategy of a search that runs or is paused propose what comes next, and enqueues it. Returns how many jobs were
+/// added. To be called after each ending, and by idle workers for an ending whose worker died before it could: a proposal
+/// looks at the whole search, so one call answers all endings before it.
 ///
 /// # Errors
 /// Those of the database, and a stored genome that is not understood.
-pub fn propose(conn: &mut PgConnection, search_id: i64, spec: &Spec) -> Result<usize, ProposalError> {
+pub fn propose(conn: &mut PgConnection, search_id: SearchId, spec: &Spec) -> Result<usize, ProposalError> {
     if !proposes_later(spec) {
         return Ok(0);
     }
-    conn.transaction(|conn| {
+    transaction(conn, |conn| {
         search::lock_for_proposal(conn, search_id)?;
         if !search::is_proposing(conn, search_id)? {
             return Ok(0);
@@ -129,11 +141,15 @@ pub fn propose(conn: &mut PgConnection, search_id: i64, spec: &Spec) -> Result<u
         let known: HashSet<GenomeHash> = population.iter().map(|member| member.genome.hash()).collect();
         let proposals = spec.strategy.propose(&frame(spec), &population, &known);
         let jobs = jobs(spec, population.len(), proposals)?;
-        // Before the search is locked for share: two that raise such a lock could wait for each other.
+        // Only here, so that nobody waits for the search while the strategy thinks.
+        let state = search::lock(conn, search_id)?;
+        if !matches!(state, SearchState::Running | SearchState::Paused) {
+            return Ok(0);
+        }
         if population.len() + jobs.len() >= spec.budget.jobs as usize {
             search::stop_proposing(conn, search_id)?;
         }
-        Ok(search::enqueue(conn, &lot(search_id, spec), &jobs)?)
+        Ok(search::enqueue(conn, &params(search_id, spec), state, &jobs)?)
     })
 }
 

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use diesel::PgConnection;
+use domain::{Fence, JobId, Ordinal};
 use predictor::Observation;
 use store::{
-    Lease, curve,
-    thaw::{self, Stopped, Warrant},
+    curve,
+    thaw::{self, FrozenJob, ThawClaim},
 };
 
 use crate::{Judge, JudgeError, curve_of};
@@ -14,9 +15,9 @@ use crate::{Judge, JudgeError, curve_of};
 /// The terminated jobs of a search as its judge last saw them: they are listed anew only when something has changed, each
 /// curve is read once for each of its lengths, and each chance is worked out once for what is known.
 #[derive(Debug, Default)]
-pub struct Frozen {
-    jobs: HashMap<i64, Job>,
-    seen: i64,
+pub struct FrozenJobs {
+    jobs: HashMap<JobId, Job>,
+    seen: Ordinal,
     choice: Option<Choice>,
 }
 
@@ -31,12 +32,12 @@ struct Job {
 /// which each may come back without an ending.
 #[derive(Debug)]
 struct Choice {
-    seen: i64,
-    resumed: Vec<Lease>,
-    best: Option<Warrant>,
+    seen: Ordinal,
+    resumed: Vec<(JobId, Fence)>,
+    best: Option<ThawClaim>,
 }
 
-impl Frozen {
+impl FrozenJobs {
     /// The terminated job of the highest chance of belonging to the best under all that is known now, if that is above
     /// what the search accepts; of equals the one proposed first. None also for engines whose stops are final.
     ///
@@ -46,7 +47,7 @@ impl Frozen {
         &mut self,
         conn: &mut PgConnection,
         judge: &mut Judge,
-    ) -> Result<Option<Warrant>, JudgeError> {
+    ) -> Result<Option<ThawClaim>, JudgeError> {
         let Some(least) = judge.thaw_above() else {
             return Ok(None);
         };
@@ -73,7 +74,7 @@ impl Frozen {
         conn: &mut PgConnection,
         judge: &Judge,
         mut least: f64,
-    ) -> Result<Option<Warrant>, JudgeError> {
+    ) -> Result<Option<ThawClaim>, JudgeError> {
         if self.seen != judge.seen() {
             self.seen = judge.seen();
             self.jobs.values_mut().for_each(|job| job.chance = None);
@@ -83,7 +84,7 @@ impl Frozen {
             let chance = self.chance(conn, judge, &stopped)?;
             if chance > least {
                 least = chance;
-                best = Some(Warrant { stopped, chance, calibration: judge.seen() });
+                best = Some(ThawClaim { stopped, chance, calibration: judge.seen() });
             }
         }
         Ok(best)
@@ -93,7 +94,7 @@ impl Frozen {
         &mut self,
         conn: &mut PgConnection,
         judge: &Judge,
-        stopped: &Stopped,
+        stopped: &FrozenJob,
     ) -> Result<f64, JudgeError> {
         let id = stopped.job_id;
         if self.jobs.get(&id).is_none_or(|job| job.step != stopped.step) {

@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use crate::{job::CRASH_LIMIT, job::LOSS_LIMIT, queue::Claim};
 
-/// A terminated job that may be resumed.
+/// A terminated job that may be resumed (freeze and thaw, Swersky et al. 2014).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
-pub struct Stopped {
+pub struct FrozenJob {
     /// The job.
     #[diesel(sql_type = sql_types::BigInt)]
     pub job_id: JobId,
@@ -32,7 +32,7 @@ pub struct Stopped {
 ///
 /// # Errors
 /// Those of the database.
-pub fn stopped(conn: &mut PgConnection, search: SearchId) -> QueryResult<Vec<Stopped>> {
+pub fn stopped(conn: &mut PgConnection, search: SearchId) -> QueryResult<Vec<FrozenJob>> {
     sql_query(include_str!("sql/stopped.sql"))
         .bind::<sql_types::BigInt, _>(search)
         .bind::<sql_types::Integer, _>(CRASH_LIMIT)
@@ -58,11 +58,11 @@ pub fn resumed(conn: &mut PgConnection, search: SearchId) -> QueryResult<Vec<(Jo
     Ok(rows.into_iter().map(|row| (row.job_id, row.fence)).collect())
 }
 
-/// What a worker resumes a job for.
+/// Why a terminated job was chosen to be resumed.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Warrant {
+pub struct ThawClaim {
     /// The job as it was judged.
-    pub stopped: Stopped,
+    pub stopped: FrozenJob,
     /// Its chance of belonging to the best.
     pub chance: f64,
     /// Ordinal of the last finish that the engine knew of.
@@ -75,17 +75,17 @@ pub struct Warrant {
 /// Those of the database.
 pub fn claim(
     conn: &mut PgConnection,
-    warrant: &Warrant,
+    thaw_claim: &ThawClaim,
     worker: Uuid,
     ttl: Duration,
 ) -> QueryResult<Option<Claim>> {
     sql_query(include_str!("sql/thaw.sql"))
-        .bind::<sql_types::BigInt, _>(warrant.stopped.job_id)
-        .bind::<sql_types::BigInt, _>(warrant.stopped.fence)
+        .bind::<sql_types::BigInt, _>(thaw_claim.stopped.job_id)
+        .bind::<sql_types::BigInt, _>(thaw_claim.stopped.fence)
         .bind::<sql_types::Uuid, _>(worker)
         .bind::<sql_types::Double, _>(ttl.as_secs_f64())
-        .bind::<sql_types::Double, _>(warrant.chance)
-        .bind::<sql_types::BigInt, _>(warrant.calibration)
+        .bind::<sql_types::Double, _>(thaw_claim.chance)
+        .bind::<sql_types::BigInt, _>(thaw_claim.calibration)
         .get_result(conn)
         .optional()
 }

@@ -18,7 +18,7 @@ use store::{
     finish,
     job::{JobState, Outcome},
     lease, reaper, search,
-    thaw::{self, Warrant},
+    thaw::{self, ThawClaim},
 };
 use support::{TTL, expire, point, state, submit, worker};
 use testing::TestDatabase;
@@ -105,9 +105,9 @@ fn a_job_that_is_resumed_or_promoted_meanwhile_keeps_its_checkpoints() {
     finish::finish(&mut conn, held, Outcome::Terminated, None, None).unwrap().unwrap();
 
     let stopped = thaw::stopped(&mut conn, search).unwrap()[0];
-    let warrant = Warrant { stopped, chance: 0.5, calibration: 0 };
+    let thaw_claim = ThawClaim { stopped, chance: 0.5, calibration: 0 };
     AnsiTransactionManager::begin_transaction(&mut resuming).unwrap();
-    let thawed = thaw::claim(&mut resuming, &warrant, id, TTL).unwrap().unwrap().lease();
+    let thawed = thaw::claim(&mut resuming, &thaw_claim, id, TTL).unwrap().unwrap().lease();
     assert_eq!(orphans(&mut conn, &[object(held, 1), object(held, 2)]), [], "the claim is under way");
     AnsiTransactionManager::commit_transaction(&mut resuming).unwrap();
     let listed = [object(held, 1), object(held, 2), object(thawed, 3)];

@@ -283,7 +283,7 @@ fn modes_are_stored_and_come_back() {
 }
 
 /// A terminated job, and what a worker resumes it for.
-fn terminated(conn: &mut PgConnection) -> thaw::Warrant {
+fn terminated(conn: &mut PgConnection) -> thaw::ThawClaim {
     let search = submit(conn, "s", 1);
     let claim = Claimer::new("default", worker(conn), TTL).claim(conn).unwrap().unwrap();
     let stop = curve::Observation {
@@ -294,13 +294,13 @@ fn terminated(conn: &mut PgConnection) -> thaw::Warrant {
     curve::record(conn, claim.lease(), &stop, None).unwrap().unwrap();
     finish::finish(conn, claim.lease(), Outcome::Terminated, None, None).unwrap().unwrap();
     let stopped = thaw::stopped(conn, search).unwrap()[0];
-    thaw::Warrant { stopped, chance: 0.5, calibration: 1 }
+    thaw::ThawClaim { stopped, chance: 0.5, calibration: 1 }
 }
 
 #[test]
 fn one_of_many_workers_resumes_a_terminated_job() {
     let database = TestDatabase::new();
-    let warrant = terminated(&mut database.connect());
+    let thaw_claim = terminated(&mut database.connect());
     let barrier = Barrier::new(8);
     let claims = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
@@ -309,7 +309,7 @@ fn one_of_many_workers_resumes_a_terminated_job() {
                     let mut conn = database.connect();
                     let id = worker(&mut conn);
                     barrier.wait();
-                    thaw::claim(&mut conn, &warrant, id, TTL).unwrap()
+                    thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap()
                 })
             })
             .collect();
@@ -323,11 +323,11 @@ fn one_of_many_workers_resumes_a_terminated_job() {
 fn a_resumed_job_that_does_not_end_is_terminated_as_before() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
-    let mut warrant = terminated(&mut conn);
-    let search = warrant.stopped;
+    let mut thaw_claim = terminated(&mut conn);
+    let search = thaw_claim.stopped;
     let id = worker(&mut conn);
     for (how, crashes) in [("released", 0), ("retried", 1), ("lost", 2)] {
-        let claim = thaw::claim(&mut conn, &warrant, id, TTL).unwrap().unwrap_or_else(|| panic!("{how}"));
+        let claim = thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap_or_else(|| panic!("{how}"));
         assert_eq!(state(&mut conn, claim.job_id), JobState::Running);
         match how {
             "released" => assert!(lease::release(&mut conn, claim.lease()).unwrap()),
@@ -338,14 +338,20 @@ fn a_resumed_job_that_does_not_end_is_terminated_as_before() {
             }
         }
         assert_eq!(state(&mut conn, claim.job_id), JobState::Terminated, "{how}");
-        assert!(thaw::claim(&mut conn, &warrant, id, TTL).unwrap().is_none(), "{how}: it was judged before");
+        assert!(
+            thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(),
+            "{how}: it was judged before"
+        );
         let kept = format!(
             "SELECT 1 FROM result JOIN job ON job.id = job_id WHERE outcome = 'terminated' AND result.fitness = 65 AND crashes = {crashes}"
         );
         assert_eq!(sql_query(kept).execute(&mut conn).unwrap(), 1, "{how}: the result stands");
-        warrant.stopped = thaw::stopped(&mut conn, 1).unwrap()[0];
+        thaw_claim.stopped = thaw::stopped(&mut conn, 1).unwrap()[0];
     }
-    assert_eq!(search.job_id, warrant.stopped.job_id);
+    assert_eq!(search.job_id, thaw_claim.stopped.job_id);
     conn.batch_execute("UPDATE search SET state = 'paused'").unwrap();
-    assert!(thaw::claim(&mut conn, &warrant, id, TTL).unwrap().is_none(), "not while its search is paused");
+    assert!(
+        thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(),
+        "not while its search is paused"
+    );
 }

@@ -49,7 +49,7 @@ impl TestDatabase {
 
     /// How to reach it.
     pub fn database(&self) -> Database {
-        Database::new(self.url())
+        Database::new(self.url()).expect("a URL of ours")
     }
 
     /// Its URL.
