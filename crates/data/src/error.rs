@@ -1,9 +1,10 @@
 use std::fmt::Display;
 use std::path::PathBuf;
 
+use domain::Owner;
 use thiserror::Error;
 
-/// Why there is no data. Only [`DataError::Read`] may go away by itself.
+/// Why there is no data.
 #[derive(Debug, Error)]
 pub enum DataError {
     /// A key of the `[data]` table has a value that it cannot have.
@@ -14,6 +15,16 @@ pub enum DataError {
         /// The value found.
         found: String,
         /// What may stand there.
+        allowed: String,
+    },
+    /// A folder of images holds something else than the `[data]` table says: the table may be wrong, or the copy unfinished.
+    #[error("the images here do not fit `data.{key}`, which is {found}: expected {allowed}")]
+    Unfit {
+        /// The key.
+        key: &'static str,
+        /// Its value, and what is there.
+        found: String,
+        /// What would fit.
         allowed: String,
     },
     /// A file of the set is in none of the places where it was sought.
@@ -71,13 +82,29 @@ pub enum DataError {
 }
 
 impl DataError {
-    /// Whether the same call may succeed later.
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Read { .. })
+    /// Owner of the fault: the job for what its spec says; the host for what its files are, since another may have them whole.
+    pub fn owner(&self) -> Owner {
+        match self {
+            Self::Setting { .. } => Owner::Job,
+            Self::Unfit { .. }
+            | Self::Missing { .. }
+            | Self::Read { .. }
+            | Self::Size { .. }
+            | Self::Checksum { .. }
+            | Self::Format { .. } => Owner::Host,
+        }
     }
 
     pub(crate) fn setting(key: &'static str, found: impl Display, allowed: impl Into<String>) -> Self {
         Self::Setting { key, found: found.to_string(), allowed: allowed.into() }
+    }
+
+    /// A setting that was possible until the files were seen.
+    pub(crate) fn of_files(self) -> Self {
+        match self {
+            Self::Setting { key, found, allowed } => Self::Unfit { key, found, allowed },
+            other => other,
+        }
     }
 
     pub(crate) fn format(path: impl Into<PathBuf>, reason: impl Into<String>) -> Self {

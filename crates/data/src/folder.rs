@@ -18,7 +18,7 @@ pub(crate) fn load(path: &Path, places: &Places, shape: Shape) -> Result<Dataset
     let classes: Vec<PathBuf> = entries(&train)?.into_iter().filter(|path| path.is_dir()).collect();
     if classes.len() != shape.classes as usize {
         let found = format!("{}, but `{}` holds {} folders", shape.classes, train.display(), classes.len());
-        return Err(DataError::setting("classes", found, "one folder per class"));
+        return Err(DataError::setting("classes", found, "one folder per class").of_files());
     }
     let mut dataset = Dataset { shape, pixels: vec![], labels: vec![] };
     for (class, folder) in classes.iter().enumerate() {

@@ -125,7 +125,8 @@ impl DataSpec {
     /// As for [`DataSpec::load`].
     pub fn load_from(&self, places: &Places) -> Result<Split, DataError> {
         self.check()?;
-        Split::of(&self.dataset(places)?, self)
+        // What is known without the files has just been checked.
+        Split::of(&self.dataset(places)?, self).map_err(DataError::of_files)
     }
 
     /// All images of the set's training files, verified.

@@ -158,7 +158,10 @@ fn image_folder_sorts_scales_and_converts() {
 
     spec.classes = Some(3);
     let found = spec.dataset(&places).unwrap_err().to_string();
-    assert!(found.contains("`data.classes` is 3, but") && found.contains("holds 2 folders"), "{found}");
+    assert!(
+        found.contains("`data.classes`, which is 3, but") && found.contains("holds 2 folders"),
+        "{found}"
+    );
     spec.classes = Some(2);
     let broken = folder.path().join("pets/train/cat/c.png");
     fs::write(&broken, b"\x89PNG\r\n\x1a\nand no more").unwrap();

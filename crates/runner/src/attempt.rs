@@ -221,7 +221,8 @@ fn ending_of(error: TrainError) -> Ending {
         TrainError::Unknown(text)
         | TrainError::Host(text)
         | TrainError::DeviceLost(text)
-        | TrainError::Signalled(text) => Ending::Retry(text),
+        | TrainError::Signalled(text)
+        | TrainError::Checkpoint(text) => Ending::Retry(text),
         TrainError::Job(text) => Ending::Finished(Outcome::Failed, Some(text)),
     }
 }

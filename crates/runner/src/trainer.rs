@@ -42,7 +42,8 @@ pub trait Backend {
     /// Begins a job, or goes on with it from a checkpoint.
     ///
     /// # Errors
-    /// [`TrainError::Job`] for a genome that cannot be built or data that are not there.
+    /// [`TrainError`], by who has to answer for it: [`TrainError::Job`] for a genome that cannot be built, [`TrainError::Host`]
+    /// for data that are not there, [`TrainError::Checkpoint`] for a checkpoint that is of no use.
     fn open(&mut self, order: &Order, resume: Option<&Path>) -> Result<Box<dyn Trainer>, TrainError>;
 }
 
@@ -108,6 +109,9 @@ pub enum TrainError {
     /// processes. No fault where this worker leaves, too.
     #[error("{0}")]
     Signalled(String),
+    /// The checkpoint's: it is damaged, or of another format or job. The one before it may be whole.
+    #[error("{0}")]
+    Checkpoint(String),
     /// Nobody knows whose: out of memory, a crash, a hang. Tried again, and counted.
     #[error("{0}")]
     Unknown(String),

@@ -2,6 +2,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
+use domain::Owner;
+use genome::GenomeError;
 use tch::TchError;
 use thiserror::Error;
 
@@ -10,7 +12,7 @@ use thiserror::Error;
 pub enum TrainError {
     /// The genome is no network for the data set.
     #[error("cannot build the network")]
-    Genome(#[from] genome::GenomeError),
+    Genome(#[from] GenomeError),
     /// The job asks for what cannot be trained.
     #[error("`{what}` is {found}: expected {allowed}")]
     Setting {
@@ -85,9 +87,21 @@ pub enum TrainError {
 }
 
 impl TrainError {
-    /// Whether another attempt, perhaps on another machine, may succeed. All else fails the same way each time.
-    pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::OutOfMemory { .. } | Self::DeviceLost { .. } | Self::File { .. })
+    /// Owner of the fault. Three variants say more than it does: [`Self::Diverged`] is an outcome and no fault, after
+    /// [`Self::DeviceLost`] the process should end, and [`Self::Checkpoint`] is the checkpoint's: the one before it may be
+    /// whole.
+    pub fn owner(&self) -> Owner {
+        match self {
+            // Without a plan: a job that strayed to a worker of the wrong kind. One that runs its program can train it.
+            Self::Genome(GenomeError::NoPlan)
+            | Self::DeviceLost { .. }
+            | Self::NoDevice { .. }
+            | Self::File { .. } => Owner::Host,
+            Self::Torch(message) if is_about_shapes(message) => Owner::Job,
+            Self::Genome(_) | Self::Setting { .. } | Self::Diverged { .. } | Self::Ended { .. } => Owner::Job,
+            // Out of memory: another device may be larger, or less shared.
+            Self::OutOfMemory { .. } | Self::Checkpoint { .. } | Self::Torch(_) => Owner::Unknown,
+        }
     }
 
     pub(crate) fn setting(
@@ -106,7 +120,14 @@ impl TrainError {
         let device =
             if says(&["CUDA", "cuda", "CUDNN", "cuDNN", "CUBLAS"]) { "the CUDA device" } else { "the CPU" };
         let device = device.to_owned();
-        if says(&["out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED"]) {
+        if says(&[
+            "not linked with support for cuda",
+            "not compiled with CUDA",
+            "NVIDIA driver",
+            "'CUDA' backend",
+        ]) {
+            Self::NoDevice { device: "cuda".to_owned(), reason }
+        } else if says(&["out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED"]) {
             Self::OutOfMemory { device, reason }
         } else if says(&[
             "CUDA error",
@@ -130,6 +151,14 @@ impl From<TchError> for TrainError {
     }
 }
 
+/// Whether tensors did not fit each other: that follows from the network and the images alone, whatever the machine. libtorch has
+/// no codes for its refusals, so its words have to do; one that is not recognised is only tried again in vain.
+fn is_about_shapes(message: &str) -> bool {
+    ["size of tensor", "must match", "shape", "dimension", "Kernel size"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
 /// Runs `work`; a panic of the crate `tch` in it becomes an error like those that it returns.
 pub(crate) fn contain<T>(work: impl FnOnce() -> Result<T, TrainError>) -> Result<T, TrainError> {
     // Whoever sees the error gives the session up, so that no half-changed state is used.
@@ -148,27 +177,57 @@ mod tests {
 
     #[test]
     fn messages_of_libtorch() {
-        let oom =
-            "CUDA out of memory. Tried to allocate 2.00 GiB.\nException raised from malloc at x.cpp:1\n#0";
-        let cases = [
-            (oom, true, "the CUDA device is out of memory: CUDA out of memory. Tried to allocate 2.00 GiB."),
+        let table = [
+            (
+                "CUDA out of memory. Tried to allocate 2.00 GiB.\nException raised from malloc at x.cpp:1\n#0",
+                Owner::Unknown,
+                "the CUDA device is out of memory: CUDA out of memory. Tried to allocate 2.00 GiB.",
+            ),
             (
                 "[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried",
-                true,
-                "the CPU is",
+                Owner::Unknown,
+                "the CPU is out of memory",
             ),
-            ("CUDA error: unspecified launch failure", true, "the CUDA device failed"),
+            ("CUDA error: unspecified launch failure", Owner::Host, "the CUDA device failed"),
+            ("PyTorch is not linked with support for cuda devices", Owner::Host, "no device `cuda`"),
+            ("Found no NVIDIA driver on your system.", Owner::Host, "no device `cuda`"),
             (
                 "The size of tensor a (3) must match\nException raised from infer",
-                false,
+                Owner::Job,
                 "libtorch: The size of tensor a (3) must match",
             ),
+            ("mat1 and mat2 shapes cannot be multiplied (2x3 and 4x5)", Owner::Job, "libtorch: mat1"),
+            (
+                "Calculated padded input size per channel: (1 x 1). Kernel size: (3 x 3).",
+                Owner::Job,
+                "libtorch: C",
+            ),
+            ("could not create a primitive", Owner::Unknown, "libtorch: could not"),
         ];
-        for (message, retryable, text) in cases {
+        for (message, owner, text) in table {
             let error = TrainError::of_message(message);
-            assert_eq!(error.is_retryable(), retryable, "{message}");
+            assert_eq!(error.owner(), owner, "{message}");
             assert!(error.to_string().starts_with(text) && !error.to_string().contains("raised"), "{error}");
         }
+    }
+
+    /// In the words of the libtorch at hand.
+    #[test]
+    fn a_device_that_libtorch_has_not_is_the_hosts_fault() {
+        if tch::utils::has_cuda() {
+            return;
+        }
+        let options = (tch::Kind::Float, tch::Device::Cuda(0));
+        let error = contain(|| Ok(tch::Tensor::f_zeros([2], options)?)).unwrap_err();
+        assert!(matches!(error, TrainError::NoDevice { .. }), "{error}");
+        assert_eq!(error.owner(), Owner::Host);
+    }
+
+    #[test]
+    fn a_genome_is_the_jobs_fault_unless_it_is_another_kind_of_workers() {
+        let limit = GenomeError::Limit { quantity: "parameters", found: "9".into(), allowed: "8".into() };
+        assert_eq!(TrainError::from(limit).owner(), Owner::Job);
+        assert_eq!(TrainError::from(GenomeError::NoPlan).owner(), Owner::Host);
     }
 
     #[test]
@@ -178,7 +237,9 @@ mod tests {
             let sum = tch::Tensor::from_slice(&[1.0, 2.0]) + tch::Tensor::from_slice(&[1.0, 2.0, 3.0]);
             Ok(sum.numel())
         });
-        let text = found.unwrap_err().to_string();
+        let error = found.unwrap_err();
+        assert_eq!(error.owner(), Owner::Job, "{error}");
+        let text = error.to_string();
         assert!(text.contains("must match the size") && !text.contains("Exception raised"), "{text}");
     }
 }

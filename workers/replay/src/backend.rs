@@ -35,7 +35,7 @@ impl Backend for Replay {
             Some(file) => read(file)?,
         };
         if (&state.genome, state.seed) != (&order.genome, order.seed) {
-            return Err(TrainError::Job("the checkpoint is of another job".to_owned()));
+            return Err(TrainError::Checkpoint("the checkpoint is of another job".to_owned()));
         }
         let interval = order.spec.budget.interval;
         Ok(Box::new(Session {
@@ -82,14 +82,48 @@ impl Trainer for Session {
     fn save(&self, into: &Path) -> Result<(), TrainError> {
         let text = serde_json::to_vec(&self.state).expect("the state has only strings as keys");
         fs::write(into, text)
-            .map_err(|error| TrainError::Unknown(format!("cannot write `{}`: {error}", into.display())))
+            .map_err(|error| TrainError::Host(format!("cannot write `{}`: {error}", into.display())))
     }
 }
 
 fn read(file: &Path) -> Result<State, TrainError> {
-    let failed = |error: &dyn std::fmt::Display| {
-        TrainError::Unknown(format!("cannot read `{}`: {error}", file.display()))
-    };
-    let bytes = fs::read(file).map_err(|error| failed(&error))?;
-    serde_json::from_slice(&bytes).map_err(|error| failed(&error))
+    let bytes = fs::read(file)
+        .map_err(|error| TrainError::Host(format!("cannot read `{}`: {error}", file.display())))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        TrainError::Checkpoint(format!("`{}` is no checkpoint of a replay: {error}", file.display()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use search::Spec;
+
+    use super::*;
+    use crate::curves;
+
+    #[test]
+    fn each_error_says_whose_it_is() {
+        let spec = "name = \"s\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\n\
+                    kind = \"random\"\n[budget]\njobs = 1\nmax_epochs = 2\n";
+        let spec = Spec::parse(spec, "test").unwrap();
+        let genome = search::first_jobs(&spec, vec![]).unwrap().remove(0).genome;
+        let order = Order { job_id: 1, fence: 1, seed: 1, genome, spec: spec.into(), steps_done: 0 };
+        let mut replay = Replay::new(Arc::new(curves::Source::MadeUp), 0.0);
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("checkpoint");
+
+        let session = replay.open(&order, None).unwrap();
+        let written = session.save(&dir.path().join("nowhere/checkpoint")).err();
+        assert!(matches!(written, Some(TrainError::Host(_))), "{written:?}");
+        session.save(&file).unwrap();
+        assert!(replay.open(&order, Some(&file)).is_ok());
+
+        let absent = replay.open(&order, Some(&dir.path().join("absent"))).err();
+        assert!(matches!(absent, Some(TrainError::Host(_))), "{absent:?}");
+        let another = replay.open(&Order { seed: 2, ..order.clone() }, Some(&file)).err();
+        assert!(matches!(another, Some(TrainError::Checkpoint(_))), "{another:?}");
+        fs::write(&file, "{").unwrap();
+        let damaged = replay.open(&order, Some(&file)).err();
+        assert!(matches!(damaged, Some(TrainError::Checkpoint(_))), "{damaged:?}");
+    }
 }

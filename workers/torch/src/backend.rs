@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use data::DataSpec;
-use domain::chain;
+use domain::{Owner, chain};
 use genome::Genome;
 use runner::{Advance, Backend, Interrupt, Measurement, Order, TrainError, Trainer};
 use tracing::info;
@@ -26,10 +26,7 @@ impl Torch {
             return Ok(data.clone());
         }
         self.data = None; // The old set's memory is free before the new one needs it.
-        let split = spec.load().map_err(|error| {
-            let text = chain(&error);
-            if error.is_retryable() { TrainError::Unknown(text) } else { TrainError::Host(text) }
-        })?;
+        let split = spec.load().map_err(|error| owned(error.owner(), chain(&error)))?;
         let (set, images) = (spec.set.as_str(), split.train.len());
         info!("{set}: {images} images to train on, {} to validate on", split.validation.len());
         let data = DeviceData::new(&split, self.device).map_err(failure)?;
@@ -46,8 +43,11 @@ impl Backend for Torch {
     fn open(&mut self, order: &Order, resume: Option<&Path>) -> Result<Box<dyn Trainer>, TrainError> {
         // libtorch holds the number of threads for each thread that uses it: this is the one that trains.
         trainer::set_threads(self.threads);
-        let genome: Genome = serde_json::from_value(order.genome.clone())
-            .map_err(|error| TrainError::Job(format!("the genome is not understood: {error}")))?;
+        // It was checked when it was submitted or proposed: whoever did that knew more than this worker does.
+        let genome: Genome = serde_json::from_value(order.genome.clone()).map_err(|error| {
+            let version = env!("CARGO_PKG_VERSION");
+            TrainError::Host(format!("peng-worker {version} does not understand the genome: {error}"))
+        })?;
         let data = self.data(&order.spec.data)?;
         let job = trainer::Job {
             genome: &genome,
@@ -90,8 +90,17 @@ fn failure(error: trainer::TrainError) -> TrainError {
     let text = chain(&error);
     match error {
         trainer::TrainError::Diverged { .. } => TrainError::Diverged(text),
-        retryable if retryable.is_retryable() => TrainError::Unknown(text),
-        _ => TrainError::Job(text),
+        trainer::TrainError::DeviceLost { .. } => TrainError::DeviceLost(text),
+        trainer::TrainError::Checkpoint { .. } => TrainError::Checkpoint(text),
+        error => owned(error.owner(), text),
+    }
+}
+
+fn owned(owner: Owner, text: String) -> TrainError {
+    match owner {
+        Owner::Job => TrainError::Job(text),
+        Owner::Host => TrainError::Host(text),
+        Owner::Unknown => TrainError::Unknown(text),
     }
 }
 
@@ -101,18 +110,73 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn each_session_trains_with_the_threads_of_its_backend() {
+    /// A small search on the digits, with a line of it changed.
+    fn order(change: (&str, &str)) -> Order {
         let spec = "name = \"s\"\n[data]\nset = \"digits\"\ntrain = 100\nvalidation = 50\n[space]\n\
                     kind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n[budget]\njobs = 1\nmax_epochs = 2\n";
-        let spec = Spec::parse(spec, "test").unwrap();
-        let job = search::first_jobs(&spec, vec![]).unwrap().remove(0);
-        let (genome, spec) = (job.genome, spec.into());
-        let order = Order { job_id: 1, fence: 1, seed: 1, genome, spec, steps_done: 0 };
+        let spec = Spec::parse(&spec.replace(change.0, change.1), "test").unwrap();
+        let genome = search::first_jobs(&spec, vec![]).unwrap().remove(0).genome;
+        Order { job_id: 1, fence: 1, seed: 1, genome, spec: spec.into(), steps_done: 0 }
+    }
+
+    fn open(order: &Order, resume: Option<&Path>) -> Result<Box<dyn Trainer>, TrainError> {
+        Torch::new(Device::CPU, 1).open(order, resume)
+    }
+
+    #[test]
+    fn each_session_trains_with_the_threads_of_its_backend() {
+        let order = order(("", ""));
         for threads in [1, 2, 1] {
-            let mut session = Torch::new("cpu".parse().unwrap(), threads).open(&order, None).unwrap();
+            let mut session = Torch::new(Device::CPU, threads).open(&order, None).unwrap();
             session.advance(&Interrupt::default()).unwrap();
             assert_eq!(trainer::threads(), i32::from(threads));
         }
+    }
+
+    #[test]
+    fn data_that_are_not_here_are_the_hosts_fault() {
+        let nowhere = "\"image-folder\"\npath = \"/nowhere\"\nsize = 8\nchannels = 1\nclasses = 2";
+        let error = open(&order(("\"digits\"", nowhere)), None).err();
+        let Some(TrainError::Host(text)) = error else { panic!("{error:?}") };
+        assert!(text.starts_with("no `train` of data set image-folder in `/nowhere`"), "{text}");
+    }
+
+    #[test]
+    fn a_genome_is_the_jobs_fault_unless_another_program_trains_it() {
+        let job = |genome: serde_json::Value| open(&Order { genome, ..order(("", "")) }, None).err();
+        let impossible = job(serde_json::json!({"space": "metaqnn", "net": "[C(64,3,1), SM(3)]"}));
+        assert!(matches!(impossible, Some(TrainError::Job(_))), "{impossible:?}");
+        let foreign =
+            job(serde_json::json!({"space": "external", "description": {}, "parameters": 0, "flops": 0}));
+        assert!(matches!(foreign, Some(TrainError::Host(_))), "{foreign:?}");
+        let newer = job(serde_json::json!({"space": "of-tomorrow"}));
+        assert!(matches!(newer, Some(TrainError::Host(_))), "{newer:?}");
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_of_no_use_is_told_from_a_file_that_cannot_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("checkpoint");
+        let absent = open(&order(("", "")), Some(&file)).err();
+        assert!(matches!(absent, Some(TrainError::Host(_))), "{absent:?}");
+        std::fs::write(&file, "no weights").unwrap();
+        let damaged = open(&order(("", "")), Some(&file)).err();
+        assert!(matches!(damaged, Some(TrainError::Checkpoint(_))), "{damaged:?}");
+        let session = open(&order(("", "")), None).unwrap();
+        let written = session.save(&dir.path().join("nowhere/checkpoint")).err();
+        assert!(matches!(written, Some(TrainError::Host(_))), "{written:?}");
+    }
+
+    #[test]
+    fn errors_that_no_processor_has_keep_their_meaning() {
+        let (device, reason) = ("cuda:0".to_owned(), "r".to_owned());
+        let lost =
+            failure(trainer::TrainError::DeviceLost { device: device.clone(), reason: reason.clone() });
+        assert!(matches!(lost, TrainError::DeviceLost(_)), "{lost:?}");
+        let absent =
+            failure(trainer::TrainError::NoDevice { device: device.clone(), reason: reason.clone() });
+        assert!(matches!(absent, TrainError::Host(_)), "{absent:?}");
+        let full = failure(trainer::TrainError::OutOfMemory { device, reason });
+        assert!(matches!(full, TrainError::Unknown(_)), "{full:?}");
     }
 }

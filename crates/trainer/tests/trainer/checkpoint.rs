@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
+use domain::Owner;
 use genome::{Optimiser, Recipe};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use trainer::{Device, DeviceData, Job, Session, TrainError};
@@ -38,7 +39,7 @@ fn unusable_checkpoints_are_refused() {
         let error = Session::resume(&job, data.clone(), &path).unwrap_err();
         let text = error.to_string();
         assert!(text.contains(&path.display().to_string()) && text.contains(expected), "{why}: {text}");
-        assert!(!error.is_retryable(), "{why}");
+        assert!(matches!(error, TrainError::Checkpoint { .. }), "{why}: {error:?}");
     };
     for length in [0, 7, 100, good.len() / 2, good.len() - 1] {
         fs::write(&path, &good[..length]).unwrap();
@@ -88,7 +89,9 @@ fn checkpoints_of_other_jobs_are_refused() {
         (Job { recipe: &adamw, ..job }, "its recipe is"),
     ];
     for (job, expected) in cases {
-        let error = Session::resume(&job, data.clone(), &path).unwrap_err().to_string();
+        let error = Session::resume(&job, data.clone(), &path).unwrap_err();
+        assert!(matches!(error, TrainError::Checkpoint { .. }), "{error:?}");
+        let error = error.to_string();
         assert!(error.contains("it belongs to another job") && error.contains(expected), "{error}");
     }
     let more = DeviceData::new(&digits::split(101, 20), Device::CPU).unwrap();
@@ -97,7 +100,7 @@ fn checkpoints_of_other_jobs_are_refused() {
 }
 
 #[test]
-fn files_that_cannot_be_read_or_written_may_be_tried_again() {
+fn files_that_cannot_be_read_or_written_are_the_hosts_fault() {
     let data = DeviceData::new(&digits::split(100, 20), Device::CPU).unwrap();
     let (genome, recipe) = (digits::genome(32, 0.1), Recipe::default());
     let job = Job { genome: &genome, recipe: &recipe, seed: 1, max_epochs: 2.0, interval: 1.0 };
@@ -105,7 +108,8 @@ fn files_that_cannot_be_read_or_written_may_be_tried_again() {
     let read = Session::resume(&job, data.clone(), path).unwrap_err();
     let written = Session::start(&job, data).unwrap().save(path).unwrap_err();
     for (error, action) in [(read, "read"), (written, "write")] {
-        assert!(matches!(error, TrainError::File { .. }) && error.is_retryable());
+        assert!(matches!(error, TrainError::File { .. }), "{error:?}");
+        assert_eq!(error.owner(), Owner::Host);
         assert_eq!(error.to_string(), format!("cannot {action} checkpoint `/nonexistent/checkpoint`"));
     }
 }

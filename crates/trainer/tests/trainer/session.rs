@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use domain::Owner;
 use genome::{Augmentation, Genome, Optimiser, Precision, Recipe, Schedule};
 use trainer::{Advance, Device, DeviceData, Job, Measurement, Session, TrainError};
 
@@ -205,7 +206,7 @@ fn divergence_is_an_error_of_its_own() {
         }
     };
     assert!(matches!(error, TrainError::Diverged { value, .. } if !value.is_finite()), "{error}");
-    assert!(!error.is_retryable() && error.to_string().starts_with("diverged in epoch"), "{error}");
+    assert!(error.to_string().starts_with("diverged in epoch"), "{error}");
 }
 
 #[test]
@@ -222,7 +223,8 @@ fn impossible_jobs_are_refused() {
     ];
     for (job, expected) in cases {
         let error = Session::start(&job, data.clone()).unwrap_err();
-        assert!(error.to_string().starts_with(expected) && !error.is_retryable(), "{error}");
+        assert!(error.to_string().starts_with(expected), "{error}");
+        assert_eq!(error.owner(), Owner::Job, "{error}");
     }
 }
 
@@ -241,13 +243,14 @@ fn networks_that_fit_no_memory_are_typed_errors() {
         Session::start(&job, data.clone()).unwrap_err()
     };
     let error = start(&layers("[C(64,3,1), FC(4000000000), FC(65536), SM(10)]"));
-    assert!(matches!(error, TrainError::OutOfMemory { .. }) && error.is_retryable(), "{error:?}");
+    assert!(matches!(error, TrainError::OutOfMemory { .. }), "{error:?}");
+    assert_eq!(error.owner(), Owner::Unknown, "another device may be larger");
     let error = start(&layers(&format!("[{}SM(10)]", "C(1000000,1000000,1), ".repeat(3))));
     assert!(
         error.to_string().starts_with("`genome` is a network of 18446744073709551615 parameters"),
         "{error}"
     );
-    assert!(!error.is_retryable(), "{error:?}");
+    assert_eq!(error.owner(), Owner::Job, "{error:?}");
 }
 
 #[test]
