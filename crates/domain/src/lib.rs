@@ -7,7 +7,7 @@ mod id;
 mod lease;
 mod log_interval;
 
-pub use checkpoint::{Checkpoint, CheckpointKey, NewCheckpoint};
+pub use checkpoint::{Checkpoint, CheckpointKey, NewCheckpoint, NoCheckpointKey, StoreMarker};
 pub use error::chain;
 pub use home::default_home;
 pub use id::{Fence, JobId, Ordinal, SearchId};
