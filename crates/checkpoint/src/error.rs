@@ -1,39 +1,67 @@
 //! What may go wrong with a checkpoint, and which of it passes by itself.
 
 use std::{
-    error::Error as StdError,
     fmt, io,
     io::ErrorKind::{IsADirectory, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem},
     path::PathBuf,
 };
 
-/// What was to be done with an object.
+use crate::answer::{Answer, causes};
+
+/// What was to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
-    /// Make it durable.
+    /// Find the store.
+    Open,
+    /// Make a checkpoint durable.
     Write,
-    /// Bring it back.
+    /// Bring a checkpoint back.
     Read,
-    /// Remove it.
+    /// Remove a checkpoint.
     Delete,
-    /// See what is there.
+    /// See which checkpoints are there.
     List,
 }
 
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Write => "write",
-            Self::Read => "read",
-            Self::Delete => "delete",
-            Self::List => "list",
+            Self::Open => "open checkpoint store",
+            Self::Write => "write checkpoint",
+            Self::Read => "read checkpoint",
+            Self::Delete => "delete checkpoint",
+            Self::List => "list checkpoint store",
         })
+    }
+}
+
+/// Why a request failed, before it is said what was asked of which store.
+#[derive(Debug)]
+pub enum Failure {
+    /// The store's client says so.
+    Store(object_store::Error),
+    /// The directory of the store does.
+    Directory(io::Error),
+    /// The caller's local file does.
+    File { path: PathBuf, source: io::Error },
+}
+
+impl From<object_store::Error> for Failure {
+    fn from(error: object_store::Error) -> Self {
+        Self::Store(error)
     }
 }
 
 /// Why a checkpoint was not written or not read. Shows no credentials.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
+    /// No URL is given, and other hosts may use the database.
+    #[error(
+        "no checkpoint store is named: the database is not this host's private one, and workers on other hosts could not \
+         see what lies in a local directory; set PENG_CHECKPOINTS to a store that all of them reach, such as \
+         file:///shared/path or s3://bucket/prefix"
+    )]
+    Unset,
     /// The URL names no store.
     #[error("`{url}` is no checkpoint store: {reason}; expected file:///path or s3://bucket/prefix")]
     Url {
@@ -42,6 +70,28 @@ pub enum CheckpointError {
         /// Why.
         reason: String,
     },
+    /// The store lacks the marker that the workers of the database know theirs by.
+    #[error(
+        "the checkpoint store {url} is not the one that this database's workers use: `{marker}` is not in it (theirs was \
+         first used as {first_url}); all workers of a database must reach the same store: set PENG_CHECKPOINTS"
+    )]
+    Foreign {
+        /// This worker's store.
+        url: String,
+        /// Key of the marker.
+        marker: String,
+        /// URL of the right store, as the worker that left the marker reached it.
+        first_url: String,
+    },
+    /// A row says nothing that could be the name of a checkpoint.
+    #[error(
+        "`{text}` names no checkpoint: expected the key or the URL of search/job/step-fence-worker.ckpt; something \
+         other than peng has written it"
+    )]
+    Name {
+        /// What the row says.
+        text: String,
+    },
     /// There is no such object.
     #[error("cannot read checkpoint `{uri}`: it is not there")]
     Missing {
@@ -49,7 +99,7 @@ pub enum CheckpointError {
         uri: String,
     },
     /// The store says no: waiting helps only if a person changes something.
-    #[error("cannot {action} checkpoint `{uri}`: {reason}")]
+    #[error("cannot {action} `{uri}`: {reason}")]
     Refused {
         /// What was tried.
         action: Action,
@@ -59,7 +109,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// The store cannot be reached, is overloaded, or full: it may go better later.
-    #[error("cannot {action} checkpoint `{uri}` now: {reason}")]
+    #[error("cannot {action} `{uri}` now: {reason}")]
     Away {
         /// What was tried.
         action: Action,
@@ -87,7 +137,7 @@ pub enum CheckpointError {
         found: String,
     },
     /// Nobody waits for it any more.
-    #[error("gave up to {action} checkpoint `{uri}`: the attempt is over")]
+    #[error("gave up to {action} `{uri}`: the attempt is over")]
     Abandoned {
         /// What was tried.
         action: Action,
@@ -102,44 +152,30 @@ impl CheckpointError {
         matches!(self, Self::Away { .. })
     }
 
-    /// Whether this one checkpoint is lost or lies in another store, so that the one before has to do.
+    /// Whether this one checkpoint is lost, so that the one before has to do.
     pub fn is_loss(&self) -> bool {
-        matches!(self, Self::Missing { .. } | Self::Damaged { .. } | Self::Url { .. })
+        matches!(self, Self::Missing { .. } | Self::Damaged { .. })
     }
 
-    /// Sorts what the store's client says. `endpoint`: whom it asked, for people.
-    pub(crate) fn of(action: Action, uri: &str, endpoint: Option<&str>, error: &object_store::Error) -> Self {
-        use object_store::Error as E;
-        let uri = uri.to_owned();
-        let Some(endpoint) = endpoint else {
-            return match (action, error) {
-                (Action::Read, E::NotFound { .. }) => Self::Missing { uri },
-                _ => local(action, uri, error),
-            };
-        };
-        let answer = Answer::read(error);
-        let reason = format!("{endpoint} says {}", answer.text);
-        match error {
-            E::NotFound { .. } if action == Action::Read && answer.code != Some("NoSuchBucket") => {
+    /// Sorts failures. `endpoint`: whom an object store's client asked, for people; `None` for a directory.
+    pub(crate) fn of(action: Action, uri: String, endpoint: Option<&str>, failure: Failure) -> Self {
+        match (failure, endpoint) {
+            (Failure::File { path, source }, _) => Self::Io { path, source },
+            (Failure::Directory(error), _) => in_directory(action, uri, Some(&error), error.to_string()),
+            (Failure::Store(object_store::Error::NotFound { .. }), None) if action == Action::Read => {
                 Self::Missing { uri }
             }
-            E::NotFound { .. } => {
-                Self::Refused { action, uri, reason: format!("{reason}; does the bucket exist?") }
+            (Failure::Store(error), None) => {
+                let cause = causes(&error).find_map(|cause| cause.downcast_ref::<io::Error>());
+                in_directory(action, uri, cause, cause.map_or_else(|| error.to_string(), ToString::to_string))
             }
-            E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-                let hint = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do";
-                Self::Refused { action, uri, reason: format!("{reason}; {hint}") }
-            }
-            _ if answer.is_refusal() => Self::Refused { action, uri, reason },
-            _ => Self::Away { action, uri, reason },
+            (Failure::Store(error), Some(endpoint)) => in_object_store(action, uri, endpoint, &error),
         }
     }
 }
 
 /// A directory: what a person has to mend, and what may pass.
-fn local(action: Action, uri: String, error: &object_store::Error) -> CheckpointError {
-    let cause = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>());
-    let reason = cause.map_or_else(|| error.to_string(), ToString::to_string);
+fn in_directory(action: Action, uri: String, cause: Option<&io::Error>, reason: String) -> CheckpointError {
     let refusal = [PermissionDenied, ReadOnlyFilesystem, NotADirectory, IsADirectory, NotFound];
     if cause.is_some_and(|cause| refusal.contains(&cause.kind())) {
         CheckpointError::Refused { action, uri, reason }
@@ -148,51 +184,27 @@ fn local(action: Action, uri: String, error: &object_store::Error) -> Checkpoint
     }
 }
 
-/// What an object store answered, in few words.
-struct Answer<'a> {
-    status: Option<u16>,
-    code: Option<&'a str>,
-    text: String,
-}
-
-impl Answer<'static> {
-    const CODES: &[&str] = &["NoSuchBucket", "NoSuchKey"];
-
-    /// S3 answers with a page of XML, of which code and message matter; a signature that does not match is answered
-    /// with all that was signed. Without an answer the innermost cause says most.
-    fn read(error: &object_store::Error) -> Self {
-        let whole = error.to_string();
-        let between = |from: &str, to: &str| {
-            let rest = whole.split_once(from)?.1;
-            Some(rest.split_once(to)?.0.trim())
-        };
-        let status =
-            between("status code: ", " ").and_then(|number| number.trim_end_matches(':').parse().ok());
-        let named = between("<Code>", "</Code>");
-        let text = match (status, named, between("<Message>", "</Message>")) {
-            (Some(status), Some(code), Some(message)) => {
-                format!("{status} {code}: {}", message.trim_end_matches('.'))
-            }
-            (Some(status), Some(code), None) => format!("{status} {code}"),
-            (Some(status), None, _) => format!("{status}"),
-            (None, ..) => causes(error).last().map_or_else(|| whole.clone(), ToString::to_string),
-        };
-        let code = Self::CODES.iter().copied().find(|code| named == Some(code));
-        Self { status, code, text }
+fn in_object_store(
+    action: Action,
+    uri: String,
+    endpoint: &str,
+    error: &object_store::Error,
+) -> CheckpointError {
+    use object_store::Error as E;
+    let answer = Answer::read(error);
+    let reason = format!("{endpoint} says {}", answer.text);
+    match error {
+        E::NotFound { .. } if action == Action::Read && answer.code != Some("NoSuchBucket") => {
+            CheckpointError::Missing { uri }
+        }
+        E::NotFound { .. } => {
+            CheckpointError::Refused { action, uri, reason: format!("{reason}; does the bucket exist?") }
+        }
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
+            let hint = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do";
+            CheckpointError::Refused { action, uri, reason: format!("{reason}; {hint}") }
+        }
+        _ if answer.is_refusal() => CheckpointError::Refused { action, uri, reason },
+        _ => CheckpointError::Away { action, uri, reason },
     }
-
-    /// Whether the same request would be answered in the same way again.
-    fn is_refusal(&self) -> bool {
-        self.status.is_some_and(|status| (300..500).contains(&status) && ![408, 425, 429].contains(&status))
-    }
-}
-
-/// An error and what caused it, outermost first.
-fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    let mut next = Some(error);
-    std::iter::from_fn(move || {
-        let error = next?;
-        next = error.source();
-        Some(error)
-    })
 }

@@ -1,11 +1,6 @@
 //! Where a URL points: a directory, or a prefix in a bucket.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use object_store::{
     BackoffConfig, ClientConfigKey, ObjectStore, RetryConfig,
@@ -16,15 +11,17 @@ use object_store::{
 use url::Url;
 use uuid::Uuid;
 
-use crate::{CheckpointError, Object, signature::Sha2};
+use crate::{CheckpointError, signature::Sha2};
 
-/// An opened place for objects.
+/// An opened place for the objects of a database.
 pub struct Location {
     pub objects: Arc<dyn ObjectStore>,
-    /// Before all keys: what the URL says, and the database's part.
-    pub prefix: Key,
-    /// What comes before a key in a URI.
-    pub base: String,
+    /// Its URL, without a slash at the end.
+    pub url: String,
+    /// Before all keys in a bucket, as the URL says.
+    root: Key,
+    /// Names the database's part of it.
+    pub database: Uuid,
     /// Whom an object store's client asks.
     pub endpoint: Option<String>,
     /// Where the objects are, if they are files.
@@ -32,7 +29,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// Opens the part of a database in what a URL names; asks no server yet.
+    /// Opens what a URL names; asks no server yet.
     pub fn open(text: &str, database: Uuid) -> Result<Self, CheckpointError> {
         let shown = shown(text);
         let bad = |reason: String| CheckpointError::Url { url: shown.clone(), reason };
@@ -42,61 +39,48 @@ impl Location {
                           AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT and so on";
             return Err(bad(reason.to_owned()));
         }
-        let mut location = match url.scheme() {
-            "file" => Self::directory(&url, bad),
-            "s3" => Self::bucket(&url, bad),
+        match url.scheme() {
+            "file" => Self::directory(&url, database, bad),
+            "s3" => Self::bucket(&url, database, bad),
             other => Err(bad(format!("`{other}:` is not supported"))),
-        }?;
-        location.prefix = location.prefix.join(database.to_string());
-        Ok(location)
+        }
+    }
+
+    /// What a key that is relative to the URL is for the store's client.
+    pub fn key(&self, relative: &str) -> Key {
+        relative.split('/').fold(self.root.clone(), Key::join)
+    }
+
+    /// The database's part.
+    pub fn part(&self) -> Key {
+        self.root.clone().join(self.database.to_string())
+    }
+
+    /// URL of a key.
+    pub fn uri(&self, relative: &str) -> String {
+        format!("{}/{relative}", self.url)
     }
 
     /// A directory, made if it is not there.
-    fn directory(url: &Url, bad: impl Fn(String) -> CheckpointError) -> Result<Self, CheckpointError> {
+    fn directory(url: &Url, database: Uuid, bad: impl Fn(String) -> CheckpointError) -> Result<Self, CheckpointError> {
         let dir: PathBuf = url.to_file_path().map_err(|()| bad("not a path".to_owned()))?;
         fs::create_dir_all(&dir).map_err(|source| CheckpointError::Io { path: dir.clone(), source })?;
         let local = LocalFileSystem::new_with_prefix(&dir).map_err(|error| bad(error.to_string()))?;
         Ok(Self {
             objects: Arc::new(local.with_fsync(true)),
-            prefix: Key::default(),
-            base: url.as_str().trim_end_matches('/').to_owned(),
+            url: url.as_str().trim_end_matches('/').to_owned(),
+            root: Key::default(),
+            database,
             endpoint: None,
             directory: Some(dir),
         })
     }
 
-    /// Checkpoints that a write has left half done, as a worker that is killed in the middle of one does: files named
-    /// `step-fence.ckpt#n`. An object store keeps nothing of that kind.
-    pub fn fragments(&self) -> Result<Vec<Object>, CheckpointError> {
-        let Some(root) = &self.directory else { return Ok(Vec::new()) };
-        let mut found = Vec::new();
-        let mut dirs = vec![root.join(self.prefix.as_ref())];
-        while let Some(dir) = dirs.pop() {
-            let io = |source| CheckpointError::Io { path: dir.clone(), source };
-            for entry in entries(&dir).map_err(io)? {
-                if entry.file_type().map_err(io)?.is_dir() {
-                    dirs.push(entry.path());
-                } else if let Some(fragment) = self.fragment(root, &entry) {
-                    found.push(fragment);
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// A file as a fragment, if it is one and still there.
-    fn fragment(&self, root: &Path, entry: &fs::DirEntry) -> Option<Object> {
-        let path = entry.path();
-        let (key, number) = path.strip_prefix(root).ok()?.to_str()?.rsplit_once('#')?;
-        let whole = Object::read(&self.prefix, &Key::from(key), entry.metadata().ok()?.len())?;
-        Some(Object { fragment: Some(number.parse().ok()?), ..whole })
-    }
-
     /// A prefix of a bucket; everything else comes from the usual AWS_ variables.
-    fn bucket(url: &Url, bad: impl Fn(String) -> CheckpointError) -> Result<Self, CheckpointError> {
+    fn bucket(url: &Url, database: Uuid, bad: impl Fn(String) -> CheckpointError) -> Result<Self, CheckpointError> {
         let bucket = url.host_str().filter(|host| !host.is_empty());
         let bucket = bucket.ok_or_else(|| bad("it names no bucket".to_owned()))?;
-        let prefix = Key::from_url_path(url.path()).map_err(|error| bad(error.to_string()))?;
+        let root = Key::from_url_path(url.path()).map_err(|error| bad(error.to_string()))?;
         let builder = AmazonS3Builder::from_env().with_bucket_name(bucket);
         let endpoint = endpoint(&builder).map_err(&bad)?;
         let objects = builder
@@ -116,19 +100,12 @@ impl Location {
             .map_err(|error| bad(error.to_string()))?;
         Ok(Self {
             objects: Arc::new(objects),
-            prefix,
-            base: format!("s3://{bucket}"),
+            url: format!("s3://{bucket}/{root}").trim_end_matches('/').to_owned(),
+            root,
+            database,
             endpoint: Some(endpoint),
             directory: None,
         })
-    }
-}
-
-/// What is in a directory; nothing where it is not there.
-fn entries(dir: &Path) -> io::Result<Vec<fs::DirEntry>> {
-    match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        read => read?.collect(),
     }
 }
 

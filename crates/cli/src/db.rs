@@ -56,7 +56,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Migrate => migrate(format)?,
         Command::Reap { dry_run } => reap(dry_run, format)?,
         Command::Gc { checkpoints, unknown, dry_run, yes } => {
-            garbage::collect(checkpoints.as_deref(), &garbage::Wish { unknown, dry_run, yes }, format)?;
+            garbage::collect(checkpoints.as_deref(), &garbage::GcOptions { unknown, dry_run, yes }, format)?;
         }
     }
     Ok(Exit::Ok)

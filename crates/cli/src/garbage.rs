@@ -1,18 +1,35 @@
-//! `peng db gc`: checkpoints that nothing points to.
+//! `peng db gc`: checkpoints that nothing points to, left by a worker that died between writing and committing, or by an
+//! attempt that another one has replaced.
 
-use checkpoint::{CheckpointStore, Orphan};
+use checkpoint::{CheckpointStore, Object};
+use diesel::{PgConnection, QueryResult};
+use domain::CheckpointKey;
 use serde::Serialize;
+use store::checkpoint::Owner;
 
 use crate::{
     db,
     output::{self, Format},
 };
 
-/// How it was asked for.
-pub struct Wish {
+/// How many objects are looked up in one statement.
+const BATCH: usize = 10_000;
+
+/// What to collect, and how.
+pub struct GcOptions {
+    /// Also what no attempt of this database wrote.
     pub unknown: bool,
+    /// Delete nothing.
     pub dry_run: bool,
+    /// Ask nobody.
     pub yes: bool,
+}
+
+/// An object that nothing points to and nothing ever will.
+struct Orphan {
+    object: Object,
+    /// Whether this database knows the attempt that wrote it; if not, it may belong to another database.
+    known: bool,
 }
 
 #[derive(Serialize)]
@@ -25,37 +42,54 @@ struct Row {
 }
 
 /// Lists the store first and asks the database afterwards, see docs/jobs.md.
-pub fn collect(checkpoints: Option<&str>, wish: &Wish, format: Format) -> anyhow::Result<()> {
+pub fn collect(checkpoints: Option<&str>, options: &GcOptions, format: Format) -> anyhow::Result<()> {
     let mut conn = db::connect()?;
-    let store = CheckpointStore::open(checkpoints, store::identity(&mut conn)?)?;
+    let is_private = std::env::var_os("DATABASE_URL").is_none_or(|url| url.is_empty());
+    let store = CheckpointStore::open(checkpoints, store::identity(&mut conn)?, is_private)?;
     let listed = store.list()?;
-    let orphans = checkpoint::orphans(&mut conn, &listed)?;
-    let chosen = |orphan: &Orphan| orphan.known || wish.unknown;
-    let (count, bytes) = orphans
-        .iter()
-        .filter(|orphan| chosen(orphan))
-        .fold((0_u64, 0), |(count, bytes), orphan| (count + 1, bytes + orphan.object.bytes));
-    let delete = !wish.dry_run && count > 0;
+    let orphans = orphans(&mut conn, &listed)?;
+    let chosen = |orphan: &Orphan| orphan.known || options.unknown;
+    let sizes = || orphans.iter().filter(|orphan| chosen(orphan)).map(|orphan| orphan.object.bytes);
+    let delete = !options.dry_run && sizes().count() > 0;
     if delete {
-        let megabytes = bytes as f64 / 1e6;
-        output::confirm(
-            &format!("delete {count} checkpoints ({megabytes:.1} MB) that nothing points to?"),
-            wish.yes,
-        )?;
+        let (count, megabytes) = (sizes().count(), sizes().sum::<u64>() as f64 / 1e6);
+        let question = format!("delete {count} checkpoints ({megabytes:.1} MB) that nothing points to?");
+        output::confirm(&question, options.yes)?;
     }
     let mut rows = Vec::with_capacity(orphans.len());
     for orphan in &orphans {
-        let uri = store.uri_of(&orphan.object);
         let deleted = delete && chosen(orphan);
         if deleted {
             store.collect(&orphan.object)?;
         }
-        let Orphan { object, known } = *orphan;
-        rows.push(Row { uri, bytes: object.bytes, job_id: object.owner.job_id, known, deleted });
+        let (Orphan { object, known }, uri) = (orphan, store.uri_of(&orphan.object));
+        rows.push(Row { uri, bytes: object.bytes, job_id: object.key.job_id.0, known: *known, deleted });
     }
+    print(&rows, format)
+}
+
+/// The orphans among what [`CheckpointStore::list`] has found, which has to come before: the database is asked afterwards,
+/// so that it knows each attempt that wrote one of the objects. One that still holds its job may yet commit a pointer, and
+/// its objects are none.
+fn orphans(conn: &mut PgConnection, listed: &[Object]) -> QueryResult<Vec<Orphan>> {
+    let mut found = Vec::new();
+    for batch in listed.chunks(BATCH) {
+        let owners: Vec<_> = batch.iter().map(|object| owner(object.key)).collect();
+        for orphan in store::checkpoint::orphans(conn, &owners)? {
+            found.push(Orphan { object: batch[orphan.place as usize - 1], known: orphan.known });
+        }
+    }
+    Ok(found)
+}
+
+fn owner(key: CheckpointKey) -> Owner {
+    Owner { job_id: key.job_id.0, step: key.step, fence: key.fence.0 }
+}
+
+fn print(rows: &[Row], format: Format) -> anyhow::Result<()> {
     output::rows(
         format,
-        &rows,
+        rows,
         &[
             ("checkpoint", |row| row.uri.clone()),
             ("bytes", |row| row.bytes.to_string()),

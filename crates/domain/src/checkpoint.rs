@@ -82,7 +82,7 @@ fn parse(text: &str) -> Option<CheckpointKey> {
 /// A checkpoint that is durable and that no row points to yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCheckpoint {
-    /// Its name within the database's part of the store: what is read.
+    /// Its name within the store, `database/search/job/step-fence-worker.ckpt`: what is read.
     pub key: String,
     /// Its whole URL, as its writer reaches the store: for people, and for workers of version 0.1.
     pub uri: String,
@@ -97,7 +97,7 @@ pub struct NewCheckpoint {
 pub struct Checkpoint {
     /// The evaluation interval after which it was taken.
     pub step: i32,
-    /// Its name within the database's part of the store; of version 0.1 there is only the URL.
+    /// Its name within the store; version 0.1 wrote only the URL.
     pub key: Option<String>,
     /// Its whole URL, as its writer reached the store.
     pub uri: String,
@@ -105,6 +105,16 @@ pub struct Checkpoint {
     pub bytes: i64,
     /// SHA-256 of its content.
     pub sha256: String,
+}
+
+/// A marker in a checkpoint store, by which the workers of a database tell that they all reach the same one. The database
+/// keeps it; the store holds an object named after its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreMarker {
+    /// Random; names the store, whatever URL leads to it.
+    pub id: Uuid,
+    /// URL under which the worker that left the marker reached the store: for people.
+    pub url: String,
 }
 
 #[cfg(test)]

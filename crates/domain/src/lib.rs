@@ -9,7 +9,7 @@ mod lease;
 mod log_interval;
 mod text;
 
-pub use checkpoint::{Checkpoint, CheckpointKey, NewCheckpoint};
+pub use checkpoint::{Checkpoint, CheckpointKey, NewCheckpoint, NoCheckpointKey, StoreMarker};
 pub use error::chain;
 pub use fault::Owner;
 pub use home::default_home;
