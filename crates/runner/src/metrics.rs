@@ -1,19 +1,11 @@
 //! What a worker counts, for Prometheus.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
-use anyhow::Context as _;
-use crossbeam_channel::{Receiver, RecvTimeoutError};
 use prometheus::{
-    Counter, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+    Counter, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
-use tiny_http::{Header, Method, Request, Response, Server};
-use tracing::debug;
-
-use crate::slot::Shared;
-
-/// How long one wait for a request lasts, and so how long the thread takes to leave.
-const WAIT: Duration = Duration::from_millis(250);
 
 /// Counted since the worker began; docs/jobs.md lists them.
 pub struct Metrics {
@@ -26,6 +18,9 @@ pub struct Metrics {
     pub standstill_seconds: Histogram,
     lease_age: Gauge,
     pub renewals_failed: IntCounter,
+    pub host_faults: IntCounter,
+    pub slot_restarts: IntCounter,
+    breaker_open: IntGauge,
     pub claim_seconds: Histogram,
     pub record_seconds: Histogram,
 }
@@ -52,7 +47,7 @@ impl Metrics {
         .buckets(prometheus::exponential_buckets(0.000_1, 2.0, 18)?);
         let jobs = Opts::new(
             "peng_jobs_total",
-            "Attempts that ended, by outcome, retried after a crash, or put off without one",
+            "Attempts that ended, by outcome, retried after a crash, or snoozed without one",
         );
         let metrics = Self {
             jobs: IntCounterVec::new(jobs, &["outcome"])?,
@@ -69,6 +64,18 @@ impl Metrics {
                 "peng_renewals_failed_total",
                 "Renewals that the database did not take",
             )?,
+            host_faults: IntCounter::new(
+                "peng_host_faults_total",
+                "Attempts that this host could not train",
+            )?,
+            slot_restarts: IntCounter::new(
+                "peng_slot_restarts_total",
+                "Slots that ended early and were restarted",
+            )?,
+            breaker_open: IntGauge::new(
+                "peng_breaker_open",
+                "1 while this host cannot train and the worker claims nothing but trials",
+            )?,
             claim_seconds: statement("peng_claim_seconds", "One look at the queue")?,
             record_seconds: statement("peng_record_seconds", "Writing one observation")?,
             registry,
@@ -84,7 +91,10 @@ impl Metrics {
         registry.register(Box::new(epochs_trained.clone()))?;
         registry.register(Box::new(epochs_saved.clone()))?;
         registry.register(Box::new(self.lease_age.clone()))?;
-        registry.register(Box::new(self.renewals_failed.clone()))?;
+        registry.register(Box::new(self.breaker_open.clone()))?;
+        for counter in [&self.renewals_failed, &self.host_faults, &self.slot_restarts] {
+            registry.register(Box::new(counter.clone()))?;
+        }
         let Self { interval_seconds, standstill_seconds, claim_seconds, record_seconds, .. } = self;
         for histogram in [interval_seconds, standstill_seconds, claim_seconds, record_seconds] {
             registry.register(Box::new(histogram.clone()))?;
@@ -103,45 +113,14 @@ impl Metrics {
         self.epochs_trained.inc_by(epochs);
         self.interval_seconds.observe(seconds);
     }
-}
 
-/// Listens for Prometheus.
-///
-/// # Errors
-/// An address that cannot be had.
-pub fn bind(address: SocketAddr) -> anyhow::Result<Server> {
-    Server::http(address)
-        .map_err(|error| anyhow::anyhow!("{error}"))
-        .with_context(|| format!("cannot serve metrics on {address}"))
-}
-
-/// Answers requests until the channel closes.
-pub fn serve(shared: &Shared, server: &Server, stop: &Receiver<()>) {
-    while stop.recv_timeout(Duration::ZERO) != Err(RecvTimeoutError::Disconnected) {
-        match server.recv_timeout(WAIT) {
-            Ok(Some(request)) => answer(shared, request),
-            Ok(None) => {}
-            Err(error) => debug!("cannot take a request for metrics: {error}"),
-        }
-    }
-}
-
-fn answer(shared: &Shared, request: Request) {
-    let done = if (request.method(), request.url()) == (&Method::Get, "/metrics") {
-        let age = shared.holds.all().iter().map(|(_, hold)| hold.silence()).max().unwrap_or_default();
-        shared.metrics.lease_age.set(age.as_secs_f64());
-        match TextEncoder::new().encode_to_string(&shared.metrics.registry.gather()) {
-            Ok(text) => {
-                let plain =
-                    Header::from_bytes("Content-Type", prometheus::TEXT_FORMAT).expect("a valid header");
-                request.respond(Response::from_string(text).with_header(plain))
-            }
-            Err(error) => request.respond(Response::from_string(format!("{error}\n")).with_status_code(500)),
-        }
-    } else {
-        request.respond(Response::from_string("metrics are at /metrics\n").with_status_code(404))
-    };
-    if let Err(error) = done {
-        debug!("cannot answer a request for metrics: {error}");
+    /// All of them as Prometheus reads them.
+    ///
+    /// # Errors
+    /// A metric that cannot be written as text.
+    pub fn encode(&self, lease_age: Duration, breaker_open: bool) -> prometheus::Result<String> {
+        self.lease_age.set(lease_age.as_secs_f64());
+        self.breaker_open.set(i64::from(breaker_open));
+        TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

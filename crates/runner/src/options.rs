@@ -54,6 +54,11 @@ pub struct Options {
     #[arg(long, env = "PENG_HANG_AFTER", value_name = "SECONDS", default_value = "600", value_parser = seconds)]
     pub hang_after: Duration,
 
+    /// Leave with exit code 69 after so many attempts in a row that this host could not train: its data, program, device or
+    /// scratch directory are missing or broken. Until then the worker steps aside for longer after each, and no job is harmed
+    #[arg(long, env = "PENG_HOST_FAULTS", value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    pub host_faults: u32,
+
     /// Leave after so long without a job
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub idle_timeout: Option<Duration>,
@@ -70,9 +75,21 @@ pub struct Options {
     #[arg(long, env = "PENG_METRICS", value_name = "ADDRESS")]
     pub metrics: Option<std::net::SocketAddr>,
 
-    /// How long to wait for a database that is not reachable
+    /// How long to wait for a database that is not reachable when the worker starts; later it waits as long as it takes
     #[arg(long, env = "PENG_DB_PATIENCE", value_name = "SECONDS", default_value = "86400", value_parser = seconds)]
     pub db_patience: Duration,
+}
+
+impl Options {
+    /// `--time-limit`, else the time that Slurm leaves this job.
+    pub fn time_limit(&self) -> Option<Duration> {
+        self.time_limit.or_else(|| {
+            let end: u64 = std::env::var("SLURM_JOB_END_TIME").ok()?.parse().ok()?;
+            #[expect(clippy::disallowed_methods, reason = "Slurm tells the end of its job by the wall clock")]
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).ok()?;
+            Some(Duration::from_secs(end).saturating_sub(now))
+        })
+    }
 }
 
 /// What a training does when the database is silent.

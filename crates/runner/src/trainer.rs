@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use domain::{Fence, JobId};
 use search::Spec;
 
 use crate::Interrupt;
@@ -51,9 +52,9 @@ pub trait Backend {
 #[derive(Debug, Clone)]
 pub struct Order {
     /// The job.
-    pub job_id: i64,
+    pub job_id: JobId,
     /// Fence of the attempt.
-    pub fence: i64,
+    pub fence: Fence,
     /// Seed of weights, data order and augmentation.
     pub seed: i64,
     /// The genome, as stored.

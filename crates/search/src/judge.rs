@@ -36,6 +36,19 @@ pub enum JudgeError {
     Spec(#[from] SpecError),
 }
 
+impl JudgeError {
+    /// An error of the database as such, and any other as a value: the first may pass, the other stays.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn parted<T>(self) -> diesel::QueryResult<Result<T, Self>> {
+        match self {
+            Self::Query(error) => Err(error),
+            other => Ok(Err(other)),
+        }
+    }
+}
+
 /// The predictor of one search. Reads each finished curve once and keeps only what it learned.
 #[derive(Debug)]
 pub struct Judge {

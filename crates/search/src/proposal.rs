@@ -44,6 +44,19 @@ pub enum ProposalError {
     },
 }
 
+impl ProposalError {
+    /// An error of the database as such, and any other as a value: the first may pass, the other stays.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn parted<T>(self) -> diesel::QueryResult<Result<T, Self>> {
+        match self {
+            Self::Query(error) | Self::Submit(SubmitError::Query(error)) => Err(error),
+            other => Ok(Err(other)),
+        }
+    }
+}
+
 /// The first jobs of a search: the architectures `given`, in their order, and what the strategy adds to them.
 ///
 /// # Errors

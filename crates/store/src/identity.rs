@@ -1,9 +1,7 @@
 //! Who the database is, and which checkpoint store is its own.
 
-use diesel::{
-    ExpressionMethods as _, PgConnection, QueryDsl as _, QueryResult, Queryable, RunQueryDsl as _,
-    Selectable, SelectableHelper as _,
-};
+use diesel::{ExpressionMethods as _, PgConnection, QueryDsl as _, QueryResult, RunQueryDsl as _};
+use domain::StoreMarker;
 use uuid::Uuid;
 
 /// The identity of this database, made with its schema. It names the database's part of a checkpoint store, so that two
@@ -16,24 +14,25 @@ pub fn identity(conn: &mut PgConnection) -> QueryResult<Uuid> {
     dsl::identity.select(dsl::id).get_result(conn)
 }
 
-/// The checkpoint store that the workers of this database use.
-#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
-#[diesel(table_name = crate::schema::identity)]
-pub struct KnownStore {
-    /// By the marker in the store.
-    pub store_id: Option<Uuid>,
-    /// How the worker that was first reached it, for people.
-    pub store_url: Option<String>,
+/// The checkpoint store that the workers of this database use; `None` until the first one has started.
+///
+/// # Errors
+/// Those of the database.
+pub fn known_store(conn: &mut PgConnection) -> QueryResult<Option<StoreMarker>> {
+    use crate::schema::identity::dsl;
+    let (id, url): (Option<Uuid>, Option<String>) =
+        dsl::identity.select((dsl::store_id, dsl::store_url)).get_result(conn)?;
+    Ok(id.zip(url).map(|(id, url)| StoreMarker { id, url }))
 }
 
 /// Makes a store the one of this database, if it has none yet; returns which one it is.
 ///
 /// # Errors
 /// Those of the database.
-pub fn claim_store(conn: &mut PgConnection, store: Uuid, url: &str) -> QueryResult<KnownStore> {
+pub fn claim_store(conn: &mut PgConnection, store: &StoreMarker) -> QueryResult<StoreMarker> {
     use crate::schema::identity::dsl;
     diesel::update(dsl::identity.filter(dsl::store_id.is_null()))
-        .set((dsl::store_id.eq(store), dsl::store_url.eq(url)))
+        .set((dsl::store_id.eq(store.id), dsl::store_url.eq(&store.url)))
         .execute(conn)?;
-    dsl::identity.select(KnownStore::as_select()).get_result(conn)
+    known_store(conn)?.ok_or(diesel::result::Error::NotFound)
 }

@@ -24,7 +24,7 @@ pub mod worker;
 
 pub use connection::{ConnectError, Database};
 pub use domain::Lease;
-pub use identity::{KnownStore, claim_store, identity};
+pub use identity::{claim_store, identity, known_store};
 pub use listen::Listener;
 pub use migration::SchemaError;
 pub use queue::{Claim, Claimer};

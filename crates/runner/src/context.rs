@@ -1,0 +1,161 @@
+//! What all threads of a worker share.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use checkpoint::CheckpointStore;
+use store::Database;
+use tracing::{error, info};
+use uuid::Uuid;
+
+use crate::{Options, StopReason, breaker::Breaker, lease::HeldLeases, metrics::Metrics, wakeup::Wakeup};
+
+/// The first pause after the checkpoint store took nothing.
+const STORE_PAUSE: Duration = Duration::from_millis(500);
+
+/// What all threads of a worker share. It holds state and no behaviour of theirs.
+pub struct WorkerContext {
+    pub database: Database,
+    pub options: Options,
+    pub checkpoints: CheckpointStore,
+    pub worker_id: Uuid,
+    /// Directory for files in the making.
+    pub scratch: PathBuf,
+    pub leases: HeldLeases,
+    pub wakeup: Wakeup,
+    /// Open while this host cannot train.
+    pub host_breaker: Breaker,
+    /// Open while the checkpoint store takes nothing.
+    pub store_breaker: Breaker,
+    pub metrics: Metrics,
+    /// When the worker has to be gone, by its own clock.
+    pub deadline: Option<Instant>,
+    /// Set by the signals that ask to leave, at once.
+    pub signalled: Arc<AtomicBool>,
+    /// Claim nothing more; release what runs after its interval.
+    leaving: AtomicBool,
+    /// The grace period is nearly over: nothing is waited for any more.
+    abandoning: AtomicBool,
+    /// Claim nothing more; finish what runs.
+    pub draining: AtomicBool,
+    /// Why the worker ends itself, and with which exit code.
+    failure: Mutex<Option<(u8, String)>>,
+    claimed: AtomicU64,
+    /// Jobs that ended as failed, over all slots.
+    pub failed: AtomicU64,
+    /// Longest evaluation interval so far, in milliseconds, over all slots.
+    longest_interval: AtomicU64,
+}
+
+impl WorkerContext {
+    pub fn new(
+        database: Database,
+        options: Options,
+        checkpoints: CheckpointStore,
+        worker_id: Uuid,
+        scratch: PathBuf,
+    ) -> Self {
+        Self {
+            database,
+            checkpoints,
+            worker_id,
+            scratch,
+            leases: HeldLeases::default(),
+            wakeup: Wakeup::default(),
+            host_breaker: Breaker::new("this host cannot train", options.poll),
+            store_breaker: Breaker::new("the checkpoint store takes nothing", STORE_PAUSE),
+            metrics: Metrics::default(),
+            deadline: options.time_limit().map(|limit| Instant::now() + limit),
+            options,
+            signalled: Arc::default(),
+            leaving: AtomicBool::new(false),
+            abandoning: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
+            failure: Mutex::default(),
+            claimed: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            longest_interval: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the worker is asked to leave: it claims nothing more and releases what runs.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed) || self.signalled.load(Ordering::Relaxed)
+    }
+
+    /// Asks all slots to leave; `why` is said once.
+    pub fn leave(&self, why: &str) {
+        if !self.leaving.swap(true, Ordering::Relaxed) {
+            info!("{why}: releasing jobs within {} s", self.options.grace.as_secs_f64());
+        }
+        self.wakeup.notify();
+    }
+
+    /// Asks all slots to leave since the worker cannot go on, with an exit code for its supervisor.
+    pub fn fail(&self, code: u8, why: String) {
+        let mut failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        if failure.is_none() {
+            error!("{why}");
+            *failure = Some((code, why));
+            drop(failure);
+            self.leave("this worker ends itself");
+        }
+    }
+
+    /// Why the worker ends itself, and with which exit code, if it does.
+    pub fn failure(&self) -> Option<(u8, String)> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits for nothing any more: running intervals are abandoned.
+    pub fn abandon(&self) {
+        self.abandoning.store(true, Ordering::Relaxed);
+        self.leases.all().iter().for_each(|(_, held)| held.interrupt.set(StopReason::Grace));
+    }
+
+    /// Whether nothing is waited for any more.
+    pub fn is_abandoning(&self) -> bool {
+        self.abandoning.load(Ordering::Relaxed)
+    }
+
+    /// Whether slots may claim jobs.
+    pub fn may_claim(&self) -> bool {
+        !self.is_too_late() && !self.is_leaving() && !self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Whether a job claimed now might not get a checkpoint done.
+    fn is_too_late(&self) -> bool {
+        let longest = Duration::from_millis(self.longest_interval.load(Ordering::Relaxed));
+        let needed = self.options.grace + longest * 2;
+        self.deadline.is_some_and(|deadline| Instant::now() + needed >= deadline)
+    }
+
+    /// Takes one of `--max-jobs`; false where none is left.
+    pub fn reserve_job(&self) -> bool {
+        let most = self.options.max_jobs.unwrap_or(u64::MAX);
+        let taken =
+            self.claimed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| (n < most).then_some(n + 1));
+        taken.is_ok()
+    }
+
+    /// Gives one of `--max-jobs` back.
+    pub fn unreserve_job(&self) {
+        self.claimed.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Jobs claimed so far.
+    pub fn claimed(&self) -> u64 {
+        self.claimed.load(Ordering::Relaxed)
+    }
+
+    /// Notes how long an interval may take.
+    pub fn note_interval(&self, longest: Duration) {
+        self.longest_interval.fetch_max(longest.as_millis() as u64, Ordering::Relaxed);
+    }
+}

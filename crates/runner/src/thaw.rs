@@ -1,0 +1,80 @@
+//! Bringing a search with nothing left to start to its end: resuming terminated jobs while one deserves it, then finishing it.
+
+use domain::{SearchId, chain};
+use search::{JudgeError, ProposalError};
+use store::{Claim, DbError, Session, search as searches, thaw};
+use tracing::{info, warn};
+
+use crate::{
+    context::WorkerContext,
+    known_search::{KnownSearch, KnownSearches},
+};
+
+/// What came of a look at a search.
+pub enum Thawed {
+    /// A job to be trained for one more interval.
+    Claimed(Box<Claim>),
+    /// Nothing now; it may have something later.
+    Nothing,
+    /// Nothing more for this slot: it has jobs in the queue again, or is over.
+    Left,
+}
+
+/// In a search with nothing left to start: claims the terminated job that most deserves one more interval, or marks the search
+/// finished where none deserves it.
+pub fn next(
+    worker: &WorkerContext,
+    session: &mut Session,
+    known: &mut KnownSearches,
+    search: SearchId,
+) -> Result<Thawed, DbError> {
+    let stop = || worker.is_leaving();
+    if session.run(&stop, |conn| searches::exhausted(conn, Some(search)))?.is_empty() {
+        return Ok(Thawed::Left);
+    }
+    if let Err(error) = session.run(&stop, |conn| known.read(conn, search))? {
+        warn!("search {search} cannot be brought to its end: {}", chain(&error));
+        return Ok(Thawed::Nothing);
+    }
+    let KnownSearch { spec, judge, frozen } = known.get_mut(search).expect("the search was just read");
+    if judge.thaw_above().is_some() && spec.class != worker.options.class {
+        return Ok(Thawed::Nothing); // Workers of its class decide what is resumed, and when it is over.
+    }
+    // An ending that nobody answered: a job cancelled while it waited, one failed by the reaper, or a worker that died.
+    let proposed = session
+        .run(&stop, |conn| search::propose(conn, search, spec).map(Ok).or_else(ProposalError::parted))?;
+    match proposed {
+        Ok(0) => {}
+        Ok(_) => return Ok(Thawed::Nothing),
+        Err(error) => {
+            warn!("search {} cannot go on: {}", spec.name, chain(&error));
+            return Ok(Thawed::Nothing);
+        }
+    }
+    loop {
+        let best = session.run(&stop, |conn| frozen.best(conn, judge).map(Ok).or_else(JudgeError::parted))?;
+        let best = match best {
+            Ok(best) => best,
+            Err(error) => {
+                warn!("search {} cannot be brought to its end: {}", spec.name, chain(&error));
+                return Ok(Thawed::Nothing);
+            }
+        };
+        let Some(best) = best else { break };
+        let (id, ttl) = (worker.worker_id, worker.options.lease_ttl);
+        if let Some(claim) = session.run(&stop, |conn| thaw::claim(conn, &best, id, ttl))? {
+            let (job, percent) = (claim.job_id, 100.0 * best.chance);
+            info!(job.id = %job, "job {job}: resumed for an interval: chance {percent:.1} % of the best");
+            return Ok(Thawed::Claimed(Box::new(claim)));
+        }
+        frozen.reconsider();
+    }
+    let seen = judge.thaw_above().map(|_| judge.seen());
+    match session.run(&stop, |conn| searches::finish_if_done(conn, search, seen))? {
+        Some(name) => {
+            info!("search {name} is finished");
+            Ok(Thawed::Left)
+        }
+        None => Ok(Thawed::Nothing),
+    }
+}
