@@ -38,6 +38,7 @@ pub struct Terms<'a> {
     /// The worker is leaving: release after the running interval.
     pub leaving: &'a AtomicBool,
     pub metrics: &'a Metrics,
+    pub worker_id: uuid::Uuid,
 }
 
 /// How an attempt ends.
@@ -178,6 +179,8 @@ fn restore(
     let job = claim.job_id;
     for candidate in pointers::newest_first(conn, job)? {
         let file = terms.scratch.join(format!("{job}-{}-resume", claim.fence));
+        let store::checkpoint::Checkpoint { step, uri, bytes, sha256 } = candidate;
+        let candidate = domain::Checkpoint { step, key: None, uri, bytes, sha256 };
         match terms.checkpoints.fetch(&candidate, &file, &|| hold.interrupt.is_set()) {
             Ok(()) => {
                 let epoch = f64::from(candidate.step) * terms.spec.budget.interval;

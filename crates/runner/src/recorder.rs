@@ -119,11 +119,18 @@ impl Recorder<'_> {
         let mut pause = Duration::from_millis(500);
         let mut said = OnceAMinute::default();
         loop {
-            let (search, lease) = (self.claim.search_id, self.claim.lease());
+            let search = domain::SearchId(self.claim.search_id);
+            let lease = domain::Lease {
+                job_id: domain::JobId(self.claim.job_id),
+                fence: domain::Fence(self.claim.fence),
+                worker_id: self.terms.worker_id,
+            };
             let store = self.terms.checkpoints;
             let abandoned = || self.hold.interrupt.is_set();
             let error = match store.put(search, lease, interval.step, &interval.saved, &abandoned) {
-                Ok(checkpoint) => return Ok(checkpoint),
+                Ok(domain::NewCheckpoint { uri, bytes, sha256, .. }) => {
+                    return Ok(NewCheckpoint { uri, bytes, sha256 });
+                }
                 Err(error) => error,
             };
             if start.elapsed() + pause > patience || self.hold.interrupt.is_set() {
@@ -217,7 +224,8 @@ impl Recorder<'_> {
     /// Keeps the last two checkpoints. A row goes before its object, so that no row ever points to nothing.
     fn prune(&mut self, step: i32) -> QueryResult<()> {
         for uri in store::checkpoint::prune(self.conn, self.claim.lease(), step - 1)? {
-            if let Err(error) = self.terms.checkpoints.delete(&uri) {
+            let pruned = domain::Checkpoint { step: 0, key: None, uri, bytes: 0, sha256: String::new() };
+            if let Err(error) = self.terms.checkpoints.delete(&pruned) {
                 warn!("{error}");
             }
         }

@@ -310,6 +310,7 @@ impl<'a> Slot<'a> {
             steps: spec.target().steps(),
             leaving: &self.shared.leaving,
             metrics: &self.shared.metrics,
+            worker_id: self.shared.worker_id,
         };
         Ok(attempt::train(&terms, claim, hold, &mut self.conn, judge, backend)?)
     }

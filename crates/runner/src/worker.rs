@@ -257,7 +257,11 @@ fn open_checkpoints(
     database: Uuid,
     signals: &Signals,
 ) -> anyhow::Result<Option<CheckpointStore>> {
-    let checkpoints = CheckpointStore::open(options.checkpoints.as_deref(), database)?;
+    let checkpoints = CheckpointStore::open(
+        options.checkpoints.as_deref(),
+        database,
+        std::env::var_os("DATABASE_URL").is_none_or(|url| url.is_empty()),
+    )?;
     let asked = || signals.caught.load(Ordering::Relaxed);
     let mut said = OnceAMinute::default();
     while !asked() {
@@ -314,7 +318,7 @@ mod tests {
 
     fn shared(arguments: &[&str], checkpoints: &std::path::Path) -> Shared {
         let url = format!("file://{}", checkpoints.display());
-        let checkpoints = CheckpointStore::open(Some(&url), Uuid::nil()).unwrap();
+        let checkpoints = CheckpointStore::open(Some(&url), Uuid::nil(), false).unwrap();
         let options = Cli::parse_from([&["worker"], arguments].concat()).options;
         Shared::new(Database::new("postgres:///nowhere"), options, checkpoints, Uuid::new_v4(), None)
     }
