@@ -1,4 +1,5 @@
 //! Checkpoints too large for one request to an object store.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{
     env, fs,

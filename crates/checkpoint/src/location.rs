@@ -62,7 +62,11 @@ impl Location {
     }
 
     /// A directory, made if it is not there.
-    fn directory(url: &Url, database: Uuid, bad: impl Fn(String) -> CheckpointError) -> Result<Self, CheckpointError> {
+    fn directory(
+        url: &Url,
+        database: Uuid,
+        bad: impl Fn(String) -> CheckpointError,
+    ) -> Result<Self, CheckpointError> {
         let dir: PathBuf = url.to_file_path().map_err(|()| bad("not a path".to_owned()))?;
         fs::create_dir_all(&dir).map_err(|source| CheckpointError::Io { path: dir.clone(), source })?;
         let local = LocalFileSystem::new_with_prefix(&dir).map_err(|error| bad(error.to_string()))?;
@@ -77,7 +81,11 @@ impl Location {
     }
 
     /// A prefix of a bucket; everything else comes from the usual AWS_ variables.
-    fn bucket(url: &Url, database: Uuid, bad: impl Fn(String) -> CheckpointError) -> Result<Self, CheckpointError> {
+    fn bucket(
+        url: &Url,
+        database: Uuid,
+        bad: impl Fn(String) -> CheckpointError,
+    ) -> Result<Self, CheckpointError> {
         let bucket = url.host_str().filter(|host| !host.is_empty());
         let bucket = bucket.ok_or_else(|| bad("it names no bucket".to_owned()))?;
         let root = Key::from_url_path(url.path()).map_err(|error| bad(error.to_string()))?;

@@ -11,10 +11,7 @@ use std::{
 
 use tokio::{runtime, time};
 
-use crate::{
-    Action, CheckpointError,
-    error::Failure,
-};
+use crate::{Action, CheckpointError, error::Failure};
 
 /// What a request that moves nothing may take; with it, a store that hangs is an outage like one that is not there.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +57,9 @@ impl Executor {
                     Ok(done) => {
                         return done.map_err(|failure| CheckpointError::of(action, uri, endpoint, failure));
                     }
-                    Err(_) if (request.abandoned)() => return Err(CheckpointError::Abandoned { action, uri }),
+                    Err(_) if (request.abandoned)() => {
+                        return Err(CheckpointError::Abandoned { action, uri });
+                    }
                     Err(_) => {}
                 }
             }

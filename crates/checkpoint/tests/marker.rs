@@ -31,7 +31,8 @@ fn two_hosts_whose_stores_are_different_directories_are_told_apart() {
     let text = error.to_string();
     let name = |name: &str| format!("file://{}", dir.path().join(name).display());
     let marker = format!("{DATABASE}/.peng-store/{}", kept.unwrap().id);
-    for expected in [name("a"), name("b"), marker, "must reach the same store".into(), "PENG_CHECKPOINTS".into()]
+    for expected in
+        [name("a"), name("b"), marker, "must reach the same store".into(), "PENG_CHECKPOINTS".into()]
     {
         assert!(text.contains(&expected), "{expected}: {text}");
     }

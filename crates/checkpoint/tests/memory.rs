@@ -21,7 +21,11 @@ fn a_checkpoint_is_never_held_in_memory() {
     }
     let dir = tempfile::tempdir().unwrap();
     let mut child = Command::new(env::current_exe().unwrap());
-    let output = child.args(["--exact", "a_checkpoint_is_never_held_in_memory", "--nocapture"]).env(DIR, dir.path()).output().unwrap();
+    let output = child
+        .args(["--exact", "a_checkpoint_is_never_held_in_memory", "--nocapture"])
+        .env(DIR, dir.path())
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
