@@ -93,6 +93,11 @@ impl Server {
             .env("AWS_SECRET_ACCESS_KEY", SECRET)
     }
 
+    /// Where it keeps its buckets.
+    pub fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// The file of each object, in the order of their names.
     pub fn objects(&self) -> Vec<PathBuf> {
         let mut files = files(&self.dir.path().join(BUCKET));
@@ -100,6 +105,13 @@ impl Server {
         files.sort();
         files
     }
+}
+
+/// Files of uploads in pieces, under the root of a server, that were neither completed nor aborted.
+pub fn unfinished(root: &Path) -> Vec<PathBuf> {
+    let mut files = files(root);
+    files.retain(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".upload")));
+    files
 }
 
 impl Drop for Server {

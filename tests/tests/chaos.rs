@@ -221,14 +221,16 @@ impl Chaos {
         let checkpoints = format!("file://{}/checkpoints", self.lab.dir.path().display());
         let mut conn = self.lab.connect();
         let identity = store::identity(&mut conn).unwrap();
-        let store = checkpoint::CheckpointStore::open(Some(&checkpoints), identity).unwrap();
+        let store = checkpoint::CheckpointStore::open(Some(&checkpoints), identity, false).unwrap();
         for Pointer { job_id } in self.load("SELECT DISTINCT job_id FROM checkpoint") {
             for checkpoint in store::checkpoint::newest_first(&mut conn, job_id).unwrap() {
+                let store::checkpoint::Checkpoint { step, uri, bytes, sha256 } = checkpoint;
+                let checkpoint = domain::Checkpoint { step, key: None, uri, bytes, sha256 };
                 store.fetch(&checkpoint, &self.lab.dir.path().join("fetched"), &|| false).unwrap();
             }
         }
         let strange =
-            "checkpoint WHERE uri NOT LIKE '%/' || lpad(step::text, 6, '0') || '-' || fence || '.ckpt'";
+            "checkpoint WHERE uri NOT LIKE '%/' || lpad(step::text, 6, '0') || '-' || fence || '-%.ckpt'";
         assert_eq!(self.lab.count(strange), 0, "a pointer to another attempt's object");
     }
 
