@@ -1,6 +1,7 @@
 //! How a worker leaves: signals, limits, hangs.
+#![expect(clippy::unwrap_used, reason = "a test")]
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use tests::{Lab, Worker};
 
 const REPLAY: &str = "peng-replay-worker";
@@ -37,6 +38,67 @@ fn the_preemption_signal_finishes_the_interval_and_asks_to_be_requeued() {
     let steps = lab.count("observation");
     assert!(steps >= 2, "the running interval was finished: {}", worker.log());
     assert_eq!(lab.count(&format!("checkpoint WHERE step = {steps}")), 1, "and saved");
+}
+
+/// Key of the status that the system shows of a process; `None` where there is none.
+fn status(pid: i32, key: &str) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    text.lines().find_map(|line| Some(line.strip_prefix(key)?.trim_start_matches(':').trim().to_owned()))
+}
+
+/// A zombie runs no more.
+fn is_running(pid: i32) -> bool {
+    status(pid, "State").is_some_and(|state| !state.starts_with('Z'))
+}
+
+/// A process and the others of the same parent.
+fn siblings(pid: i32) -> Vec<i32> {
+    let parent = status(pid, "PPid");
+    let all = std::fs::read_dir("/proc").unwrap();
+    let pids = all.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    pids.filter(|&other| status(other, "PPid") == parent).collect()
+}
+
+/// As systemd does by default: the worker, its guard and its program are told to leave at the same time.
+#[test]
+fn a_signal_to_all_processes_of_a_worker_releases_the_job_of_its_program() {
+    for on_signal in ["signal.SIG_DFL", "lambda *_: sys.exit(0)", "lambda *_: sys.exit(1)"] {
+        let lab = lab(1);
+        let program = lab.file(
+            "train.py",
+            &format!(
+                "import json, os, signal, sys, time\nsignal.signal(signal.SIGTERM, {on_signal})\n\
+                 print(json.dumps(dict(type='hello', protocol=1)), flush=True)\njob = input()\n\
+                 open('../../../pid.new', 'w').write(str(os.getpid())); os.rename('../../../pid.new', '../../../pid')\n\
+                 while True: time.sleep(1)\n"
+            ),
+        );
+        let arguments = ["--grace", "60", "--", "python3", program.to_str().unwrap()];
+        let mut worker = lab.worker("peng-exec-worker", &arguments);
+        let file = lab.dir.path().join("pid");
+        tests::wait("the program", || if file.exists() { Ok(()) } else { Err(worker.log()) });
+        let pid: i32 = std::fs::read_to_string(file).unwrap().parse().unwrap();
+        let children = siblings(pid);
+        assert_eq!(children.len(), 2, "the guard and the program");
+        assert!(children.contains(&pid), "{children:?}, {pid}");
+
+        worker.signal(Signal::TERM);
+        for child in &children {
+            kill_process(Pid::from_raw(*child).unwrap(), Signal::TERM).unwrap();
+        }
+        assert_eq!(worker.join(), Some(0), "{on_signal}: {}", worker.log());
+        tests::wait("its processes to go", || {
+            let left: Vec<_> = children.iter().filter(|pid| is_running(**pid)).collect();
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        });
+        assert_eq!(lab.count("attempt WHERE \"end\" = 'released'"), 1, "{on_signal}: {}", worker.log());
+        assert_eq!(
+            lab.count("job WHERE state = 'ready' AND crashes = 0"),
+            1,
+            "{on_signal}: {}",
+            worker.log()
+        );
+    }
 }
 
 #[test]

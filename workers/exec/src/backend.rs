@@ -3,6 +3,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
 };
 
 use runner::{Backend, Order, TrainError, Trainer};
@@ -31,6 +32,8 @@ pub struct Exec {
     pub slot: u16,
     /// `CUDA_VISIBLE_DEVICES` of its programs.
     pub device: Option<String>,
+    /// Set when a signal asks the worker to leave.
+    pub leaving: Arc<AtomicBool>,
 }
 
 impl Exec {
@@ -48,7 +51,8 @@ impl Exec {
         let resumed = match resume {
             None => None,
             Some(saved) => {
-                checkpoint::unpack(saved, &directory.join("resume")).map_err(|error| file(saved, error))?
+                let resume = |source| Failure::Resume { path: saved.to_owned(), source };
+                checkpoint::unpack(saved, &directory.join("resume")).map_err(resume)?
             }
         };
         let to_repeat = if resumed.is_none() { order.steps_done } else { 0 };
@@ -57,8 +61,10 @@ impl Exec {
         let record = Record::create(&log, self.log_limit).map_err(|error| file(&log, error))?;
         info!(job.id = order.job_id, "job {}: log in {}", order.job_id, log.display());
         let described = self.describe(order, done, resumed.as_deref(), &checkpoints);
-        let program =
-            Program::start(&self.recipe, &self.guard, &directory, &self.environment(order), record)?;
+        let environment = self.environment(order);
+        let program = Program::start(&self.recipe, &self.guard, &directory, &environment, record);
+        // Nothing has run that somebody could want to look into.
+        let program = program.inspect_err(|_| remove(&[&directory, &log]))?;
         Ok(Session {
             recipe: self.recipe.clone(),
             program,
@@ -70,6 +76,7 @@ impl Exec {
             greeted: false,
             training: false,
             failed: false,
+            leaving: Arc::clone(&self.leaving),
             checkpoint: None,
         })
     }
@@ -103,6 +110,13 @@ impl Exec {
         ];
         all.extend(self.device.clone().map(|device| ("CUDA_VISIBLE_DEVICES".to_owned(), device)));
         all
+    }
+}
+
+/// Removes what an attempt that never ran has made. What cannot be removed stays: the failure has its own error.
+fn remove(paths: &[&Path]) {
+    for path in paths {
+        let _left = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     }
 }
 

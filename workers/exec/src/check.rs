@@ -4,6 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -123,6 +124,7 @@ impl Script {
             log_limit: 1 << 20,
             slot: 0,
             device: None,
+            leaving: Arc::default(),
         };
         let order = runner::Order { job_id: 1, fence: 0, seed: 1, genome, spec: spec.into(), steps_done: 0 };
         Ok(Self { exec, order, dir, findings: Vec::new() })
@@ -146,7 +148,7 @@ impl Script {
     }
 
     fn find(&mut self, check: &'static str, verdict: Verdict, text: impl Into<String>) {
-        self.findings.push(Finding { check, verdict, text: text.into() });
+        self.findings.push(Finding { check, verdict, text: domain::for_people(&text.into()) });
     }
 
     fn open(&mut self, check: &'static str, resume: Option<&Path>) -> Option<Session> {

@@ -5,10 +5,14 @@ use std::{
     io::{self, BufRead, Write as _},
     os::unix::process::CommandExt as _,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
 };
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use signal_hook::{
+    consts::{SIGHUP, TERM_SIGNALS},
+    flag,
+};
 use tracing::warn;
 
 /// The worker's end of the guard. The guard reads `+GROUP` and `-GROUP` on its stdin, which no other process holds (Rust
@@ -29,6 +33,13 @@ impl Guard {
     /// The system has no process or pipe to spare.
     pub fn start() -> io::Result<Self> {
         Ok(Self(Arc::new(Mutex::new(Inner { process: spawn()?, groups: BTreeSet::new() }))))
+    }
+
+    /// One that guards nothing: the executable of a test is no worker.
+    #[cfg(test)]
+    pub fn idle() -> Self {
+        let process = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        Self(Arc::new(Mutex::new(Inner { process, groups: BTreeSet::new() })))
     }
 
     /// From now on the group is killed if the worker dies. A guard that somebody killed is replaced.
@@ -79,8 +90,12 @@ fn spawn() -> io::Result<Child> {
     command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()
 }
 
-/// The guard itself: reads until the worker ends, then kills the groups that are left.
-pub fn run() {
+/// The guard itself: reads until the worker ends, then kills the groups that are left. Signals that ask to leave do not end it:
+/// a supervisor sends them to all processes of a worker at once, and the worker's programs are to be guarded while it leaves.
+pub fn run() -> io::Result<()> {
+    for signal in TERM_SIGNALS.iter().chain(&[SIGHUP]) {
+        flag::register(*signal, Arc::new(AtomicBool::new(false)))?;
+    }
     let left = left(io::stdin().lock());
     for group in &left {
         // Nobody left is as good.
@@ -92,6 +107,7 @@ pub fn run() {
         let _ =
             writeln!(io::stderr(), "guard: the worker has died; killed its programs {}", groups.join(", "));
     }
+    Ok(())
 }
 
 /// The groups named by `+` and not by a later `-`. What is no such line is passed over: half a line was never meant.

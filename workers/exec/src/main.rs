@@ -9,11 +9,19 @@ mod program;
 mod protocol;
 mod record;
 mod session;
+#[cfg(test)]
+mod tests;
 
-use std::{path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use signal_hook::{consts::TERM_SIGNALS, flag};
 
 /// A worker that trains with any program that speaks JSON lines on stdin and stdout: docs/exec-protocol.md
 #[derive(Debug, Parser)]
@@ -100,10 +108,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Check(check)) => check::run(&check),
-        Some(Command::Guard) => {
-            guard::run();
-            Ok(ExitCode::SUCCESS)
-        }
+        Some(Command::Guard) => guard::run().map(|()| ExitCode::SUCCESS).context("cannot guard the programs"),
         None => run(cli.work).map(|left| ExitCode::from(left.code)),
     };
     done.unwrap_or_else(|error| {
@@ -119,6 +124,7 @@ fn run(work: Work) -> anyhow::Result<runner::Left> {
     let devices: Vec<_> = work.devices.into_iter().filter(|device| !device.is_empty()).collect();
     let slots = work.slots.unwrap_or_else(|| devices.len().clamp(1, 1024) as u16);
     let guard = guard::Guard::start().context("cannot start the guard of the programs")?;
+    let leaving = Arc::new(AtomicBool::new(false));
     let slot = |slot: u16| backend::Exec {
         recipe: work.patience.recipe(&work.program),
         guard: guard.clone(),
@@ -127,10 +133,15 @@ fn run(work: Work) -> anyhow::Result<runner::Left> {
         log_limit: work.log_limit << 20,
         slot,
         device: devices.get(usize::from(slot) % devices.len().max(1)).cloned(),
+        leaving: Arc::clone(&leaving),
     };
     let mut options = work.options;
     // The program's own limit comes first: a program that hangs is killed, the worker goes on.
     options.hang_after = options.hang_after.max(work.patience.timeout * 2);
+    for signal in TERM_SIGNALS {
+        // The runner, which is next, acts on it.
+        flag::register(*signal, Arc::clone(&leaving)).context("cannot catch signals")?;
+    }
     runner::run(options, (0..slots).map(slot).collect())
 }
 

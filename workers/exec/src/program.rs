@@ -49,6 +49,8 @@ pub struct Program {
     record: Record,
     /// Closes when its stderr has been read to the end.
     logged: Receiver<()>,
+    /// When it was seen to have ended.
+    ended: Option<Instant>,
     status: Option<ExitStatus>,
 }
 
@@ -101,7 +103,16 @@ impl Program {
                 log.copy(stderr);
             })
         });
-        Ok(Self { child, guard: guard.clone(), orders: Some(orders), lines, record, logged, status: None })
+        Ok(Self {
+            child,
+            guard: guard.clone(),
+            orders: Some(orders),
+            lines,
+            record,
+            logged,
+            ended: None,
+            status: None,
+        })
     }
 
     /// Sends a line. A program that no longer reads is found when its answer is awaited.
@@ -119,6 +130,9 @@ impl Program {
     ) -> Result<Option<Answer>, Failure> {
         let mut since = Instant::now();
         while !interrupted() {
+            if self.is_over() {
+                return Err(self.gone());
+            }
             match self.lines.recv_timeout(TICK) {
                 Ok(line) => match self.understand(&line?)? {
                     Answer::Log { .. } => since = Instant::now(),
@@ -157,7 +171,17 @@ impl Program {
         Ok(answer)
     }
 
-    /// Its stdout has ended: most likely it has, too.
+    /// Whether it ended so long ago that nothing of it is still on its way. Its end counts, not that of its stdout, which a
+    /// process that it started may hold open: those of its group are killed with it, and of others nothing is awaited.
+    fn is_over(&mut self) -> bool {
+        if self.ended.is_none() && self.has_exited() {
+            self.signal(Signal::KILL);
+            self.ended = Some(Instant::now());
+        }
+        self.ended.is_some_and(|ended| ended.elapsed() >= LAST_WORDS)
+    }
+
+    /// It has ended, or its stdout has: then most likely it has, too.
     fn gone(&mut self) -> Failure {
         self.wait(Duration::from_secs(5)).map_or(Failure::Silent, Failure::Exited)
     }

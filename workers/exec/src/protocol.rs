@@ -54,11 +54,15 @@ pub enum Answer {
     Log { message: String },
     /// The training ran into numbers that are not finite.
     Diverged { message: String },
-    /// The program cannot go on; trying again helps only if it says so.
+    /// The program cannot go on; trying again helps only if it says so, or on another host if it says that.
     Failed {
         message: String,
         #[serde(default)]
         retry: bool,
+        /// `"host"` if this host lacks what the training needs. Of any kind, as a key of a program that means something else by
+        /// it was passed over when the protocol had none.
+        #[serde(default)]
+        fault: Value,
     },
 }
 

@@ -3,14 +3,20 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
+use domain::Owner;
 use runner::{Advance, Interrupt, Measurement, TrainError, Trainer};
 use tracing::{debug, warn};
 
 use crate::{
-    Keep, checkpoint,
+    Keep,
+    checkpoint::{self, PackError},
     failure::{Failure, excerpt},
     program::{Leave, Program, Recipe},
     protocol::{Answer, Job, Observation, Order, VERSION},
@@ -33,6 +39,8 @@ pub struct Session {
     /// Whether the program trains: it was not told to stop while it waited for an answer.
     pub training: bool,
     pub failed: bool,
+    /// Set when a signal asks the worker to leave, and perhaps the program with it.
+    pub leaving: Arc<AtomicBool>,
     /// What the newest observation named.
     pub checkpoint: Option<PathBuf>,
 }
@@ -88,7 +96,7 @@ impl Session {
 
     fn check(&self, observation: &Observation, seconds: f64) -> Result<Measurement, Failure> {
         let Observation { epoch, val_acc, train_acc, val_loss, train_loss, .. } = *observation;
-        let expected = f64::from(self.steps).mul_add(self.job.interval, self.job.start_epoch);
+        let expected = self.epoch();
         if (epoch - expected).abs() > 1e-6 * self.job.interval || epoch.is_nan() {
             return Err(Failure::Order { found: epoch, expected });
         }
@@ -108,12 +116,17 @@ impl Session {
         Ok(Measurement { val_acc, train_acc, val_loss, train_loss, seconds })
     }
 
+    /// Epochs that the newest observation must have behind it.
+    fn epoch(&self) -> f64 {
+        f64::from(self.steps).mul_add(self.job.interval, self.job.start_epoch)
+    }
+
     /// The checkpoint that an observation names; a relative path is in the working directory.
     fn existing(&self, observation: &Observation) -> Result<Option<PathBuf>, Failure> {
         let Some(path) = observation.checkpoint.as_ref().map(|path| self.directory.join(path)) else {
             return Ok(None);
         };
-        match fs::metadata(&path) {
+        match checkpoint::metadata(&path) {
             Ok(_) => Ok(Some(path)),
             Err(source) => Err(Failure::Checkpoint { epoch: observation.epoch, path, source }),
         }
@@ -127,7 +140,14 @@ impl Session {
 /// What a program says of its own failure; the line itself if it says something else.
 pub fn told(answer: Answer) -> Result<Failure, String> {
     match answer {
-        Answer::Failed { message, retry } => Ok(Failure::Told { message, retry }),
+        Answer::Failed { message, retry, fault } => {
+            let owner = match retry {
+                _ if fault == "host" => Owner::Host,
+                true => Owner::Unknown,
+                false => Owner::Job,
+            };
+            Ok(Failure::Told { message, owner })
+        }
         Answer::Diverged { message } => Ok(Failure::Diverged(message)),
         other => Err(excerpt(&format!("{other:?}"))),
     }
@@ -136,21 +156,25 @@ pub fn told(answer: Answer) -> Result<Failure, String> {
 impl Trainer for Session {
     fn advance(&mut self, interrupt: &Interrupt) -> Result<Advance, TrainError> {
         self.advance_one(interrupt).map_err(|failure| {
-            self.failed = true;
             if matches!(failure, Failure::Hung(_)) {
                 self.program.leave("it hung", std::time::Duration::ZERO);
             } else {
                 // What it wrote last may still be on its way; it gets the time to end by itself.
                 self.program.leave("it failed", self.recipe.stop_grace);
             }
+            let failure = failure.in_light_of(self.greeted, self.leaving.load(Ordering::Relaxed));
+            self.failed = !matches!(failure, Failure::Signalled(_));
             failure.with(&self.last_lines())
         })
     }
 
     fn save(&self, into: &Path) -> Result<(), TrainError> {
-        checkpoint::pack(self.checkpoint.as_deref(), into).map_err(|source| {
-            let path = self.checkpoint.clone().unwrap_or_else(|| into.to_owned());
-            Failure::File { path, source }.with(&[])
+        checkpoint::pack(self.checkpoint.as_deref(), into).map_err(|error| {
+            let failure = match error {
+                PackError::Read { path, source } => Failure::Checkpoint { epoch: self.epoch(), path, source },
+                PackError::Write(source) => Failure::File { path: into.to_owned(), source },
+            };
+            failure.with(&self.last_lines())
         })
     }
 

@@ -69,7 +69,7 @@ fn each_fault_is_said() {
         (
             check(HELLO, "50", "'gone'", END),
             1,
-            "failed whole: the observation of epoch 1 names checkpoint",
+            "failed whole: the checkpoint of epoch 1 cannot be read",
             "checkpoint",
         ),
         (

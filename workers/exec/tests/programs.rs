@@ -84,7 +84,7 @@ fn each_fault_of_a_program_is_named_and_not_tried_again() {
         (
             "",
             "line['checkpoint'] = 'nowhere/7.pt'",
-            "nowhere/7.pt`, which cannot be read",
+            "the checkpoint of epoch 1 cannot be read: `",
             "missing checkpoint",
         ),
         ("", "say(**line); say(**line)", "without waiting for the answer", "does not wait"),
@@ -118,9 +118,37 @@ fn other_programs_than_python_and_wrong_first_lines() {
         let log = bench.work_with(&["sh", "-c", script], &["--stop-grace", "0.2"]);
         assert!(bench.error().contains(expected), "{}\n{log}", bench.error());
     }
+}
+
+/// Postgres refuses NUL in a text: the worker must not send it one, whatever the program says and where.
+#[test]
+fn nul_bytes_of_a_program_reach_the_database_as_pictures() {
+    let table = [
+        (
+            "say(type='failed', message='no layer `\\0`'); sys.stdin.readline()",
+            "no layer `␀`",
+            "in its message",
+        ),
+        ("sys.stderr.write('bad \\0 byte\\n'); print('epoch 1')", "bad ␀ byte", "on stderr"),
+        ("print('epoch \\0')", "`epoch ␀`", "on stdout"),
+    ];
+    for (before, expected, why) in table {
+        let bench = Bench::new(1, 3, "none");
+        let log = bench.work(&program(before, "", ""), &["--stop-grace", "0.5"]);
+        assert!(bench.error().contains(expected), "{why}: {}\n{log}", bench.error());
+    }
+}
+
+/// One checkpoint for all that wrote it, however often: nothing of it can be stored, so the job fails with its name.
+#[test]
+fn a_link_to_nothing_in_a_checkpoint_fails_the_job_at_once_with_its_name() {
     let bench = Bench::new(1, 3, "none");
-    bench.work_with(&["no-such-program"], &[]);
-    assert!(bench.error().contains("cannot start `no-such-program`"), "{}", bench.error());
+    let link =
+        "line['checkpoint'] = 'state'; os.makedirs('state'); os.symlink('/nonexistent/w', 'state/last.ckpt')";
+    let log = bench.work(&program("", link, ""), &["--stop-grace", "0.5"]);
+    let error = bench.error();
+    assert!(error.contains("attempt-1/state/last.ckpt`: it is a link to `/nonexistent/w`"), "{error}\n{log}");
+    assert_eq!(bench.count("attempt"), 1);
 }
 
 #[test]
@@ -249,6 +277,24 @@ fn no_program_outlives_a_killed_worker() {
     bench::wait("its word", || worker.log().contains(&format!("killed its programs {}", pids[0])));
 }
 
+/// A supervisor tells all processes of a worker to leave at once; the guard stays until the worker has left.
+#[test]
+fn a_guard_does_not_leave_on_a_signal() {
+    let bench = Bench::new(1, 3, "none");
+    let file = bench.dir().join("pids");
+    let mut worker = bench.start(&program("", &deaf(&file), ""), &["--once"]);
+    let pids = written(&file);
+    let guard = worker.guard();
+    bench::wait("the guard to be ready", || bench::catches(&guard, rustix::process::Signal::TERM));
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT, rustix::process::Signal::HUP]
+    {
+        bench::signal(&guard, signal);
+    }
+    worker.kill();
+    bench::wait("the programs to go", || pids.iter().all(|pid| !bench::is_running(pid)));
+    bench::wait("the guard to go", || !bench::is_running(&guard));
+}
+
 #[test]
 fn a_guard_that_was_killed_is_replaced() {
     let bench = Bench::new(2, 1, "none");
@@ -261,11 +307,7 @@ fn a_guard_that_was_killed_is_replaced() {
     let mut worker = bench.start(&program(&wait, "", ""), &["--once"]);
     bench::wait("the first program", || first.exists());
     let guard = worker.guard();
-    rustix::process::kill_process(
-        rustix::process::Pid::from_raw(guard.parse().unwrap()).unwrap(),
-        rustix::process::Signal::KILL,
-    )
-    .unwrap();
+    bench::signal(&guard, rustix::process::Signal::KILL);
     bench::wait("the guard to go", || !bench::is_running(&guard));
     std::fs::write(bench.dir().join("first-ends"), "").unwrap();
     let pids = written(&file);

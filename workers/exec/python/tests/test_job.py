@@ -57,6 +57,7 @@ def test_numbers_that_json_has_not_are_words():
         ("job.report(val_acc=101)", "val_acc is 101.0: expected per cent"),
         ("job.report(val_acc=float('nan'))", "val_acc is nan: expected per cent"),
         ("job.report(val_acc=50, checkpoint='/nowhere/x')", "there is no checkpoint '/nowhere/x'"),
+        ("job.fail('x', fault='mine')", "fault is 'mine': expected 'host'"),
         ("job.report(val_acc=50); job.report(val_acc=50); job.report(val_acc=50)", "there is nothing more to report"),
     ],
 )
@@ -69,6 +70,8 @@ def test_a_mistake_is_an_exception(body, error):
 def test_a_training_can_say_how_it_failed():
     _, lines, log = run("job.fail('no such layer')", [JOB])
     assert lines[1] == {"type": "failed", "message": "no such layer", "retry": False}
+    _, lines, _ = run("job.fail('no data', fault='host')", [JOB])
+    assert lines[1] == {"type": "failed", "message": "no data", "retry": True, "fault": "host"}
     _, lines, _ = run("job.log('x'); job.diverged('weights')", [JOB])
     assert lines[1:] == [{"type": "log", "message": "x"}, {"type": "diverged", "message": "weights"}]
 

@@ -104,10 +104,22 @@ class Job:
         """Ends the job as diverged: no failure, but nothing that the search could use either."""
         self._end({"type": "diverged", "message": str(message)})
 
-    def fail(self, message: str, *, retry: bool = False) -> None:
+    def fail(self, message: str, *, retry: bool = False, fault: Optional[str] = None) -> None:
         """Ends the job as failed; with ``retry`` it is tried again later. An exception that leaves the script is
-        tried again, too."""
-        self._end({"type": "failed", "message": str(message), "retry": retry})
+        tried again, too.
+
+        With ``fault="host"`` this host lacks what the training needs, such as data or a GPU: the job goes to another
+        worker, and this one steps aside.
+
+        Raises ValueError for another ``fault``.
+        """
+        line: Dict[str, Any] = {"type": "failed", "message": str(message), "retry": retry}
+        if fault is not None:
+            if fault != "host":
+                raise ValueError(f"fault is {fault!r}: expected 'host', or nothing")
+            # A worker that does not know the key at least tries again.
+            line.update(retry=True, fault=fault)
+        self._end(line)
 
     def _end(self, line: Dict[str, Any]) -> None:
         if self._worker:
