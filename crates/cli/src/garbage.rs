@@ -1,12 +1,10 @@
 //! `peng db gc`: checkpoints that nothing points to.
 
 use checkpoint::{CheckpointStore, Orphan};
+use diesel::PgConnection;
 use serde::Serialize;
 
-use crate::{
-    db,
-    output::{self, Format},
-};
+use crate::output::{self, Format};
 
 /// How it was asked for.
 pub struct Wish {
@@ -25,11 +23,15 @@ struct Row {
 }
 
 /// Lists the store first and asks the database afterwards, see docs/jobs.md.
-pub fn collect(checkpoints: Option<&str>, wish: &Wish, format: Format) -> anyhow::Result<()> {
-    let mut conn = db::connect()?;
-    let store = CheckpointStore::open(checkpoints, store::identity(&mut conn)?)?;
+pub fn collect(
+    conn: &mut PgConnection,
+    checkpoints: Option<&str>,
+    wish: &Wish,
+    format: Format,
+) -> anyhow::Result<()> {
+    let store = CheckpointStore::open(checkpoints, store::identity(conn)?)?;
     let listed = store.list()?;
-    let orphans = checkpoint::orphans(&mut conn, &listed)?;
+    let orphans = checkpoint::orphans(conn, &listed)?;
     let chosen = |orphan: &Orphan| orphan.known || wish.unknown;
     let (count, bytes) = orphans
         .iter()
