@@ -125,7 +125,9 @@ impl DataSpec {
     /// As for [`DataSpec::load`].
     pub fn load_from(&self, places: &Places) -> Result<Split, DataError> {
         self.check()?;
-        Split::of(&self.dataset(places)?, self)
+        let dataset = self.dataset(places)?;
+        let (train, validation) = self.counts(dataset.len())?;
+        Ok(Split::of(&dataset, train, validation, self.seed))
     }
 
     /// All images of the set's training files, verified.
