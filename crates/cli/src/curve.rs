@@ -11,7 +11,8 @@ use predictor::{EngineName, Settings};
 use report::{Filter, replay};
 
 use crate::{
-    Exit, db,
+    db,
+    exit::Exit,
     output::{self, Format},
 };
 

@@ -10,7 +10,8 @@ use serde::Serialize;
 use store::{Database, SchemaError, migration, reaper};
 
 use crate::{
-    Exit, garbage,
+    exit::Exit,
+    garbage,
     output::{self, Format},
 };
 
@@ -56,7 +57,8 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Migrate => migrate(format)?,
         Command::Reap { dry_run } => reap(dry_run, format)?,
         Command::Gc { checkpoints, unknown, dry_run, yes } => {
-            garbage::collect(checkpoints.as_deref(), &garbage::GcOptions { unknown, dry_run, yes }, format)?;
+            let options = garbage::GcOptions { unknown, dry_run, yes };
+            garbage::collect(&mut connect()?, checkpoints.as_deref(), &options, format)?;
         }
     }
     Ok(Exit::Ok)

@@ -7,10 +7,7 @@ use domain::CheckpointKey;
 use serde::Serialize;
 use store::checkpoint::Owner;
 
-use crate::{
-    db,
-    output::{self, Format},
-};
+use crate::output::{self, Format};
 
 /// How many objects are looked up in one statement.
 const BATCH: usize = 10_000;
@@ -42,12 +39,16 @@ struct Row {
 }
 
 /// Lists the store first and asks the database afterwards, see docs/jobs.md.
-pub fn collect(checkpoints: Option<&str>, options: &GcOptions, format: Format) -> anyhow::Result<()> {
-    let mut conn = db::connect()?;
-    let is_private = std::env::var_os("DATABASE_URL").is_none_or(|url| url.is_empty());
-    let store = CheckpointStore::open(checkpoints, store::identity(&mut conn)?, is_private)?;
+pub fn collect(
+    conn: &mut PgConnection,
+    checkpoints: Option<&str>,
+    options: &GcOptions,
+    format: Format,
+) -> anyhow::Result<()> {
+    let is_private = store::Database::from_env()?.is_private();
+    let store = CheckpointStore::open(checkpoints, store::identity(conn)?, is_private)?;
     let listed = store.list()?;
-    let orphans = orphans(&mut conn, &listed)?;
+    let orphans = orphans(conn, &listed)?;
     let chosen = |orphan: &Orphan| orphan.known || options.unknown;
     let sizes = || orphans.iter().filter(|orphan| chosen(orphan)).map(|orphan| orphan.object.bytes);
     let delete = !options.dry_run && sizes().count() > 0;

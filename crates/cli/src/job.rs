@@ -4,7 +4,8 @@ use clap::Subcommand;
 use store::job::{self, JobRow, JobState, Selector};
 
 use crate::{
-    Exit, db,
+    db,
+    exit::Exit,
     output::{self, Column, Format, percent},
 };
 

@@ -2,6 +2,7 @@
 
 mod curve;
 mod db;
+mod exit;
 mod garbage;
 mod job;
 mod output;
@@ -49,14 +50,6 @@ enum Noun {
     Curve(curve::Command),
     /// Predictions and decisions for curves from a file or a pipe, without a database
     Predict(predict::Predict),
-}
-
-/// How a command ended, as its exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Exit {
-    Ok = 0,
-    SomeJobsFailed = 3,
-    TimedOut = 4,
 }
 
 fn main() -> ExitCode {

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::ValueEnum;
-use report::{Style, cell::Cell, document::Table};
+use report::{Style, cell::Cell, table::Table};
 use serde::Serialize;
 
 /// How results are printed.

@@ -15,7 +15,7 @@ use predictor::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Exit,
+    exit::Exit,
     output::{self, Column, Format, percent},
 };
 

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use report::{Filter, Output, Report, Style};
 
-use crate::{Exit, db, output::Format};
+use crate::{db, exit::Exit, output::Format};
 
 /// Reports on searches; every one takes `--output table|json|csv|html`
 #[derive(Debug, Subcommand)]

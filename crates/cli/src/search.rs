@@ -19,9 +19,10 @@ use store::{
 };
 
 use crate::{
-    Exit, db,
+    db,
+    exit::Exit,
     output::{self, Column, Format, duration, percent},
-    watch,
+    watch::{self, saved_percent},
 };
 
 /// What to do with searches
@@ -335,12 +336,6 @@ const COLUMNS: &[Column<Progress>] = &[
     ("#best", |s| percent(s.best)),
     ("~#time", |s| duration(s.seconds)),
 ];
-
-/// Share of the epochs that the ended jobs did not need to train.
-pub fn saved_percent(progress: &Progress) -> Option<f64> {
-    let all = progress.epochs_trained + progress.epochs_saved;
-    (all > 0.0).then(|| 100.0 * progress.epochs_saved / all)
-}
 
 fn show(name: &str, format: Format) -> anyhow::Result<()> {
     let mut conn = db::connect()?;

@@ -14,10 +14,16 @@ use store::{
     search::{self as searches, Progress, Search, SearchState},
 };
 
-use crate::{Exit, output::percent, search::saved_percent};
+use crate::{exit::Exit, output::percent};
 
 /// How often the database is asked.
 const REFRESH: Duration = Duration::from_millis(500);
+
+/// Share of the epochs that the ended jobs did not need to train.
+pub fn saved_percent(progress: &Progress) -> Option<f64> {
+    let all = progress.epochs_trained + progress.epochs_saved;
+    (all > 0.0).then(|| 100.0 * progress.epochs_saved / all)
+}
 
 /// Follows a search until it is finished or cancelled.
 pub fn follow(conn: &mut PgConnection, search: &Search, timeout: Option<Duration>) -> anyhow::Result<Exit> {

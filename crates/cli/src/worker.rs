@@ -7,7 +7,8 @@ use store::{
 };
 
 use crate::{
-    Exit, db,
+    db,
+    exit::Exit,
     output::{self, Column, Format, duration},
 };
 

@@ -19,6 +19,7 @@ mod error;
 mod file;
 mod folder;
 mod idx;
+mod official;
 mod place;
 mod set;
 mod spec;

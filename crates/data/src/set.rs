@@ -3,7 +3,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::Shape;
-use crate::file::{Checksum, Official};
+use crate::official::{Checksum, Official};
 
 /// A data set that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -125,8 +125,10 @@ impl DataSpec {
     /// As for [`DataSpec::load`].
     pub fn load_from(&self, places: &Places) -> Result<Split, DataError> {
         self.check()?;
+        let dataset = self.dataset(places)?;
         // What is known without the files has just been checked.
-        Split::of(&self.dataset(places)?, self).map_err(DataError::of_files)
+        let (train, validation) = self.counts(dataset.len()).map_err(DataError::of_files)?;
+        Ok(Split::of(&dataset, train, validation, self.seed))
     }
 
     /// All images of the set's training files, verified.

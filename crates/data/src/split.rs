@@ -3,7 +3,7 @@ use std::fmt;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::{DataError, DataSpec, Dataset, Shape};
+use crate::{Dataset, Shape};
 
 /// The images of a search: a training part and a validation part without an image in common.
 #[derive(Clone, Debug)]
@@ -57,18 +57,13 @@ impl fmt::Debug for Part {
 }
 
 impl Split {
-    /// Cuts the slices of `spec` out of `dataset`: in every class in proportion, chosen by the seed alone. The
-    /// validation part does not depend on how many images train.
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::Setting`], if the slices need more images than there are.
-    pub fn of(dataset: &Dataset, spec: &DataSpec) -> Result<Self, DataError> {
-        let (train, validation) = spec.counts(dataset.len())?;
-        let (train, validation) = slices(dataset, train, validation, spec.seed);
+    /// Cuts `train` and `validation` images out of `dataset`, in every class in proportion, chosen by the seed alone.
+    /// The validation part does not depend on how many images train.
+    pub(crate) fn of(dataset: &Dataset, train: usize, validation: usize, seed: u64) -> Self {
+        let (train, validation) = slices(dataset, train, validation, seed);
         let (train, validation) = (Part::of(dataset, &train), Part::of(dataset, &validation));
         let (mean, std) = moments(&train, dataset.shape);
-        Ok(Self { shape: dataset.shape, train, validation, mean, std })
+        Self { shape: dataset.shape, train, validation, mean, std }
     }
 }
 

@@ -28,6 +28,7 @@ mod limits;
 mod metaqnn;
 mod nsga_macro;
 mod number;
+mod output;
 mod plan;
 mod random_cnn;
 mod recipe;

@@ -19,8 +19,6 @@ use crate::{GenomeError, Input, Layer, Plan};
 use phase::Graph;
 pub use space::NsgaMacroSpace;
 
-/// Most nodes of a phase: the canonical form tries all their orders.
-const MOST_NODES: usize = 7;
 /// Most phases: each doubles the filters.
 const MOST_PHASES: usize = 8;
 

@@ -2,7 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::shape::{LARGEST, output};
+use crate::output::output;
+use crate::shape::LARGEST;
 use crate::{GenomeError, Input, Layer, Shape};
 
 /// A network as a directed acyclic graph of layers, in an order in which each can be computed after the ones before.

@@ -35,12 +35,14 @@ pub mod rank;
 pub mod replay;
 pub mod saturation;
 mod settings;
+mod target;
 mod varied;
 
 pub use assessment::{Assessment, Decision, Prediction};
 pub use calibration::{Calibration, End, Ended, Estimate, SnapshotError};
-pub use engine::{Engine, Target};
+pub use engine::Engine;
 pub use measures::{Best, Measures, Outcome};
 pub use observation::{CurveError, Observation};
 pub use settings::{EngineName, Mode, Settings, SettingsError};
+pub use target::Target;
 pub use varied::Varied;

@@ -28,7 +28,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use self::bar::Bar;
 pub(crate) use self::knowledge::Knowledge;
-use self::regression::Spread;
+use self::regression::{Spread, TENTH, TWENTIETH};
 use crate::{Assessment, Calibration, End, Ended, Observation, Prediction, Settings, Target};
 
 /// Completed jobs of the search itself that it needs, and where an earlier search is like this one with a chance of
@@ -39,11 +39,6 @@ const SURE: f64 = 0.8;
 /// How much sooner a job is stopped if it can be resumed, and the highest chance at which it is.
 const PROVISIONAL: f64 = 20.0;
 const HIGHEST: f64 = 0.3;
-/// What a standard normal variable exceeds once in ten, once in twenty and once in a hundred times.
-const TENTH: f64 = 1.281_551_565_544_600_4;
-const TWENTIETH: f64 = 1.644_853_626_951_472_2;
-const HUNDREDTH: f64 = 2.326_347_874_040_841;
-
 #[derive(Clone, Debug)]
 pub(crate) struct Peng {
     target: Target,

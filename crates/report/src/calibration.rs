@@ -7,13 +7,14 @@ use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF as _};
 
 use crate::cell::Cell;
-use crate::document::{Document, Section, Table};
+use crate::document::{Document, Section};
+use crate::epochs::decimals;
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::known::{Known, Truth};
 use crate::output::Report;
 use crate::palette::Ink;
-use crate::savings::decimals;
 use crate::scope::{Scope, snapshot};
+use crate::table::Table;
 use crate::tally::Tally;
 use crate::{Citation, Filter, ReportError};
 

@@ -7,15 +7,16 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use serde::Serialize;
 
 use crate::cell::{Cell, fixed};
-use crate::document::{Document, Section, Table};
+use crate::document::{Document, Section};
+use crate::epochs::Epochs;
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::front::{Cost, Front};
 use crate::network::{Network, Source};
 use crate::output::Report;
 use crate::palette::Ink;
 use crate::sample::{Difference, Sample};
-use crate::savings::Epochs;
 use crate::scope::{Scope, failed, snapshots};
+use crate::table::Table;
 use crate::tally::Tally;
 use crate::{Citation, Filter, ReportError};
 

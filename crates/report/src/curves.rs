@@ -7,11 +7,12 @@ use serde::Serialize;
 
 use crate::ReportError;
 use crate::cell::Cell;
-use crate::document::{Section, Table};
+use crate::document::Section;
+use crate::epochs::decimals;
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::palette::Ink;
-use crate::savings::decimals;
 use crate::scope::{Scope, failed};
+use crate::table::Table;
 
 /// More curves than this on one figure are a smear.
 const DRAWN: i64 = 150;

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use crate::cell::Cell;
-use crate::document::{Block, Document, Table};
+use crate::document::{Block, Document};
+use crate::table::Table;
 
 /// Writes the main table of the document. Numbers are in full; every row carries the search, its spec hash, its
 /// engine and version (`engine` is one that was replayed, `version` that of a worker), the jobs and the time, so that

@@ -6,7 +6,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use crate::palette::Ink;
-use crate::{ReportError, document::Table};
+use crate::{ReportError, table::Table};
 
 /// A drawing, its description, and the numbers in it.
 #[derive(Clone, Debug)]

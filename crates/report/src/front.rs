@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use crate::cell::Cell;
-use crate::document::Table;
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::network::{Network, Source};
 use crate::palette::Ink;
 use crate::ranking::thinned;
+use crate::table::Table;
 
 /// The networks that no other beats in both fitness and one cost.
 #[derive(Clone, Debug, Serialize)]

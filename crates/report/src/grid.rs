@@ -5,8 +5,8 @@ use comfy_table::{
     Table as Text, TableStyle, Width,
 };
 
-use crate::document::Table;
-use crate::terminal::Style;
+use crate::style::Style;
+use crate::table::Table;
 
 /// Lines that a cell may have; what is longer ends in `…`.
 const HEIGHT: usize = 2;

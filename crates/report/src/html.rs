@@ -5,9 +5,10 @@ use std::io::Write;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::cell::{Cell, duration, grouped};
-use crate::document::{Block, Document, Section, Table};
+use crate::document::{Block, Document, Section};
 use crate::figure::{Figure, Layer, Marks, NARROW, WIDE};
 use crate::palette::Ink;
+use crate::table::Table;
 use crate::{Citation, ReportError};
 
 /// Writes the page.

@@ -7,12 +7,13 @@ use diesel::{
 use serde::Serialize;
 
 use crate::cell::Cell;
-use crate::document::{Document, Section, Table};
+use crate::document::{Document, Section};
+use crate::epochs::decimals;
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::output::Report;
 use crate::palette::Ink;
-use crate::savings::decimals;
 use crate::scope::{failed, snapshot};
+use crate::table::Table;
 use crate::{Citation, Filter, ReportError, citation};
 
 /// One job with all that is known of it.

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::Serialize;
 
 use crate::document::Document;
-use crate::terminal::Style;
+use crate::style::Style;
 use crate::{ReportError, delimited, html, terminal};
 
 /// How a report is written.

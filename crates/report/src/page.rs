@@ -14,9 +14,9 @@ use crate::pareto::Pareto;
 use crate::ranking::Ranking;
 use crate::savings::Savings;
 use crate::scope::{Scope, snapshots};
+use crate::style::Style;
 use crate::summary::Summary;
 use crate::tally::Tally;
-use crate::terminal::Style;
 use crate::workers::Workers;
 use crate::{Filter, ReportError};
 

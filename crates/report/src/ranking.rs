@@ -8,13 +8,17 @@ use diesel::PgConnection;
 use predictor::{Measures, Outcome};
 use serde::Serialize;
 
+use figures::Figures;
+pub(crate) use figures::thinned;
+
 use crate::bootstrap::Bootstrap;
 use crate::cell::Cell;
-use crate::document::{Block, Document, Section, Table};
+use crate::document::{Block, Document, Section};
 use crate::known::{Known, Truth, drawn_and_chosen};
 use crate::output::Report;
 use crate::scope::{Scope, snapshot};
 use crate::summary::Agreement;
+use crate::table::Table;
 use crate::tally::Tally;
 use crate::{Citation, Filter, ReportError};
 
@@ -252,16 +256,13 @@ impl Ranking {
                 .note("Promoted jobs were chosen for a high prediction: what holds for them need not hold for the others.")
                 .table(self.promoted.table("ranking_promoted", "the promoted networks"));
         }
-        let places = Places::of(&self.jobs);
-        for figure in [self.scatter(&places), self.ranks(&places)].into_iter().flatten() {
+        let figures = Figures::of(&self.citation, &self.jobs);
+        for figure in [figures.scatter(), figures.ranks()].into_iter().flatten() {
             section.blocks.push(Block::Figure(Box::new(figure)));
         }
         vec![section]
     }
 }
-
-use figures::Places;
-pub(crate) use figures::thinned;
 
 impl Report for Ranking {
     fn document(&self) -> Document {

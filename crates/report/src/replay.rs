@@ -9,9 +9,10 @@ use predictor::{Engine, Measures, Observation, Settings, Target};
 use serde::Serialize;
 
 use crate::cell::Cell;
-use crate::document::{Document, Section, Table};
+use crate::document::{Document, Section};
 use crate::output::Report;
 use crate::scope::{Scope, failed, snapshot};
+use crate::table::Table;
 use crate::{Citation, Filter, ReportError};
 
 /// How engines are replayed.

@@ -7,12 +7,13 @@ use predictor::{Measures, rank};
 use serde::Serialize;
 
 use crate::cell::{Cell, fixed};
-use crate::document::{Document, Fact, Section, Table};
+use crate::document::{Document, Section};
+use crate::epochs::{Epochs, decimals};
 use crate::known::{Known, Truth, drawn_and_chosen};
 use crate::output::Report;
-use crate::savings::{Epochs, decimals};
 use crate::scope::{Scope, failed, snapshot};
-use crate::tally::Tally;
+use crate::table::{Fact, Table};
+use crate::tally::{OutcomeCount, Tally};
 use crate::timing::Timing;
 use crate::{Citation, Filter, ReportError};
 
@@ -39,19 +40,6 @@ pub struct Summary {
     pub timing: Timing,
     /// The ten best networks.
     pub best: Vec<Network>,
-}
-
-/// Jobs in one state.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OutcomeCount {
-    /// The state: a place in the queue or an outcome.
-    pub state: String,
-    /// How many.
-    pub jobs: i64,
-    /// Epochs that they trained; none while they are under way.
-    pub epochs: Option<f64>,
-    /// Seconds that they trained.
-    pub seconds: Option<f64>,
 }
 
 /// Predicted against true.

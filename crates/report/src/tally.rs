@@ -1,12 +1,12 @@
 //! How many jobs ended how: every count and sum over the jobs of a search, from one reading of them.
 
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
+use serde::Serialize;
 
 use crate::ReportError;
+use crate::epochs::{Epochs, Stops};
 use crate::known::Truth;
-use crate::savings::{Epochs, Stops};
 use crate::scope::{Scope, failed};
-use crate::summary::OutcomeCount;
 
 /// The jobs of a search in groups.
 pub(crate) struct Tally {
@@ -43,6 +43,19 @@ struct Group {
     crashed: i64,
     #[diesel(sql_type = sql_types::BigInt)]
     crashes: i64,
+}
+
+/// Jobs in one state.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OutcomeCount {
+    /// The state: a place in the queue or an outcome.
+    pub state: String,
+    /// How many.
+    pub jobs: i64,
+    /// Epochs that they trained; none while they are under way.
+    pub epochs: Option<f64>,
+    /// Seconds that they trained.
+    pub seconds: Option<f64>,
 }
 
 impl Tally {

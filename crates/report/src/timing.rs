@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::ReportError;
 use crate::cell::Cell;
-use crate::document::Fact;
 use crate::scope::{Scope, failed};
+use crate::table::Fact;
 
 /// When a search was worked on, and by how many worker processes.
 #[derive(Clone, Debug, PartialEq, Serialize, QueryableByName)]

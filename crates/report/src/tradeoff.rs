@@ -5,11 +5,12 @@ use predictor::{Measures, Settings};
 use serde::Serialize;
 
 use crate::cell::Cell;
-use crate::document::{Document, Section, Table};
+use crate::document::{Document, Section};
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::output::Report;
 use crate::palette::Ink;
 use crate::replay::{Request, Stored, conditions, measure_section};
+use crate::table::Table;
 use crate::{Citation, Filter, ReportError};
 
 /// What engines keep for what they save.

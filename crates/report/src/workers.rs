@@ -5,9 +5,10 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use serde::Serialize;
 
 use crate::cell::Cell;
-use crate::document::{Document, Fact, Section, Table};
+use crate::document::{Document, Section};
 use crate::output::Report;
 use crate::scope::{Scope, failed, snapshot};
+use crate::table::{Fact, Table};
 use crate::tally::Tally;
 use crate::timing::Timing;
 use crate::{Citation, Filter, ReportError};

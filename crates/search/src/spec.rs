@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use strategy::Strategy;
 
-use crate::SpecError;
+use crate::spec_error::{Fault, SpecError};
 
 /// What a search is: the TOML file, defaults filled in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -186,24 +186,4 @@ fn check_name(key: &str, name: &str) -> Result<(), Fault> {
         name.len() <= 100 && name.chars().all(good) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
     let allowed = "1 to 100 letters, digits, `.`, `_` or `-`, a letter or digit first";
     if fine { Ok(()) } else { Err(Fault::new(key, format!("\"{name}\""), allowed)) }
-}
-
-/// A key with a value that it cannot have.
-#[derive(Debug)]
-pub(crate) struct Fault {
-    pub(crate) key: String,
-    pub(crate) found: String,
-    pub(crate) allowed: String,
-}
-
-impl Fault {
-    fn new(key: impl Into<String>, found: impl ToString, allowed: impl Into<String>) -> Self {
-        Self { key: key.into(), found: found.to_string(), allowed: allowed.into() }
-    }
-}
-
-impl From<genome::SettingError> for Fault {
-    fn from(error: genome::SettingError) -> Self {
-        Self { key: error.key, found: error.found, allowed: error.allowed }
-    }
 }

@@ -4,8 +4,6 @@ use std::path::PathBuf;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::spec::Fault;
-
 /// What is wrong with a specification.
 #[derive(Debug, thiserror::Error)]
 pub enum SpecError {
@@ -43,6 +41,26 @@ pub enum SpecError {
         /// Why.
         message: String,
     },
+}
+
+/// A key with a value that it cannot have.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    pub(crate) key: String,
+    pub(crate) found: String,
+    pub(crate) allowed: String,
+}
+
+impl Fault {
+    pub(crate) fn new(key: impl Into<String>, found: impl ToString, allowed: impl Into<String>) -> Self {
+        Self { key: key.into(), found: found.to_string(), allowed: allowed.into() }
+    }
+}
+
+impl From<genome::SettingError> for Fault {
+    fn from(error: genome::SettingError) -> Self {
+        Self { key: error.key, found: error.found, allowed: error.allowed }
+    }
 }
 
 impl SpecError {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Evaluated;
 use crate::proposer::Proposer;
-use crate::strategy::{Turn, turn};
+use crate::turn::{Turn, turn};
 
 /// Regularised evolution (Real et al., AAAI 2019, arXiv 1802.01548, algorithm 1): the parent of each child is the best
 /// of a random sample of the youngest `population` architectures; the oldest die, however good they are. A child is

@@ -22,10 +22,13 @@ mod front;
 mod nsga2;
 mod population;
 mod proposer;
+mod search;
 mod strategy;
+mod turn;
 
 pub use evolution::Evolution;
 pub use front::{Objectives, Standing, crowding, fronts, survivors, tournament};
 pub use nsga2::{CostObjective, Nsga2};
 pub use population::{Evaluated, Evaluation, Proposal};
-pub use strategy::{Given, Random, Search, Strategy};
+pub use search::Search;
+pub use strategy::{Given, Random, Strategy};

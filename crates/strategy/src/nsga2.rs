@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::Evaluated;
 use crate::front::{Objectives, Standing, survivors, tournament};
 use crate::proposer::Proposer;
-use crate::strategy::{Turn, turn};
+use crate::turn::{Turn, turn};
 
 /// NSGA-II (Deb et al., IEEE TEVC 6(2), 2002) on two objectives, the fitness and the cost of a network, as NSGA-Net
 /// (Lu et al., GECCO 2019, arXiv 1810.03522) uses it: the best `population` architectures by non-dominated fronts and

@@ -1,5 +1,7 @@
-use super::MOST_NODES;
 use crate::{GenomeError, Layer, Plan};
+
+/// Most nodes of a phase: the canonical form tries all their orders.
+pub(super) const MOST_NODES: usize = 7;
 
 /// The graph of a phase. Node 0 is what enters the phase, the last one what leaves it; the others, in between, are its
 /// convolutions. Nodes without connections are left out.

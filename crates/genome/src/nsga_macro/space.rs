@@ -1,7 +1,7 @@
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
-use super::{MOST_NODES, MOST_PHASES, NsgaMacro};
+use super::{MOST_PHASES, NsgaMacro, phase::MOST_NODES};
 use crate::limits::Limits;
 use crate::number::TRIES;
 use crate::{Genome, GenomeError, Input, SettingError};

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::HUNDREDTH;
 use super::features::{Features, MOST, PLAIN};
 use super::likeness::{Likeness, Predicted};
 use super::moments::Moments;
-use super::regression::{self, Spread};
+use super::regression::{self, HUNDREDTH, Spread};
 use super::scale;
 use super::variance::Variance;
 use crate::{Observation, Target};

@@ -20,6 +20,10 @@ const LANES: usize = PENALTIES.len();
 const LEAST: f64 = 0.01;
 /// Added to the standard deviation of a feature, so that one that hardly varies does not blow up.
 const SLACK: f64 = 0.05;
+/// What a standard normal variable exceeds once in ten, once in twenty and once in a hundred times.
+pub(super) const TENTH: f64 = 1.281_551_565_544_600_4;
+pub(super) const TWENTIETH: f64 = 1.644_853_626_951_472_2;
+pub(super) const HUNDREDTH: f64 = 2.326_347_874_040_841;
 
 /// A Student t distribution on the scale u.
 #[derive(Clone, Copy, Debug)]
@@ -235,7 +239,6 @@ impl Problem {
 #[cfg(test)]
 mod tests {
     use super::super::moments::Moments;
-    use super::super::{HUNDREDTH, TENTH, TWENTIETH};
     use super::*;
 
     /// Twenty curves whose growth is 1 - 0.5·level, with levels from -1 to 1 and a second feature of no use.

@@ -1,11 +1,12 @@
 //! Predicted against true, drawn.
 
-use super::Ranking;
+use crate::Citation;
 use crate::cell::Cell;
-use crate::document::Table;
+use crate::epochs::decimals;
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::known::Known;
 use crate::palette::Ink;
+use crate::table::Table;
 
 /// Rows of a table below a figure, and about as many marks in it.
 const SHOWN: usize = 2_000;
@@ -17,13 +18,13 @@ pub(crate) fn thinned(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
 }
 
 /// The ranks of the jobs, in their order.
-pub(super) struct Places {
+struct Places {
     believed: Vec<f64>,
     truth: Vec<f64>,
 }
 
 impl Places {
-    pub(super) fn of(jobs: &[Known]) -> Self {
+    fn of(jobs: &[Known]) -> Self {
         Self {
             believed: places(jobs.iter().map(|k| k.believed_fitness)),
             truth: places(jobs.iter().map(|k| k.true_fitness)),
@@ -46,14 +47,25 @@ fn places(values: impl Iterator<Item = f64>) -> Vec<f64> {
     places
 }
 
-impl Ranking {
+/// What the figures of a ranking are drawn from.
+pub(super) struct Figures<'a> {
+    citation: &'a Citation,
+    jobs: &'a [Known],
+    places: Places,
+}
+
+impl<'a> Figures<'a> {
+    pub(super) fn of(citation: &'a Citation, jobs: &'a [Known]) -> Self {
+        Self { citation, jobs, places: Places::of(jobs) }
+    }
+
     /// Marks of the jobs with and without a decision to stop before the end, each where `at` says.
     fn marks(&self, stops: bool, at: impl Fn(usize, &Known) -> (f64, f64)) -> Vec<(f64, f64)> {
         let of = self.jobs.iter().enumerate().filter(|(_, k)| k.stops(self.citation.max_epochs) == stops);
         thinned(of.map(|(i, k)| at(i, k)).collect())
     }
 
-    pub(super) fn scatter(&self, places: &Places) -> Option<Figure> {
+    pub(super) fn scatter(&self) -> Option<Figure> {
         if self.jobs.len() < 2 {
             return None;
         }
@@ -83,15 +95,15 @@ impl Ranking {
                 Layer::new("no decision to stop", Ink::Blue, Marks::Rings(of(false))).opacity(0.7),
                 Layer::new("stopped, or would have been", Ink::Vermilion, Marks::Dots(of(true))).opacity(0.7),
             ],
-            numbers: self.numbers(places),
+            numbers: self.numbers(),
         })
     }
 
-    pub(super) fn ranks(&self, places: &Places) -> Option<Figure> {
+    pub(super) fn ranks(&self) -> Option<Figure> {
         if self.jobs.len() < 3 {
             return None;
         }
-        let points = |stops| self.marks(stops, |i, _| (places.believed[i], places.truth[i]));
+        let points = |stops| self.marks(stops, |i, _| (self.places.believed[i], self.places.truth[i]));
         let last = self.jobs.len() as f64;
         let tenth = (last / 10.0).ceil();
         let axis = |label: &str| Axis { label: label.into(), low: 1.0 - last * 0.03, high: last * 1.03 };
@@ -126,7 +138,7 @@ impl Ranking {
         })
     }
 
-    fn numbers(&self, places: &Places) -> Table {
+    fn numbers(&self) -> Table {
         let columns = [
             ("job_id", "#job"),
             ("stop_epoch", "#decision at epoch"),
@@ -144,12 +156,12 @@ impl Ranking {
             format!("{} networks, predicted and true accuracy and rank", self.jobs.len())
         };
         let mut table = Table::new("known", caption, &columns);
-        let ranks = places.believed.iter().zip(&places.truth);
+        let ranks = self.places.believed.iter().zip(&self.places.truth);
         for (k, (&b, &t)) in self.jobs.iter().zip(ranks).take(SHOWN) {
             let interval = k.low_80.zip(k.high_80).filter(|_| k.stops(self.citation.max_epochs));
             table.push(vec![
                 Cell::Id(k.job_id),
-                Cell::number(k.stop_epoch, crate::savings::decimals(self.citation.interval)),
+                Cell::number(k.stop_epoch, decimals(self.citation.interval)),
                 Cell::Number(k.believed_fitness, 2),
                 Cell::Interval(interval, 2),
                 Cell::two(k.observed_fitness),
