@@ -130,7 +130,7 @@ fn run_import(args: &Import, format: Format) -> anyhow::Result<Exit> {
     };
     let request =
         import::Request { search: &args.search, unit, target: args.target, engine: args.engine.as_deref() };
-    let imported = import::import(&mut db::connect()?, &args.file, &request)?;
+    let imported = import::import(&mut db::connect_for_long_reads()?, &args.file, &request)?;
     let name = &args.search;
     let text = match &imported {
         Imported::Unchanged { jobs } => {
@@ -171,7 +171,7 @@ fn run_replay(args: Replay, format: Format) -> anyhow::Result<Exit> {
         cost: args.cost,
     };
     let filter = Filter::parse(None, &args.conditions)?;
-    let conn = &mut db::connect()?;
+    let conn = &mut db::connect_for_long_reads()?;
     if args.tradeoff {
         let tradeoff = report::tradeoff(conn, &args.search, &filter, &request)?;
         if let Some(path) = &args.svg {
@@ -186,7 +186,7 @@ fn run_replay(args: Replay, format: Format) -> anyhow::Result<Exit> {
 }
 
 fn run_export(search: &str, file: Option<PathBuf>, format: Format) -> anyhow::Result<Exit> {
-    let conn = &mut db::connect()?;
+    let conn = &mut db::connect_for_long_reads()?;
     let all = Filter::default();
     let Some(path) = file else {
         report::export_curves(conn, search, &all, io::stdout().lock())?;

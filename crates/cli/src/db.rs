@@ -1,13 +1,11 @@
 //! `peng db`: a private Postgres, or the one that `DATABASE_URL` names.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use clap::Subcommand;
 use diesel::PgConnection;
 use local_postgres::Server;
 use serde::Serialize;
-use store::{Database, SchemaError, migration, reaper};
+use store::{Database, SchemaError, lease, maintenance, migration};
 
 use crate::{
     exit::Exit,
@@ -31,6 +29,16 @@ pub enum Command {
         /// Only say which
         #[arg(long)]
         dry_run: bool,
+    },
+    /// After the database was restored from a backup, or a standby that had lost commits was promoted: take every running job
+    /// from its worker, wherever that is, so that nothing of what the database has forgotten is written into it
+    Fence {
+        /// Raise the fences of all running jobs by a thousand and make the jobs ready again
+        #[arg(long, required = true)]
+        bump: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
     },
     /// Delete checkpoints that nothing points to, left by workers that died; never one that is in use
     Gc {
@@ -56,6 +64,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Status => return status(format),
         Command::Migrate => migrate(format)?,
         Command::Reap { dry_run } => reap(dry_run, format)?,
+        Command::Fence { bump: _, yes } => bump_fences(yes, format)?,
         Command::Gc { checkpoints, unknown, dry_run, yes } => {
             let options = garbage::GcOptions { unknown, dry_run, yes };
             garbage::collect(&mut connect()?, checkpoints.as_deref(), &options, format)?;
@@ -66,13 +75,20 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
 
 /// Connects to a database whose schema fits.
 pub fn connect() -> anyhow::Result<PgConnection> {
-    let mut conn = Database::from_env()?.connect().map_err(|error| {
-        match Server::at(domain::default_home()).status() {
-            Ok(local_postgres::Status::Down) if std::env::var_os("DATABASE_URL").is_none() => {
-                anyhow::anyhow!("the private Postgres does not run: start it with `peng db up`")
-            }
-            _ => error.into(),
+    open(&Database::from_env()?)
+}
+
+/// Connects for what may take as long as it takes.
+pub fn connect_for_long_reads() -> anyhow::Result<PgConnection> {
+    open(&Database::from_env()?.for_long_reads())
+}
+
+fn open(database: &Database) -> anyhow::Result<PgConnection> {
+    let mut conn = database.connect().map_err(|error| match Server::at(domain::default_home()).status() {
+        Ok(local_postgres::Status::Down) if std::env::var_os("DATABASE_URL").is_none() => {
+            anyhow::anyhow!("the private Postgres does not run: start it with `peng db up`")
         }
+        _ => error.into(),
     })?;
     migration::check(&mut conn)?;
     Ok(conn)
@@ -93,7 +109,7 @@ fn up(format: Format) -> anyhow::Result<()> {
     }
     let private = Server::at(domain::default_home());
     let started = private.up()?;
-    let mut conn = Database::new(private.url()).connect().context("the private Postgres was started")?;
+    let mut conn = Database::new(private.url())?.connect().context("the private Postgres was started")?;
     let migrations = migration::migrate(&mut conn)?.len();
     let url = private.url();
     let text = format!(
@@ -178,12 +194,7 @@ fn migrate(format: Format) -> anyhow::Result<()> {
 
 fn reap(dry_run: bool, format: Format) -> anyhow::Result<()> {
     let mut conn = connect()?;
-    let reaped = if dry_run {
-        reaper::expired(&mut conn)?
-    } else {
-        // Leases are extended first after ten minutes without a round, as after an outage.
-        reaper::round(&mut conn, Duration::from_secs(600))?.reaped
-    };
+    let reaped = if dry_run { maintenance::expired(&mut conn)? } else { maintenance::reap_once(&mut conn)? };
     output::rows(
         format,
         &reaped,
@@ -191,6 +202,21 @@ fn reap(dry_run: bool, format: Format) -> anyhow::Result<()> {
             ("job", |job| job.job_id.to_string()),
             ("worker", |job| job.worker_id.to_string()),
             ("crashes", |job| job.crashes.to_string()),
+            ("losses", |job| job.losses.to_string()),
+            ("state", |job| job.state.as_str().to_owned()),
+        ],
+    )
+}
+
+fn bump_fences(yes: bool, format: Format) -> anyhow::Result<()> {
+    let mut conn = connect()?;
+    output::confirm("take every running job from its worker?", yes)?;
+    output::rows(
+        format,
+        &lease::bump_fences(&mut conn)?,
+        &[
+            ("#job", |job| job.job_id.to_string()),
+            ("#fence", |job| job.fence.to_string()),
             ("state", |job| job.state.as_str().to_owned()),
         ],
     )

@@ -3,9 +3,8 @@
 
 use checkpoint::{CheckpointStore, Object};
 use diesel::{PgConnection, QueryResult};
-use domain::CheckpointKey;
+use domain::JobId;
 use serde::Serialize;
-use store::checkpoint::Owner;
 
 use crate::output::{self, Format};
 
@@ -33,7 +32,7 @@ struct Orphan {
 struct Row {
     uri: String,
     bytes: u64,
-    job_id: i64,
+    job_id: JobId,
     known: bool,
     deleted: bool,
 }
@@ -47,6 +46,9 @@ pub fn collect(
 ) -> anyhow::Result<()> {
     let is_private = store::Database::from_env()?.is_private();
     let store = CheckpointStore::open(checkpoints, store::identity(conn)?, is_private)?;
+    if let Some(marker) = store::known_store(conn)? {
+        store.verify(&marker, &|| false)?;
+    }
     let listed = store.list()?;
     let orphans = orphans(conn, &listed)?;
     let chosen = |orphan: &Orphan| orphan.known || options.unknown;
@@ -64,7 +66,7 @@ pub fn collect(
             store.collect(&orphan.object)?;
         }
         let (Orphan { object, known }, uri) = (orphan, store.uri_of(&orphan.object));
-        rows.push(Row { uri, bytes: object.bytes, job_id: object.key.job_id.0, known: *known, deleted });
+        rows.push(Row { uri, bytes: object.bytes, job_id: object.key.job_id, known: *known, deleted });
     }
     print(&rows, format)
 }
@@ -75,16 +77,12 @@ pub fn collect(
 fn orphans(conn: &mut PgConnection, listed: &[Object]) -> QueryResult<Vec<Orphan>> {
     let mut found = Vec::new();
     for batch in listed.chunks(BATCH) {
-        let owners: Vec<_> = batch.iter().map(|object| owner(object.key)).collect();
-        for orphan in store::checkpoint::orphans(conn, &owners)? {
+        let keys: Vec<_> = batch.iter().map(|object| object.key).collect();
+        for orphan in store::checkpoint::orphans(conn, &keys)? {
             found.push(Orphan { object: batch[orphan.place as usize - 1], known: orphan.known });
         }
     }
     Ok(found)
-}
-
-fn owner(key: CheckpointKey) -> Owner {
-    Owner { job_id: key.job_id.0, step: key.step, fence: key.fence.0 }
 }
 
 fn print(rows: &[Row], format: Format) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
 //! `peng job`.
 
 use clap::Subcommand;
+use domain::JobId;
 use store::job::{self, JobRow, JobState, Selector};
 
 use crate::{
@@ -119,24 +120,32 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Retry { jobs } => {
             let ids = resolve(&mut conn, &jobs)?;
             let count = job::retry(&mut conn, &ids)?;
-            output::value(
-                format,
-                &serde_json::json!({ "ready": count }),
-                &format!("{count} jobs are ready again"),
-            )?;
+            let text = match ids.len() - count {
+                0 => format!("{count} jobs are ready again"),
+                others => format!(
+                    "{count} jobs are ready again; {others} were left alone: only failed, diverged and cancelled jobs are retried"
+                ),
+            };
+            output::value(format, &serde_json::json!({ "ready": count }), &text)?;
         }
         Command::Cancel { jobs, yes } => {
             let ids = resolve(&mut conn, &jobs)?;
             output::confirm(&format!("cancel {} jobs?", ids.len()), yes)?;
             let cancelled = job::cancel(&mut conn, &ids)?;
-            let text = format!("{} cancelled, {} asked to stop", cancelled.at_once, cancelled.requested);
+            let job::Cancelled { at_once, requested } = cancelled;
+            let text = match ids.len() - at_once - requested {
+                0 => format!("{at_once} cancelled, {requested} asked to stop"),
+                others => format!(
+                    "{at_once} cancelled, {requested} asked to stop; {others} were left alone: they have ended, or were asked before"
+                ),
+            };
             output::value(format, &cancelled, &text)?;
         }
     }
     Ok(Exit::Ok)
 }
 
-fn resolve(conn: &mut diesel::PgConnection, jobs: &Selector) -> anyhow::Result<Vec<i64>> {
+fn resolve(conn: &mut diesel::PgConnection, jobs: &Selector) -> anyhow::Result<Vec<JobId>> {
     let ids = jobs.resolve(conn)?;
     if ids.is_empty() {
         anyhow::bail!("there is no such job: `peng job list` shows those that there are");
@@ -147,7 +156,7 @@ fn resolve(conn: &mut diesel::PgConnection, jobs: &Selector) -> anyhow::Result<V
 /// A job in one line of CSV, which has no room for its curve (`peng curve export`) and attempts (`peng job log`).
 #[derive(serde::Serialize)]
 struct Line<'a> {
-    job: i64,
+    job: JobId,
     search: &'a str,
     state: JobState,
     attempts: i16,

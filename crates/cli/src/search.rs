@@ -10,12 +10,14 @@ use std::{
 use anyhow::Context as _;
 use clap::Subcommand;
 use diesel::PgConnection;
+use domain::{JobId, Ordinal, SearchId};
 use genome::Genome;
 use search::Spec;
 use serde::Serialize;
 use store::{
     finish::{self, Ending},
     search::{self as searches, Finalist, Progress, Search, SearchState},
+    worker as workers,
 };
 
 use crate::{
@@ -57,8 +59,8 @@ pub enum Command {
         /// Its name
         name: String,
         /// Only what ended after the line of this cursor
-        #[arg(long, value_name = "CURSOR", default_value_t = 0, value_parser = clap::value_parser!(i64).range(0..))]
-        since: i64,
+        #[arg(long, value_name = "CURSOR", default_value_t = Ordinal(0))]
+        since: Ordinal,
     },
     /// Train the best of a search to the end: those of them that were terminated go on from their checkpoints
     Promote {
@@ -132,29 +134,49 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Pause { name } => {
             let mut conn = db::connect()?;
             let id = find(&mut conn, &name)?.id;
-            let count = searches::pause(&mut conn, id)?;
-            output::value(format, &serde_json::json!({ "paused": count }), &format!("{count} jobs wait"))?;
+            match searches::pause(&mut conn, id)? {
+                Some(count) => {
+                    let text = format!("{count} jobs wait");
+                    output::value(format, &serde_json::json!({ "paused": count }), &text)?;
+                }
+                None => unchanged(&mut conn, &name, "only a running search is paused", format)?,
+            }
         }
         Command::Resume { name } => {
             let mut conn = db::connect()?;
             let id = find(&mut conn, &name)?.id;
-            let count = searches::resume(&mut conn, id)?;
-            output::value(
-                format,
-                &serde_json::json!({ "ready": count }),
-                &format!("{count} jobs are ready"),
-            )?;
+            match searches::resume(&mut conn, id)? {
+                Some(count) => {
+                    let text = format!("{count} jobs are ready");
+                    output::value(format, &serde_json::json!({ "ready": count }), &text)?;
+                }
+                None => unchanged(&mut conn, &name, "only a paused search is resumed", format)?,
+            }
         }
         Command::Cancel { name, yes } => {
             let mut conn = db::connect()?;
             let id = find(&mut conn, &name)?.id;
             output::confirm(&format!("cancel search {name}?"), yes)?;
-            let cancelled = searches::cancel(&mut conn, id)?;
-            let text = format!("{} jobs cancelled, {} asked to stop", cancelled.at_once, cancelled.requested);
-            output::value(format, &cancelled, &text)?;
+            match searches::cancel(&mut conn, id)? {
+                Some(cancelled) => {
+                    let text = format!(
+                        "{} jobs cancelled, {} asked to stop",
+                        cancelled.at_once, cancelled.requested
+                    );
+                    output::value(format, &cancelled, &text)?;
+                }
+                None => unchanged(&mut conn, &name, "only a running or paused search is cancelled", format)?,
+            }
         }
     }
     Ok(Exit::Ok)
+}
+
+/// Says that a command had nothing to do.
+fn unchanged(conn: &mut PgConnection, name: &str, rule: &str, format: Format) -> anyhow::Result<()> {
+    let state = format!("{:?}", find(conn, name)?.state).to_lowercase();
+    let text = format!("nothing was changed: search {name} is {state} already, and {rule}");
+    output::value(format, &serde_json::json!({ "unchanged": true, "state": state }), &text)
 }
 
 /// The search of this name, or the newest one for `last`; the error names the nearest one.
@@ -180,7 +202,7 @@ pub fn find(conn: &mut PgConnection, name: &str) -> anyhow::Result<Search> {
 #[derive(Serialize)]
 struct Submitted<'a> {
     search: &'a str,
-    id: Option<i64>,
+    id: Option<SearchId>,
     jobs: usize,
     spec_hash: String,
 }
@@ -290,8 +312,8 @@ const BEST: &[Column<Finalist>] = &[
 /// An ending as CSV, where a genome is one field.
 #[derive(Serialize)]
 struct Line<'a> {
-    cursor: i64,
-    job: i64,
+    cursor: Ordinal,
+    job: JobId,
     hash: &'a str,
     outcome: &'static str,
     fitness: Option<f64>,
@@ -343,6 +365,11 @@ fn show(name: &str, format: Format) -> anyhow::Result<()> {
     if format == Format::Table {
         output::rows(format, &searches::progress(&mut conn, Some(&search.name))?, COLUMNS)?;
         let spec = Spec::from_json(&search.spec)?;
+        if search.state == SearchState::Running
+            && let Some(why) = workers::nobody_can_train(&mut conn, &spec.class)?
+        {
+            output::value(format, &(), &format!("\n{why}"))?;
+        }
         let text = format!(
             "\nspec {}, by peng {}\n\n{}",
             &search.spec_hash[..12],

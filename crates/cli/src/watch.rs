@@ -8,10 +8,12 @@ use std::{
 };
 
 use diesel::PgConnection;
+use domain::JobId;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use store::{
     job::{self, JobRow, JobState},
     search::{self as searches, Progress, Search, SearchState},
+    worker as workers,
 };
 
 use crate::{exit::Exit, output::percent};
@@ -29,11 +31,15 @@ pub fn saved_percent(progress: &Progress) -> Option<f64> {
 pub fn follow(conn: &mut PgConnection, search: &Search, timeout: Option<Duration>) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let mut screen = Screen::new(search);
+    let class = search.spec["class"].as_str().unwrap_or_default();
     loop {
         let progress = searches::progress(conn, Some(&search.name))?.pop();
         let Some(progress) = progress else { anyhow::bail!("search `{}` has been removed", search.name) };
         let running = job::list(conn, Some(search.id), &[JobState::Running], None, 64)?;
         screen.draw(&progress, &running);
+        if running.is_empty() && progress.open > 0 {
+            screen.warn(workers::nobody_can_train(conn, class)?);
+        }
         // A worker marks a search finished a moment after its last job.
         let settled = progress.open + progress.running == 0
             && matches!(progress.state, SearchState::Finished | SearchState::Cancelled);
@@ -53,9 +59,10 @@ pub fn follow(conn: &mut PgConnection, search: &Search, timeout: Option<Duration
 struct Screen {
     bars: MultiProgress,
     total: ProgressBar,
-    jobs: HashMap<i64, ProgressBar>,
+    jobs: HashMap<JobId, ProgressBar>,
     max_epochs: f64,
     said: i64,
+    warned: Option<String>,
     live: bool,
 }
 
@@ -66,7 +73,15 @@ impl Screen {
         let total = bars.add(ProgressBar::new(0));
         total.set_style(style("{prefix:<18.bold} {bar:28.green/black} {pos:>4}/{len} jobs  {msg}"));
         total.set_prefix(search.name.clone());
-        Self { bars, total, jobs: HashMap::new(), max_epochs: search.max_epochs, said: -1, live }
+        Self {
+            bars,
+            total,
+            jobs: HashMap::new(),
+            max_epochs: search.max_epochs,
+            said: -1,
+            warned: None,
+            live,
+        }
     }
 
     fn draw(&mut self, progress: &Progress, running: &[JobRow]) {
@@ -109,6 +124,14 @@ impl Screen {
             self.said = done;
             eprintln!("{}: {done}/{} jobs  {}", progress.name, progress.jobs, summary(progress));
         }
+    }
+
+    /// Says why nobody trains, once.
+    fn warn(&mut self, why: Option<String>) {
+        if let Some(why) = why.as_ref().filter(|why| self.warned.as_ref() != Some(why)) {
+            self.bars.suspend(|| eprintln!("{why}"));
+        }
+        self.warned = why;
     }
 
     fn finish(&mut self, progress: &Progress) {

@@ -51,6 +51,7 @@ const COLUMNS: &[Column<WorkerRow>] = &[
     ("#job", |w| w.job_id.map_or_else(String::new, |id| id.to_string())),
     ("~#attempts", |w| w.attempts.to_string()),
     ("~#crashes", |w| w.crashes.to_string()),
+    ("fault", |w| w.fault.clone().unwrap_or_default()),
 ];
 
 /// A worker that is silent for two minutes and has not said goodbye has been killed or cut off.
@@ -58,6 +59,7 @@ fn state(worker: &WorkerRow) -> &'static str {
     match worker.state {
         WorkerState::Stopped => "stopped",
         _ if worker.silent_seconds > 120.0 => "silent",
+        WorkerState::Running if worker.fault.is_some() => "steps aside",
         WorkerState::Running => "running",
         WorkerState::Draining => "draining",
     }
@@ -84,7 +86,10 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         }
         Command::Drain { ids, all: _ } => {
             let count = worker::drain(&mut conn, &ids)?;
-            let text = format!("{count} workers finish their jobs and leave");
+            let text = match count {
+                0 => "nothing was changed: no such worker claims jobs".to_owned(),
+                count => format!("{count} workers finish their jobs and leave"),
+            };
             output::value(format, &serde_json::json!({ "draining": count }), &text)?;
         }
     }

@@ -99,10 +99,12 @@ impl Database {
         self.is_private
     }
 
-    /// For what may take as long as it takes, such as reports and migrations: no statement is ended by a time-out.
-    pub fn without_statement_timeout(mut self) -> Self {
-        let options = self.info.get("options").unwrap_or_default().to_owned();
-        self.info.set("options", format!("{options} -c statement_timeout=0").trim());
+    /// For what may take as long as it takes and locks nothing that others need, such as reports: no statement is ended by a
+    /// time-out, and a transaction may pause for ten minutes.
+    pub fn for_long_reads(mut self) -> Self {
+        let options = self.info.get("options").unwrap_or_default();
+        let longer = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=10min";
+        self.info.set("options", format!("{options} {longer}").trim());
         self
     }
 
@@ -227,7 +229,7 @@ mod tests {
             (info.info().get("connect_timeout"), info.info().get("tcp_user_timeout")),
             (Some("2"), Some("30000"))
         );
-        let patient = Database::new(url).unwrap().without_statement_timeout().options();
+        let patient = Database::new(url).unwrap().for_long_reads().options();
         assert!(patient.contains("statement_timeout=0") && !patient.contains("60s"), "{patient}");
     }
 }

@@ -89,6 +89,16 @@ pub fn lead(
     Ok(elected.map(|elected| elected.extended))
 }
 
+/// Takes back jobs for somebody who is no worker, whether one leads or not. Where none has for ten minutes, leases are extended
+/// first, as after an outage.
+///
+/// # Errors
+/// Those of the database.
+pub fn reap_once(conn: &mut PgConnection) -> QueryResult<Vec<Reaped>> {
+    lead(conn, Uuid::new_v4(), Duration::ZERO, Duration::from_secs(600))?;
+    reap(conn)
+}
+
 /// Takes back jobs whose leases have expired. Safe beside any other: a job is taken once.
 ///
 /// # Errors

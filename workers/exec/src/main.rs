@@ -117,7 +117,7 @@ fn main() -> ExitCode {
     })
 }
 
-fn run(work: Work) -> anyhow::Result<runner::Left> {
+fn run(work: Work) -> anyhow::Result<runner::ExitStatus> {
     let jobs = work.jobs_dir.unwrap_or_else(|| domain::default_home().join("jobs"));
     let usable = std::fs::create_dir_all(&jobs).and_then(|()| jobs.canonicalize());
     let jobs = usable.with_context(|| format!("cannot use `{}`", jobs.display()))?;

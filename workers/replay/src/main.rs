@@ -39,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<runner::Left> {
+fn run(cli: Cli) -> anyhow::Result<runner::ExitStatus> {
     let source = match &cli.curves {
         Some(file) => {
             curves::Source::read(file).with_context(|| format!("cannot use `{}`", file.display()))?

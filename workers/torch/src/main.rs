@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> anyhow::Result<runner::Left> {
+fn run(cli: Cli) -> anyhow::Result<runner::ExitStatus> {
     let device = cli.device.as_deref().map(str::parse).transpose()?.unwrap_or_else(Device::best);
     runner::run(cli.options, vec![backend::Torch::new(device, cli.threads)])
 }
