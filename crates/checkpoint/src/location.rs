@@ -141,7 +141,7 @@ fn endpoint(builder: &AmazonS3Builder) -> Result<String, String> {
 }
 
 /// A URL as it may be shown: without what could be a password, even where it cannot be parsed.
-fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     let text = text.split(['?', '#']).next().unwrap_or_default();
     match text.rsplit_once('@') {
         Some((before, after)) => {

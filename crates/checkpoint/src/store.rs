@@ -1,6 +1,11 @@
 //! The store: checkpoints go in by file and come back verified.
 
-use std::{fs, io, path::Path, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use domain::{Checkpoint, CheckpointKey, Lease, NewCheckpoint, SearchId};
 use futures_util::{TryStreamExt as _, future::ready};
@@ -13,7 +18,7 @@ use crate::{
     content::Content,
     directory,
     error::Failure,
-    location::Location,
+    location::{Location, shown},
     object::key_of,
     request::{Executor, LISTING, Request, blocking},
     transfer,
@@ -50,7 +55,7 @@ impl CheckpointStore {
         };
         let executor = Executor::new()
             .map_err(|source| CheckpointError::Io { path: PathBuf::from("runtime"), source })?;
-        let request = Request { action: Action::Open, uri: "", bytes: 0, abandoned: &never };
+        let request = Request { action: Action::Open, uri: &shown(&url), bytes: 0, abandoned: &never };
         let opening = blocking(move |_| Ok(Location::open(&url, database)));
         let location = executor.run(&request, None, opening)??;
         Ok(Self { location: Arc::new(location), executor: Arc::new(executor) })
