@@ -51,7 +51,7 @@ impl Lab {
 
     /// A session of the database.
     pub fn connect(&self) -> PgConnection {
-        Database::new(&self.url).connect().unwrap()
+        Database::new(&self.url).unwrap().connect().unwrap()
     }
 
     /// A command of this build, in this laboratory. Nothing of the caller's environment names another database.

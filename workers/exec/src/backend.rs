@@ -59,7 +59,7 @@ impl Exec {
         let done = order.steps_done - to_repeat;
         let log = job.join(format!("attempt-{}.log", order.fence));
         let record = Record::create(&log, self.log_limit).map_err(|error| file(&log, error))?;
-        info!(job.id = order.job_id, "job {}: log in {}", order.job_id, log.display());
+        info!(job.id = %order.job_id, "job {}: log in {}", order.job_id, log.display());
         let described = self.describe(order, done, resumed.as_deref(), &checkpoints);
         let environment = self.environment(order);
         let program = Program::start(&self.recipe, &self.guard, &directory, &environment, record);
@@ -85,8 +85,8 @@ impl Exec {
         let spec = order.spec.to_json();
         Job {
             protocol: VERSION,
-            job: order.job_id,
-            attempt: order.fence,
+            job: order.job_id.0,
+            attempt: order.fence.0,
             search: order.spec.name.clone(),
             seed: order.seed,
             genome: order.genome.clone(),

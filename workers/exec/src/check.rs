@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use domain::{Fence, JobId};
 use runner::{Advance, Interrupt, Measurement, Trainer as _};
 use search::Spec;
 use serde::Serialize;
@@ -126,7 +127,7 @@ impl Script {
             device: None,
             leaving: Arc::default(),
         };
-        let order = runner::Order { job_id: 1, fence: 0, seed: 1, genome, spec: spec.into(), steps_done: 0 };
+        let order = runner::Order { job_id: JobId(1), fence: Fence(0), seed: 1, genome, spec: spec.into(), steps_done: 0 };
         Ok(Self { exec, order, dir, findings: Vec::new() })
     }
 
@@ -152,7 +153,7 @@ impl Script {
     }
 
     fn open(&mut self, check: &'static str, resume: Option<&Path>) -> Option<Session> {
-        self.order.fence += 1;
+        self.order.fence.0 += 1;
         match self.exec.begin(&self.order, resume) {
             Ok(session) => Some(session),
             Err(failure) => {
