@@ -156,7 +156,7 @@ diesel::table! {
         class -> Text,
         losses -> SmallInt,
         crash_step -> Nullable<Integer>,
-        crash_hosts -> Nullable<Array<Text>>,
+        crash_hosts -> Nullable<Array<Nullable<Text>>>,
     }
 }
 

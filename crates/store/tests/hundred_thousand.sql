@@ -1,4 +1,4 @@
--- 100,000 jobs in two priorities; 5,000 of them run, 1,000 wait, the rest is ready; curves of a thousand.
+-- A thousand searches; 100,000 jobs of the first in two priorities; 5,000 of them run, 1,000 wait, the rest is ready; curves of a thousand.
 INSERT INTO search (name, spec, spec_hash, engine, max_epochs, "interval", budget, version)
 VALUES ('s', '{}', repeat('0', 64), 'none', 20, 1, 100000, '0');
 INSERT INTO worker (id, host, pid, class, device, version)
@@ -18,3 +18,5 @@ INSERT INTO observation (job_id, fence, step, epoch, val_acc, seconds)
 SELECT id, 1, step, step, 50, 1 FROM job CROSS JOIN generate_series(1, 20) AS step WHERE id % 100 = 10;
 INSERT INTO checkpoint (job_id, step, fence, uri, bytes, sha256)
 SELECT id, step, 1, 'file:///x', 1, repeat('0', 64) FROM job CROSS JOIN generate_series(1, 2) AS step;
+INSERT INTO search (name, state, spec, spec_hash, engine, max_epochs, "interval", budget, version, finished_at)
+SELECT 's' || i, 'finished', '{}', repeat('0', 64), 'none', 20, 1, 1, '0', now() FROM generate_series(2, 1000) AS i;

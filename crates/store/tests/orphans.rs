@@ -5,40 +5,38 @@
 
 mod support;
 
-use std::time::Duration;
-
 use diesel::{
     PgConnection,
     connection::{AnsiTransactionManager, TransactionManager as _},
 };
+use domain::{CheckpointKey, Fence, JobId, Lease, Ordinal, SearchId};
 use store::{
-    Claimer, Lease,
-    checkpoint::{self, Owner},
-    curve::{self, Decision, NewCheckpoint, Observation},
+    Claimer, checkpoint,
+    curve::{self, Decision, Observation},
     finish,
     job::{JobState, Outcome},
-    lease, reaper, search,
+    lease::{self, GiveBack},
+    maintenance, search,
     thaw::{self, ThawClaim},
 };
-use support::{TTL, expire, point, state, submit, worker};
+use support::{TTL, claim, claim_by, expire, point, pointer, state, submit, worker};
 use testing::TestDatabase;
 
-const GAP: Duration = Duration::from_secs(3600);
-
 /// An object as an attempt names it.
-fn object(lease: Lease, step: i32) -> Owner {
-    Owner { job_id: lease.job_id, step, fence: lease.fence }
+fn object(lease: Lease, step: i32) -> CheckpointKey {
+    CheckpointKey::new(SearchId(1), lease, step)
 }
 
 /// Commits an observation with a pointer to the attempt's object.
 fn commit(conn: &mut PgConnection, lease: Lease, step: i32) -> bool {
     let point = Observation { decision: Some(Decision::Stop), ..point(step, 50.0) };
-    let pointer = NewCheckpoint { uri: format!("file:///{step}"), bytes: 1, sha256: "0".repeat(64) };
-    curve::record(conn, lease, &point, Some(&pointer)).unwrap().is_some()
+    curve::record(conn, lease, &point, Some(&pointer(lease, step)))
+        .unwrap()
+        .is_some_and(|recorded| !recorded.behind)
 }
 
 /// The orphans among what was listed.
-fn orphans(conn: &mut PgConnection, listed: &[Owner]) -> Vec<Owner> {
+fn orphans(conn: &mut PgConnection, listed: &[CheckpointKey]) -> Vec<CheckpointKey> {
     let found = checkpoint::orphans(conn, listed).unwrap();
     assert!(found.iter().all(|orphan| orphan.known), "{found:?}");
     found.iter().map(|orphan| listed[orphan.place as usize - 1]).collect()
@@ -49,7 +47,7 @@ fn what_a_live_attempt_writes_is_no_orphan_before_nor_after_it_is_committed() {
     let database = TestDatabase::new();
     let (mut conn, mut writing) = (database.connect(), database.connect());
     submit(&mut conn, "s", 1);
-    let held = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap().lease();
+    let held = claim(&mut conn);
     let listed = [object(held, 1)];
     assert_eq!(orphans(&mut conn, &listed), [], "written, not committed");
 
@@ -79,7 +77,7 @@ fn what_a_lost_attempt_left_is_an_orphan_once_it_can_commit_no_more() {
     assert_eq!(orphans(&mut conn, &listed), [], "expired, but it may still renew");
 
     AnsiTransactionManager::begin_transaction(&mut reaping).unwrap();
-    assert_eq!(reaper::round(&mut reaping, GAP).unwrap().reaped.len(), 1);
+    assert_eq!(maintenance::reap(&mut reaping).unwrap().len(), 1);
     assert_eq!(orphans(&mut conn, &listed), [], "the reaper has not committed and may fail");
     AnsiTransactionManager::commit_transaction(&mut reaping).unwrap();
     assert_eq!(orphans(&mut conn, &listed), [object(old, 2)]);
@@ -90,7 +88,7 @@ fn what_a_lost_attempt_left_is_an_orphan_once_it_can_commit_no_more() {
     assert_eq!(orphans(&mut conn, &listed), [object(old, 2)], "the new attempt has its own object");
     assert!(commit(&mut conn, new, 2));
     assert_eq!(orphans(&mut conn, &listed), [object(old, 2)]);
-    assert!(lease::release(&mut conn, new).unwrap());
+    assert_eq!(lease::release(&mut conn, new, GiveBack::Leaving).unwrap(), Some(JobState::Ready));
     assert_eq!(orphans(&mut conn, &listed), [object(old, 2)], "a released job is resumed from both");
 }
 
@@ -100,19 +98,19 @@ fn a_job_that_is_resumed_or_promoted_meanwhile_keeps_its_checkpoints() {
     let (mut conn, mut resuming) = (database.connect(), database.connect());
     let search = submit(&mut conn, "s", 1);
     let id = worker(&mut conn);
-    let held = Claimer::new("default", id, TTL).claim(&mut conn).unwrap().unwrap().lease();
+    let held = claim_by(&mut conn, id);
     assert!(commit(&mut conn, held, 1) && commit(&mut conn, held, 2));
     finish::finish(&mut conn, held, Outcome::Terminated, None, None).unwrap().unwrap();
 
     let stopped = thaw::stopped(&mut conn, search).unwrap()[0];
-    let thaw_claim = ThawClaim { stopped, chance: 0.5, calibration: 0 };
+    let thaw_claim = ThawClaim { stopped, chance: 0.5, calibration: Ordinal(0) };
     AnsiTransactionManager::begin_transaction(&mut resuming).unwrap();
     let thawed = thaw::claim(&mut resuming, &thaw_claim, id, TTL).unwrap().unwrap().lease();
     assert_eq!(orphans(&mut conn, &[object(held, 1), object(held, 2)]), [], "the claim is under way");
     AnsiTransactionManager::commit_transaction(&mut resuming).unwrap();
     let listed = [object(held, 1), object(held, 2), object(thawed, 3)];
     assert_eq!(orphans(&mut conn, &listed), [], "resumed, its next interval not committed");
-    assert!(lease::release(&mut conn, thawed).unwrap());
+    assert_eq!(lease::release(&mut conn, thawed, GiveBack::Leaving).unwrap(), Some(JobState::Terminated));
     assert_eq!(orphans(&mut conn, &listed), [object(thawed, 3)], "given up before it was committed");
 
     AnsiTransactionManager::begin_transaction(&mut resuming).unwrap();
@@ -128,9 +126,12 @@ fn what_no_attempt_of_this_database_wrote_is_said_to_be_unknown() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
     submit(&mut conn, "s", 1);
-    let held = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap().lease();
-    let strange =
-        [Owner { job_id: 999, step: 1, fence: 1 }, object(Lease { fence: held.fence + 1, ..held }, 1)];
+    let held = claim(&mut conn);
+    let strange = [
+        object(Lease { job_id: JobId(999), ..held }, 1),
+        object(Lease { fence: Fence(held.fence.0 + 1), ..held }, 1),
+        object(Lease { worker_id: worker(&mut conn), ..held }, 1),
+    ];
     let found = checkpoint::orphans(&mut conn, &strange).unwrap();
     assert_eq!(
         found.iter().map(|orphan| (orphan.place, orphan.known)).collect::<Vec<_>>(),

@@ -11,45 +11,57 @@ use testing::TestDatabase;
 /// The statement, values for its parameters, and the indexes that must serve it.
 const HOT: &[(&str, &str, &str, &[&str])] = &[
     ("claim", include_str!("../src/sql/claim.sql"), CLAIM, &["job_ready", "job_pkey", "architecture_pkey"]),
-    ("record", include_str!("../src/sql/record.sql"), RECORD, &["job_pkey", "lease_pkey"]),
-    ("renew", include_str!("../src/sql/renew.sql"), "'{10,20,30}', '{1,1,1}', 60", &["lease_pkey"]),
     (
-        "finish",
-        include_str!("../src/sql/finish.sql"),
-        "10, 1, 'diverged', NULL, NULL",
-        &["lease_pkey", "job_pkey", "attempt_pkey", "observation_pkey"],
+        "record",
+        include_str!("../src/sql/record.sql"),
+        RECORD,
+        &["job_pkey", "lease_pkey", "observation_pkey"],
     ),
-    ("release", include_str!("../src/sql/release.sql"), "10, 1", &["lease_pkey", "job_pkey", "attempt_pkey"]),
+    ("renew", include_str!("../src/sql/renew.sql"), "'{10,20,30}', '{1,1,1}', :w, 60", &["lease_pkey"]),
+    ("finish", include_str!("../src/sql/finish.sql"), "10, 1, :w, 'diverged', NULL, NULL", ENDING),
+    ("release", include_str!("../src/sql/release.sql"), "10, 1, :w, 'x', NULL, 10", ENDING_IN_SEARCH),
+    ("retry", include_str!("../src/sql/retry.sql"), "10, 1, :w, 'x', '', 10", CRASHING),
     (
-        "retry",
-        include_str!("../src/sql/retry.sql"),
-        "10, 1, 'x', '', 10, 1",
-        &["lease_pkey", "job_pkey", "attempt_pkey"],
+        "prune",
+        include_str!("../src/sql/prune.sql"),
+        "10, 1, :w, 3",
+        &["lease_pkey", "job_pkey", "checkpoint_pkey"],
     ),
-    ("prune", include_str!("../src/sql/prune.sql"), "10, 1, 3", &["job_pkey", "checkpoint_pkey"]),
-    ("cancel", include_str!("../src/sql/cancel.sql"), "'{11,20,30}'", &["job_pkey", "observation_pkey"]),
-    // The lease table is as small as the number of running jobs: it has no index on expires_at, see DESIGN.
-    ("reap", include_str!("../src/sql/reap.sql"), "100, 5", &["job_pkey", "attempt_pkey"]),
-    (
-        "reap_result",
-        include_str!("../src/sql/reap_result.sql"),
-        "'{10,20}'",
-        &["job_pkey", "attempt_pkey", "observation_pkey"],
-    ),
+    ("cancel", include_str!("../src/sql/cancel.sql"), "'{11,20,30}'", &["job_pkey"]),
+    ("request_cancel", include_str!("../src/sql/request_cancel.sql"), "'{10,20,30}'", &["lease_pkey"]),
+    ("uncancelled", include_str!("../src/sql/uncancelled.sql"), "'{10,20,30}'", &["job_pkey", "lease_pkey"]),
+    // The lease table is as small as the number of running jobs: it has no index on expires_at, see docs/queue.md.
+    ("reap", include_str!("../src/sql/reap.sql"), "100", CRASHING),
     ("wake", include_str!("../src/sql/wake.sql"), "100", &["job_waiting", "job_pkey"]),
+    ("lead", include_str!("../src/sql/lead.sql"), ":w, 15, 30", &["maintenance_pkey"]),
+    ("host_faults", include_str!("../src/sql/host_faults.sql"), "'default'", &[]),
 ];
-const CLAIM: &str = "'default', '00000000-0000-0000-0000-000000000001', 60, -1, 50000";
-const RECORD: &str = "10, 1, 100, 100, 50, 50, 1, 1, 1, 50, 40, 60, 30, 70, 1, 'continue', 'x', 'file:///x', 1, repeat('0', 64)";
+const CLAIM: &str = "'default', :w, 60, -1, 50000";
+const RECORD: &str = "10, 1, :w, 100, 100, 50, 50, 1, 1, 1, 50, 40, 60, 30, 70, 1, 'continue', 'x', 'key', 'file:///x', 1, repeat('0', 64)";
+const ENDING: &[&str] = &["lease_pkey", "job_pkey", "attempt_pkey"];
+const ENDING_IN_SEARCH: &[&str] = &["search_pkey", "lease_pkey", "job_pkey", "attempt_pkey"];
+/// An error or an expiry also asks what the curve has reached.
+const CRASHING: &[&str] = &["lease_pkey", "job_pkey", "attempt_pkey", "observation_pkey"];
+/// The worker of all leases.
+const WORKER: &str = "'00000000-0000-0000-0000-000000000001'";
+/// Statements that are planned each time, for their values: people's, and those of the worker that does for all what one can.
+const CUSTOM: &[&str] = &["prune", "cancel", "request_cancel", "uncancelled", "reap", "wake"];
 /// Parameters whose types their statements leave open.
 const TYPES: &[(&str, &str)] = &[
     ("claim", "(text, uuid, float8, int, bigint)"),
     (
         "record",
-        "(bigint, bigint, int, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, \
-         float8, bigint, decision, text, text, bigint, text)",
+        "(bigint, bigint, uuid, int, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, \
+         float8, bigint, decision, text, text, text, bigint, text)",
     ),
-    ("finish", "(bigint, bigint, text, text, text)"),
-    ("retry", "(bigint, bigint, text, text, float8, int)"),
+    ("renew", "(bigint[], bigint[], uuid, float8)"),
+    ("finish", "(bigint, bigint, uuid, text, text, text)"),
+    ("release", "(bigint, bigint, uuid, text, text, float8)"),
+    ("retry", "(bigint, bigint, uuid, text, text, float8)"),
+    ("lead", "(uuid, float8, float8)"),
+    ("cancel", "(bigint[])"),
+    ("request_cancel", "(bigint[])"),
+    ("uncancelled", "(bigint[])"),
 ];
 /// Tables that grow with the queue or with time: to scan one is a fault.
 const LARGE: &[&str] =
@@ -67,33 +79,69 @@ fn hot_statements_go_by_index_with_and_without_statistics() {
 
 fn assert_plans(conn: &mut PgConnection, when: &str) {
     for (name, sql, values, indexes) in HOT {
-        // The plan of a statement that workers prepare is made once for all values; the reaper's are made each time.
-        let mode = if ["prune", "reap", "reap_result", "wake"].contains(name) { "custom" } else { "generic" };
+        let mode = if CUSTOM.contains(name) { "custom" } else { "generic" };
         let types = TYPES.iter().find(|(n, _)| n == name).map_or("", |(_, types)| types);
         conn.batch_execute(&format!(
             "SET plan_cache_mode = force_{mode}_plan; DEALLOCATE ALL; PREPARE hot {types} AS {sql}"
         ))
         .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let plan = explain(conn, &format!("EXECUTE hot ({values})"));
+        let values = if values.is_empty() { String::new() } else { format!("({values})") };
+        let plan = explain(conn, &format!("EXECUTE hot {}", values.replace(":w", WORKER)));
         assert_no_scan(&format!("{name} {when}"), &plan);
         for index in *indexes {
             assert!(plan.contains(index), "{name} {when} does not use {index}:\n{plan}");
         }
+        // A thousand searches, unknown to the planner, fit on few pages.
+        let scans_searches = when == "after ANALYZE" && plan.contains("Seq Scan on search");
+        assert!(!scans_searches, "{name} {when} goes through all searches:\n{plan}");
         assert!(*name != "claim" || !plan.contains("Sort"), "{name} {when} sorts:\n{plan}");
+    }
+}
+
+/// The statements within the functions of the schema, which the plan of their caller does not show, by their own plans and the pages that they touch.
+#[test]
+fn what_functions_do_inside_goes_by_index_with_and_without_statistics() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    conn.batch_execute(include_str!("hundred_thousand.sql")).unwrap();
+    for when in ["before ANALYZE", "after ANALYZE"] {
+        for (name, call, indexes) in [
+            ("curve_result", "SELECT * FROM curve_result(10, 'completed')", &["observation_pkey"][..]),
+            (
+                "crash_evidence",
+                "SELECT * FROM crash_evidence(10, 'host', true)",
+                &["observation_pkey", "job_pkey"],
+            ),
+        ] {
+            let plan = explain(&mut conn, call);
+            assert!(
+                !plan.contains("Function Scan"),
+                "{name} {when} is not part of its caller's plan:\n{plan}"
+            );
+            assert_no_scan(&format!("{name} {when}"), &plan);
+            for index in indexes {
+                assert!(plan.contains(index), "{name} {when} does not use {index}:\n{plan}");
+            }
+        }
+        // The first call of a session also reads what the catalogue says of the function.
+        let call = "SELECT write_result(10, 1, 1, 'diverged', NULL)";
+        let plans = [explain_run(&mut conn, call), explain_run(&mut conn, call)];
+        assert!(buffers(&plans[1]) < 100, "write_result {when} touches many pages:\n{}", plans[1]);
+        conn.batch_execute("ANALYZE").unwrap();
     }
 }
 
 /// What is run once a second by idle workers, once an ending, or by a person, on a search of 100,000 jobs of which none is
 /// left to start: the statement, its values, the indexes that serve it, and tables that it may not go through.
 const QUIET: &[(&str, &str, &str, &[&str])] = &[
-    ("dry", include_str!("../src/sql/dry.sql"), "NULL", &["job_open"]),
+    ("exhausted", include_str!("../src/sql/exhausted.sql"), "NULL", &["job_open"]),
     ("thawed", include_str!("../src/sql/thawed.sql"), "1", &["job_pkey"]),
-    ("settle", include_str!("../src/sql/settle.sql"), "1, 7", &["job_open"]),
+    ("finish_if_done", include_str!("../src/sql/finish_if_done.sql"), "1, 7", &["job_open"]),
     ("number", include_str!("../src/sql/number.sql"), "1", &["finish_search_id_ordinal_key"]),
     (
         "orphans",
         include_str!("../src/sql/orphans.sql"),
-        "'{10,20}', '{1,2}', '{1,1}'",
+        "'{10,20}', '{1,2}', '{1,1}', ARRAY[NULL, :w::uuid]",
         &["attempt_pkey", "checkpoint_pkey"],
     ),
     ("enqueue", include_str!("../src/sql/enqueue.sql"), ENQUEUE, &[]),
@@ -125,14 +173,14 @@ fn what_idle_workers_ask_does_not_read_all_jobs_of_a_search() {
             "enqueue" => {
                 "(bigint, text[], jsonb[], text[], bigint[], bigint[], int[], text[], text[], smallint[], bigint, text, text)"
             }
-            "dry" | "thawed" | "number" => "(bigint)",
-            "settle" => "(bigint, bigint)",
+            "exhausted" | "thawed" | "number" => "(bigint)",
+            "finish_if_done" => "(bigint, bigint)",
             _ => "",
         };
         conn.batch_execute("SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL").unwrap();
         conn.batch_execute(&format!("PREPARE hot {types} AS {sql}"))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let plan = explain_run(&mut conn, &format!("EXECUTE hot ({values})"));
+        let plan = explain_run(&mut conn, &format!("EXECUTE hot ({})", values.replace(":w", WORKER)));
         assert_no_scan(name, &plan);
         for index in *indexes {
             assert!(plan.contains(index), "{name} does not use {index}:\n{plan}");
@@ -157,9 +205,10 @@ fn a_claim_begins_at_its_place_and_reads_few_pages() {
     .unwrap();
     let sql = include_str!("../src/sql/claim.sql");
     conn.batch_execute(&format!("PREPARE hot (text, uuid, float8, int, bigint) AS {sql}")).unwrap();
-    let behind = explain_run(&mut conn, &format!("EXECUTE hot ({CLAIM})"));
-    let head =
-        explain_run(&mut conn, &format!("EXECUTE hot ({})", CLAIM.replace("-1, 50000", "-2147483648, 0")));
+    let from = CLAIM.replace(":w", WORKER);
+    let behind = explain_run(&mut conn, &format!("EXECUTE hot ({from})"));
+    let from = from.replace("-1, 50000", "-2147483648, 0");
+    let head = explain_run(&mut conn, &format!("EXECUTE hot ({from})"));
     assert!(buffers(&behind) < 100, "{behind}");
     assert!(buffers(&head) > 10 * buffers(&behind), "the place saves nothing:\n{head}");
 }

@@ -7,22 +7,24 @@ mod support;
 use std::{sync::Barrier, time::Duration};
 
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
+use domain::{JobId, Ordinal, SearchId};
 use store::{
     Claimer, curve, finish,
     job::{self, JobMode, JobState, Outcome},
-    lease, reaper, search, thaw,
+    lease::{self, GiveBack},
+    maintenance, search, thaw,
 };
 use support::{TTL, expire, point, state, submit, worker};
 use testing::TestDatabase;
 
-const GAP: Duration = Duration::from_secs(3600);
+const GAP: Duration = Duration::from_secs(10);
 
 #[test]
 fn concurrent_claimers_never_get_the_same_job() {
     let database = TestDatabase::new();
     submit(&mut database.connect(), "s", 200);
     let barrier = Barrier::new(8);
-    let mut claimed: Vec<i64> = std::thread::scope(|scope| {
+    let mut claimed: Vec<JobId> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
             .map(|_| {
                 scope.spawn(|| {
@@ -54,7 +56,8 @@ fn priority_goes_first_then_age_and_the_place_does_not_hide_retries() {
     let second = claimer.claim(&mut conn).unwrap().unwrap();
     assert!(first.priority == 1 && second.priority == 0);
     assert!(first.job_id > second.job_id);
-    assert!(lease::release(&mut conn, second.lease()).unwrap());
+    let released = lease::release(&mut conn, second.lease(), GiveBack::Leaving).unwrap();
+    assert_eq!(released, Some(JobState::Ready));
     let rest: Vec<_> =
         std::iter::from_fn(|| claimer.claim(&mut conn).unwrap()).map(|claim| claim.job_id).collect();
     assert_eq!(rest.len(), 4, "the released job, older than the place, is claimed too: {rest:?}");
@@ -71,23 +74,22 @@ fn a_superseded_attempt_writes_nothing() {
     let old = claimer.claim(&mut conn).unwrap().unwrap();
     assert!(curve::record(&mut conn, old.lease(), &point(1, 40.0), None).unwrap().is_some());
     expire(&mut conn, old.job_id);
-    let round = reaper::round(&mut conn, GAP).unwrap();
-    assert_eq!(round.reaped.len(), 1);
+    assert_eq!(maintenance::reap(&mut conn).unwrap().len(), 1);
     let new = claimer.claim(&mut conn).unwrap().unwrap();
     assert!(
-        new.job_id == old.job_id && new.fence > old.fence + 1,
+        new.job_id == old.job_id && new.fence.0 > old.fence.0 + 1,
         "reaping and claiming both raise the fence"
     );
 
     assert_eq!(curve::record(&mut conn, old.lease(), &point(2, 50.0), None).unwrap(), None);
     assert_eq!(finish::finish(&mut conn, old.lease(), Outcome::Completed, None, None).unwrap(), None);
-    assert!(!lease::release(&mut conn, old.lease()).unwrap());
-    assert!(!lease::retry(&mut conn, old.lease(), "x", "", TTL, true).unwrap());
-    assert!(lease::renew(&mut conn, &[old.lease()], TTL).unwrap().is_empty());
+    assert_eq!(lease::release(&mut conn, old.lease(), GiveBack::Leaving).unwrap(), None);
+    assert_eq!(lease::retry(&mut conn, old.lease(), "x", "", TTL).unwrap(), None);
+    assert!(lease::renew(&mut conn, old.worker_id, &[old.lease()], TTL).unwrap().is_empty());
     assert_eq!(curve::load(&mut conn, old.job_id, i32::MAX).unwrap().len(), 1);
     assert_eq!(state(&mut conn, old.job_id), JobState::Running);
     assert_eq!(
-        lease::renew(&mut conn, &[new.lease()], TTL).unwrap().len(),
+        lease::renew(&mut conn, new.worker_id, &[new.lease()], TTL).unwrap().len(),
         1,
         "the new attempt still holds it"
     );
@@ -101,7 +103,7 @@ fn the_same_observation_twice_is_one_row() {
     let claim = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap();
     for val_acc in [40.0, 99.0] {
         let recorded = curve::record(&mut conn, claim.lease(), &point(1, val_acc), None).unwrap();
-        assert!(!recorded.unwrap().cancel);
+        assert_eq!(recorded, Some(curve::Recorded { cancel: false, behind: false }));
     }
     let points = curve::load(&mut conn, claim.job_id, i32::MAX).unwrap();
     assert_eq!(points.len(), 1);
@@ -137,30 +139,15 @@ fn a_result_agrees_with_its_curve() {
     assert_eq!(agrees.execute(&mut conn).unwrap(), 1);
     let gone = sql_query("SELECT 1 FROM lease").execute(&mut conn).unwrap();
     assert_eq!(gone, 0, "the lease goes with the job");
-    let finishes = finish::since(&mut conn, claim.search_id, 0).unwrap();
-    assert_eq!(finishes.iter().map(|f| f.ordinal).collect::<Vec<_>>(), [Some(1)]);
+    let finishes = finish::since(&mut conn, claim.search_id, Ordinal(0)).unwrap();
+    assert_eq!(finishes.iter().map(|f| f.ordinal).collect::<Vec<_>>(), [Some(Ordinal(1))]);
     let id = claim.search_id;
-    assert_eq!(search::settle(&mut conn, id, Some(0)).unwrap(), None, "an ending that is not known of");
-    assert_eq!(search::settle(&mut conn, id, Some(1)).unwrap().as_deref(), Some("s"));
-}
-
-#[test]
-fn the_fifth_crash_fails_the_job_with_its_last_error() {
-    let database = TestDatabase::new();
-    let mut conn = database.connect();
-    submit(&mut conn, "s", 1);
-    let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
-    for crash in 1..=5 {
-        let claim =
-            claimer.claim(&mut conn).unwrap().unwrap_or_else(|| panic!("claimable before crash {crash}"));
-        expire(&mut conn, claim.job_id);
-        let round = reaper::round(&mut conn, GAP).unwrap();
-        assert_eq!(i32::from(round.reaped[0].crashes), crash);
-    }
-    assert!(claimer.claim(&mut conn).unwrap().is_none());
-    let failed =
-        sql_query("SELECT 1 FROM result WHERE outcome = 'failed' AND error LIKE 'crashed 5 workers%'");
-    assert_eq!(failed.execute(&mut conn).unwrap(), 1);
+    assert_eq!(
+        search::finish_if_done(&mut conn, id, Some(Ordinal(0))).unwrap(),
+        None,
+        "an ending that is not known of"
+    );
+    assert_eq!(search::finish_if_done(&mut conn, id, Some(Ordinal(1))).unwrap().as_deref(), Some("s"));
 }
 
 #[test]
@@ -169,18 +156,19 @@ fn after_a_gap_in_reaping_living_workers_keep_their_jobs() {
     let mut conn = database.connect();
     submit(&mut conn, "s", 1);
     let claim = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap();
-    reaper::round(&mut conn, Duration::from_secs(10)).unwrap();
+    let leader = claim.worker_id;
+    maintenance::round(&mut conn, leader, TTL, GAP).unwrap().unwrap();
     // The database was away for an hour: nobody could renew, nobody reaped.
     conn.batch_execute(
         "UPDATE maintenance SET last_at = now() - interval '1 hour'; UPDATE lease SET expires_at = now() - interval '1 hour'",
     )
     .unwrap();
-    let round = reaper::round(&mut conn, Duration::from_secs(10)).unwrap();
+    let round = maintenance::round(&mut conn, leader, TTL, GAP).unwrap().unwrap();
     assert_eq!((round.extended, round.reaped.len()), (1, 0));
-    assert_eq!(lease::renew(&mut conn, &[claim.lease()], TTL).unwrap().len(), 1);
+    assert_eq!(lease::renew(&mut conn, claim.worker_id, &[claim.lease()], TTL).unwrap().len(), 1);
     // A worker that did not come back within its time to live is dead.
     expire(&mut conn, claim.job_id);
-    assert_eq!(reaper::round(&mut conn, Duration::from_secs(10)).unwrap().reaped.len(), 1);
+    assert_eq!(maintenance::round(&mut conn, leader, TTL, GAP).unwrap().unwrap().reaped.len(), 1);
 }
 
 #[test]
@@ -190,14 +178,14 @@ fn passing_errors_wait_and_wake() {
     submit(&mut conn, "s", 1);
     let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
     let claim = claimer.claim(&mut conn).unwrap().unwrap();
-    assert!(
-        lease::retry(&mut conn, claim.lease(), "out of memory", "log", Duration::from_secs(3600), true)
-            .unwrap()
-    );
+    let hour = Duration::from_secs(3600);
+    let retried = lease::retry(&mut conn, claim.lease(), "out of memory", "log", hour).unwrap();
+    let expected = lease::Retried { state: JobState::Waiting, crashes: 1, hosts: 1, pause: 3600.0 };
+    assert_eq!(retried, Some(expected));
     assert_eq!(state(&mut conn, claim.job_id), JobState::Waiting);
-    assert_eq!(reaper::round(&mut conn, GAP).unwrap().woken, 0);
+    assert_eq!(maintenance::wake(&mut conn).unwrap(), 0);
     conn.batch_execute("UPDATE job SET run_after = now()").unwrap();
-    assert_eq!(reaper::round(&mut conn, GAP).unwrap().woken, 1);
+    assert_eq!(maintenance::wake(&mut conn).unwrap(), 1);
     assert_eq!(claimer.claim(&mut conn).unwrap().unwrap().crashes, 1);
 }
 
@@ -208,11 +196,14 @@ fn a_paused_search_gives_no_jobs_and_takes_released_ones_back() {
     let search_id = submit(&mut conn, "s", 3);
     let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
     let claim = claimer.claim(&mut conn).unwrap().unwrap();
-    assert_eq!(search::pause(&mut conn, search_id).unwrap(), 2);
+    assert_eq!(search::pause(&mut conn, search_id).unwrap(), Some(2));
+    assert_eq!(search::pause(&mut conn, search_id).unwrap(), None, "it is paused already");
     assert!(claimer.claim(&mut conn).unwrap().is_none());
-    assert!(lease::release(&mut conn, claim.lease()).unwrap());
+    let released = lease::release(&mut conn, claim.lease(), GiveBack::Leaving).unwrap();
+    assert_eq!(released, Some(JobState::Paused));
     assert_eq!(state(&mut conn, claim.job_id), JobState::Paused);
-    assert_eq!(search::resume(&mut conn, search_id).unwrap(), 3);
+    assert_eq!(search::resume(&mut conn, search_id).unwrap(), Some(3));
+    assert_eq!(search::resume(&mut conn, search_id).unwrap(), None, "it runs already");
     assert!(claimer.claim(&mut conn).unwrap().is_some());
 }
 
@@ -222,9 +213,9 @@ fn cancelling_reaches_waiting_jobs_at_once_and_running_ones_by_their_lease() {
     let mut conn = database.connect();
     let search_id = submit(&mut conn, "s", 3);
     let claim = Claimer::new("default", worker(&mut conn), TTL).claim(&mut conn).unwrap().unwrap();
-    let cancelled = search::cancel(&mut conn, search_id).unwrap();
+    let cancelled = search::cancel(&mut conn, search_id).unwrap().unwrap();
     assert_eq!((cancelled.at_once, cancelled.requested), (2, 1));
-    assert!(lease::renew(&mut conn, &[claim.lease()], TTL).unwrap()[0].cancel);
+    assert!(lease::renew(&mut conn, claim.worker_id, &[claim.lease()], TTL).unwrap()[0].cancel);
     let finished = finish::finish(&mut conn, claim.lease(), Outcome::Cancelled, None, None).unwrap();
     assert_eq!(finished.unwrap().fitness, None);
     let results = sql_query("SELECT 1 FROM result WHERE outcome = 'cancelled'").execute(&mut conn).unwrap();
@@ -239,8 +230,12 @@ fn a_name_is_taken_once_and_an_architecture_is_trained_once() {
     let error =
         search::submit(&mut conn, &support::new_search("s"), 1, "default", support::jobs(2)).unwrap_err();
     assert!(matches!(error, search::SubmitError::NameTaken { .. }), "{error}");
-    let lot = search::Lot { search_id, seed: 1, class: "default" };
-    let added = conn.transaction(|conn| search::enqueue(conn, &lot, support::jobs(5))).unwrap();
+    let params = search::EnqueueParams { search_id, seed: 1, class: "default" };
+    let added = conn.transaction(|conn| {
+        let state = search::lock(conn, search_id)?;
+        search::enqueue(conn, &params, state, support::jobs(5))
+    });
+    let added = added.unwrap();
     assert_eq!(added, 2, "three of the five are there already");
 }
 
@@ -249,7 +244,7 @@ fn selectors() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
     submit(&mut conn, "s", 6);
-    let first = *job_ids(&mut conn).first().unwrap();
+    let first = job_ids(&mut conn).first().unwrap().0;
     for (text, expected, why) in [
         ("last", vec![5], "the newest"),
         (&format!("{first}"), vec![0], "one"),
@@ -258,7 +253,7 @@ fn selectors() {
         (&format!("{}", first + 100), vec![], "none there"),
     ] {
         let selector: job::Selector = text.parse().unwrap();
-        let ids: Vec<_> = selector.resolve(&mut conn).unwrap().iter().map(|id| id - first).collect();
+        let ids: Vec<_> = selector.resolve(&mut conn).unwrap().iter().map(|id| id.0 - first).collect();
         assert_eq!(ids, expected, "{text}: {why}");
     }
     for text in ["", "x", "3-", "9-3", "0", "-1", "1,,2"] {
@@ -266,7 +261,7 @@ fn selectors() {
     }
 }
 
-fn job_ids(conn: &mut PgConnection) -> Vec<i64> {
+fn job_ids(conn: &mut PgConnection) -> Vec<JobId> {
     job::list(conn, None, &[], None, 1000).unwrap().iter().map(|row| row.id).collect()
 }
 
@@ -294,7 +289,7 @@ fn terminated(conn: &mut PgConnection) -> thaw::ThawClaim {
     curve::record(conn, claim.lease(), &stop, None).unwrap().unwrap();
     finish::finish(conn, claim.lease(), Outcome::Terminated, None, None).unwrap().unwrap();
     let stopped = thaw::stopped(conn, search).unwrap()[0];
-    thaw::ThawClaim { stopped, chance: 0.5, calibration: 1 }
+    thaw::ThawClaim { stopped, chance: 0.5, calibration: Ordinal(1) }
 }
 
 #[test]
@@ -326,15 +321,21 @@ fn a_resumed_job_that_does_not_end_is_terminated_as_before() {
     let mut thaw_claim = terminated(&mut conn);
     let search = thaw_claim.stopped;
     let id = worker(&mut conn);
-    for (how, crashes) in [("released", 0), ("retried", 1), ("lost", 2)] {
+    for (how, (crashes, losses)) in [("released", (0, 0)), ("retried", (1, 0)), ("lost", (1, 1))] {
         let claim = thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap_or_else(|| panic!("{how}"));
         assert_eq!(state(&mut conn, claim.job_id), JobState::Running);
         match how {
-            "released" => assert!(lease::release(&mut conn, claim.lease()).unwrap()),
-            "retried" => assert!(lease::retry(&mut conn, claim.lease(), "no memory", "", TTL, true).unwrap()),
+            "released" => {
+                let released = lease::release(&mut conn, claim.lease(), GiveBack::Leaving).unwrap();
+                assert_eq!(released, Some(JobState::Terminated));
+            }
+            "retried" => {
+                let retried = lease::retry(&mut conn, claim.lease(), "no memory", "", TTL).unwrap();
+                assert_eq!(retried.unwrap().state, JobState::Terminated);
+            }
             _ => {
                 expire(&mut conn, claim.job_id);
-                reaper::round(&mut conn, GAP).unwrap();
+                maintenance::reap(&mut conn).unwrap();
             }
         }
         assert_eq!(state(&mut conn, claim.job_id), JobState::Terminated, "{how}");
@@ -343,10 +344,10 @@ fn a_resumed_job_that_does_not_end_is_terminated_as_before() {
             "{how}: it was judged before"
         );
         let kept = format!(
-            "SELECT 1 FROM result JOIN job ON job.id = job_id WHERE outcome = 'terminated' AND result.fitness = 65 AND crashes = {crashes}"
+            "SELECT 1 FROM result JOIN job ON job.id = job_id WHERE outcome = 'terminated' AND result.fitness = 65 AND crashes = {crashes} AND losses = {losses}"
         );
         assert_eq!(sql_query(kept).execute(&mut conn).unwrap(), 1, "{how}: the result stands");
-        thaw_claim.stopped = thaw::stopped(&mut conn, 1).unwrap()[0];
+        thaw_claim.stopped = thaw::stopped(&mut conn, SearchId(1)).unwrap()[0];
     }
     assert_eq!(search.job_id, thaw_claim.stopped.job_id);
     conn.batch_execute("UPDATE search SET state = 'paused'").unwrap();

@@ -98,6 +98,7 @@ fn kind(name: &str) -> String {
     match name {
         "bigint" => "BigInt".into(),
         "bigint[]" => "Array<Nullable<BigInt>>".into(),
+        "text[]" => "Array<Nullable<Text>>".into(),
         "integer" => "Integer".into(),
         "smallint" => "SmallInt".into(),
         "double precision" => "Double".into(),

@@ -13,7 +13,7 @@ pub fn claim_and_finish(bench: &Bench, database: &str, clients: usize, seconds: 
     );
     let finish = fill(
         include_str!("../../src/sql/finish.sql"),
-        &[":job_id::bigint", ":fence::bigint", "'diverged'::text", "NULL::text", "NULL::text"],
+        &[":job_id::bigint", ":fence::bigint", worker, "'diverged'::text", "NULL::text", "NULL::text"],
     );
     let script = format!(
         "{claim} \\gset\n\\set negated -:priority\n\\set last :job_id\n{finish};\n\

@@ -29,10 +29,11 @@ impl Bench {
 
     /// A database with the schema and one search, and how a worker reaches it.
     pub fn database(&self, name: &str) -> Database {
-        let mut admin = Database::new(self.postgres.server().url_of("postgres")).connect().unwrap();
+        let mut admin = Database::new(self.postgres.server().url_of("postgres")).unwrap().connect().unwrap();
         admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).unwrap();
         admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        let database = Database::new(self.postgres.server().url_of(name)).detect_pooler();
+        let database =
+            Database::new(self.postgres.server().url_of(name)).unwrap().without_statement_timeout();
         let mut conn = database.connect().unwrap();
         migration::migrate(&mut conn).unwrap();
         conn.batch_execute(

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
+use domain::SearchId;
 use store::{job::JobMode, search};
 
 use crate::{Options, bench::Bench};
@@ -14,13 +15,22 @@ pub fn enqueue(bench: &Bench, options: &Options) {
     let mut conn = database.connect().unwrap();
     let before = peak_memory();
     let start = Instant::now();
-    let lot = search::Lot { search_id: 1, seed: 1, class: "default" };
-    let added = conn.transaction(|conn| search::enqueue(conn, &lot, (0..count).map(job))).unwrap();
+    let added = add(&mut conn, (0..count).map(job));
     let own = added as f64 / start.elapsed().as_secs_f64();
     let memory = peak_memory();
     let bare = count as f64 / copy(bench, &mut conn);
     println!("{count} jobs: bare COPY {bare:.0}/s, own {own:.0}/s, ratio {:.2}", own / bare);
     println!("client memory: {memory:.0} MB at most ({before:.0} MB before)");
+}
+
+/// Enqueues jobs as whoever adds to a search does; returns how many.
+pub fn add(conn: &mut PgConnection, jobs: impl IntoIterator<Item = search::NewJob>) -> usize {
+    let params = search::EnqueueParams { search_id: SearchId(1), seed: 1, class: "default" };
+    let added = conn.transaction(|conn| {
+        let state = search::lock(conn, params.search_id)?;
+        search::enqueue(conn, &params, state, jobs)
+    });
+    added.unwrap()
 }
 
 /// Seconds that COPY takes for all rows of the two tables, read from files on the server.

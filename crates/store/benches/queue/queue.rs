@@ -9,7 +9,13 @@ use std::{
 };
 
 use diesel::{ExpressionMethods as _, RunQueryDsl as _, connection::SimpleConnection as _};
-use store::{Claimer, Database, finish, job::JobMode, job::Outcome, lease, schema};
+use domain::SearchId;
+use store::{
+    Claimer, Database, finish,
+    job::{JobMode, Outcome},
+    lease::{self, GiveBack},
+    schema,
+};
 
 use crate::{Options, ROUNDS, bare, bench, bench::Bench};
 
@@ -162,7 +168,7 @@ impl Session {
         };
         self.cycles += 1;
         if self.release > 0 && self.cycles.is_multiple_of(self.release) {
-            assert!(lease::release(&mut self.conn, claim.lease()).unwrap());
+            lease::release(&mut self.conn, claim.lease(), GiveBack::Leaving).unwrap().unwrap();
             return true;
         }
         finish::finish(&mut self.conn, claim.lease(), Outcome::Diverged, None, None).unwrap().unwrap();
@@ -170,7 +176,7 @@ impl Session {
             use schema::job::dsl as job;
             diesel::insert_into(job::job)
                 .values((
-                    job::search_id.eq(1),
+                    job::search_id.eq(SearchId(1)),
                     job::architecture_id.eq(claim.architecture_id),
                     job::seed.eq(rand::random_range(0..i64::MAX)),
                     job::mode.eq(JobMode::Terminate),

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use diesel::{ExpressionMethods as _, PgConnection, RunQueryDsl as _};
+use domain::{CheckpointKey, Lease, NewCheckpoint, SearchId};
 use store::{
-    Claimer, Database, Lease,
-    curve::{self, Decision, NewCheckpoint, Observation},
+    Claimer, Database,
+    curve::{self, Decision, Observation},
     schema::observation::dsl,
 };
 
@@ -30,8 +31,14 @@ pub fn record(bench: &Bench, options: &Options) {
             own += rate(&database, clients, seconds, |conn, lease, point| write(conn, lease, point, None));
             other += bare::insert(bench, "record", clients, seconds);
             pointed += rate(&database, clients, seconds, |conn, lease, point| {
-                let uri = format!("file:///checkpoints/1/{}/{}-1.ckpt", lease.job_id, point.step);
-                write(conn, lease, point, Some(&NewCheckpoint { uri, bytes: 1, sha256: "0".repeat(64) }));
+                let key = CheckpointKey::new(SearchId(1), lease, point.step).to_string();
+                let uri = format!("file:///checkpoints/{key}");
+                write(
+                    conn,
+                    lease,
+                    point,
+                    Some(&NewCheckpoint { key, uri, bytes: 1, sha256: "0".repeat(64) }),
+                );
             });
         }
         let of = |sum: f64| sum / ROUNDS as f64;
@@ -87,7 +94,8 @@ fn observe(database: &Database, i: usize, duration: Duration, write: Write) -> f
 }
 
 fn write(conn: &mut PgConnection, lease: Lease, point: &Observation, checkpoint: Option<&NewCheckpoint>) {
-    curve::record(conn, lease, point, checkpoint).unwrap().unwrap();
+    let recorded = curve::record(conn, lease, point, checkpoint).unwrap().unwrap();
+    assert!(!recorded.behind, "step {} was not written", point.step);
 }
 
 /// The row alone, by a statement that diesel prepares.

@@ -5,8 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::Connection as _;
-use store::{Claimer, Listener, finish, job::Outcome, search};
+use store::{Claimer, Listener, finish, job::Outcome};
 
 use crate::{Options, bench, bench::Bench, bulk};
 
@@ -37,11 +36,10 @@ pub fn latency(bench: &Bench, _: &Options) {
             }
         });
         let mut conn = database.connect().unwrap();
-        let lot = search::Lot { search_id: 1, seed: 1, class: "default" };
         for i in 0..samples {
             barrier.wait();
             let start = Instant::now();
-            conn.transaction(|conn| search::enqueue(conn, &lot, [bulk::job(1000 + i)])).unwrap();
+            bulk::add(&mut conn, [bulk::job(1000 + i)]);
             let (started, claim) = receiver.recv().unwrap();
             waking.push(started - start);
             claiming.push(claim);
