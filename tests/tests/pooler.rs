@@ -55,7 +55,7 @@ impl Pooler {
         let url = format!("postgresql:///{database}?host={}&port=6432&user=peng", dir.display());
         wait("PgBouncer to answer", || {
             let log = fs::read_to_string(dir.join("pgbouncer.log")).unwrap_or_default();
-            Database::new(&url).connect().map(drop).map_err(|error| format!("{error}\n{log}"))
+            Database::new(&url).unwrap().connect().map(drop).map_err(|error| format!("{error}\n{log}"))
         });
         Some(Self { child, url, _home: home })
     }
@@ -77,9 +77,12 @@ fn workers_drain_a_search_through_a_pooler() {
         println!("skipped: PgBouncer is not installed (ops/setup.sh installs it)");
         return;
     };
-    let listening = Listener::connect(&Database::new(&pooler.url), "default");
+    let listening = Listener::connect(&Database::new(&pooler.url).unwrap(), "default");
     assert!(matches!(listening, Err(ListenError::Pooled)), "it would never hear of anything");
-    assert!(Listener::connect(&Database::new(lab.url()), "default").is_ok(), "without it all is well");
+    assert!(
+        Listener::connect(&Database::new(lab.url()).unwrap(), "default").is_ok(),
+        "without it all is well"
+    );
 
     let file = lab.file("spec.toml", SPEC);
     let submitted = lab
@@ -99,6 +102,6 @@ fn workers_drain_a_search_through_a_pooler() {
     }
     assert_eq!(lab.count("result"), 12);
     assert_eq!(lab.count("attempt WHERE \"end\" <> 'finished'"), 0, "nothing was lost on the way");
-    let found = searches::find(&mut Database::new(&pooler.url).connect().unwrap(), "s").unwrap();
+    let found = searches::find(&mut Database::new(&pooler.url).unwrap().connect().unwrap(), "s").unwrap();
     assert!(found.is_some(), "commands read through it too");
 }

@@ -8,11 +8,12 @@ use diesel::{
     connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
     sql_query, sql_types,
 };
+use domain::{JobId, Ordinal};
 use predictor::{
     Decision,
     replay::{Play, Recorded, play},
 };
-use search::{Frozen, Judge, Spec};
+use search::{FrozenJobs, Judge, Spec};
 use store::{curve, search as searches};
 use tests::{Lab, stderr};
 
@@ -75,7 +76,7 @@ fn recompute(conn: &mut PgConnection, search: &str) -> usize {
     let spec = Spec::from_json(&stored.spec).unwrap();
     let mut recomputed = 0;
     for job in jobs(conn, search) {
-        let points = curve::load(conn, job.id, i32::MAX).unwrap();
+        let points = curve::load(conn, JobId(job.id), i32::MAX).unwrap();
         let mut judge = Judge::new(conn, stored.id, &spec).unwrap();
         for (i, point) in points.iter().enumerate() {
             judge.refresh_to(conn, point.calibration.unwrap()).unwrap();
@@ -91,8 +92,8 @@ fn recompute(conn: &mut PgConnection, search: &str) -> usize {
     }
     for attempt in resumed(conn) {
         let mut judge = Judge::new(conn, stored.id, &spec).unwrap();
-        judge.refresh_to(conn, attempt.calibration).unwrap();
-        let points = curve::load(conn, attempt.job_id, attempt.first_step - 1).unwrap();
+        judge.refresh_to(conn, Ordinal(attempt.calibration)).unwrap();
+        let points = curve::load(conn, JobId(attempt.job_id), attempt.first_step - 1).unwrap();
         let chance = judge.chance(&search::curve_of(&points), 0).unwrap();
         assert_eq!(chance.to_bits(), attempt.chance.to_bits(), "{attempt:?}");
         assert!(chance > judge.thaw_above().unwrap(), "{attempt:?}");
@@ -114,7 +115,7 @@ fn one_worker_decides_as_the_replay_does() {
     let recorded: Vec<Recorded> = live
         .iter()
         .map(|job| {
-            let curve = curve::load(&mut conn, whole[&job.hash], i32::MAX).unwrap();
+            let curve = curve::load(&mut conn, JobId(whole[&job.hash]), i32::MAX).unwrap();
             Recorded { job: job.id, curve: search::curve_of(&curve), cost: None }
         })
         .collect();
@@ -124,7 +125,7 @@ fn one_worker_decides_as_the_replay_does() {
     let played = play(&engine, &recorded.iter().collect::<Vec<_>>(), &Play::default()).unwrap();
     let (mut epochs, mut seen): (f64, f64) = (0.0, 0.0);
     for (job, played) in live.iter().zip(&played) {
-        let points = curve::load(&mut conn, job.id, i32::MAX).unwrap();
+        let points = curve::load(&mut conn, JobId(job.id), i32::MAX).unwrap();
         assert_eq!(points.len(), played.assessments.len(), "job {}", job.id);
         for (point, assessment) in points.iter().zip(&played.assessments) {
             let place = format!("job {} step {}", job.id, point.step);
@@ -198,7 +199,7 @@ fn several_workers_resume_each_job_once_at_a_time_and_lose_nothing_when_killed()
     let mut conn = lab.connect();
     assert!(resumed(&mut conn).len() > 3);
     let search = searches::find(&mut conn, "s").unwrap().unwrap();
-    let endings = store::finish::results(&mut conn, search.id, 0).unwrap();
+    let endings = store::finish::results(&mut conn, search.id, Ordinal(0)).unwrap();
     assert_eq!(lab.count(behind), 0, "the result is that of the last ending");
     assert!(recompute(&mut conn, "s") > 200);
 
@@ -275,7 +276,7 @@ fn stopped_jobs_are_listed_anew_only_when_something_has_changed() {
     let stored = searches::find(&mut conn, "s").unwrap().unwrap();
     let spec = Spec::from_json(&stored.spec).unwrap();
     let mut judge = Judge::new(&mut conn, stored.id, &spec).unwrap();
-    let mut frozen = Frozen::default();
+    let mut frozen = FrozenJobs::default();
     let first = frozen.best(&mut conn, &mut judge).unwrap();
 
     // Whoever lists them now waits for this session until its time is over.

@@ -127,7 +127,14 @@ impl Script {
             device: None,
             leaving: Arc::default(),
         };
-        let order = runner::Order { job_id: JobId(1), fence: Fence(0), seed: 1, genome, spec: spec.into(), steps_done: 0 };
+        let order = runner::Order {
+            job_id: JobId(1),
+            fence: Fence(0),
+            seed: 1,
+            genome,
+            spec: spec.into(),
+            steps_done: 0,
+        };
         Ok(Self { exec, order, dir, findings: Vec::new() })
     }
 

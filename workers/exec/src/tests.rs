@@ -36,7 +36,14 @@ fn exec(program: &[&str], jobs: &Path) -> Exec {
 fn order() -> Order {
     let spec = Spec::parse(SPEC, "test").unwrap();
     let genome = search::first_jobs(&spec, vec![]).unwrap().remove(0).genome;
-    Order { job_id: domain::JobId(1), fence: domain::Fence(1), seed: 1, genome, spec: spec.into(), steps_done: 0 }
+    Order {
+        job_id: domain::JobId(1),
+        fence: domain::Fence(1),
+        seed: 1,
+        genome,
+        spec: spec.into(),
+        steps_done: 0,
+    }
 }
 
 /// Trains one interval and saves; the error that comes of it.

@@ -96,6 +96,7 @@ fn read(file: &Path) -> Result<State, TrainError> {
 
 #[cfg(test)]
 mod tests {
+    use domain::{Fence, JobId};
     use search::Spec;
 
     use super::*;
@@ -107,7 +108,8 @@ mod tests {
                     kind = \"random\"\n[budget]\njobs = 1\nmax_epochs = 2\n";
         let spec = Spec::parse(spec, "test").unwrap();
         let genome = search::first_jobs(&spec, vec![]).unwrap().remove(0).genome;
-        let order = Order { job_id: JobId(1), fence: Fence(1), seed: 1, genome, spec: spec.into(), steps_done: 0 };
+        let order =
+            Order { job_id: JobId(1), fence: Fence(1), seed: 1, genome, spec: spec.into(), steps_done: 0 };
         let mut replay = Replay::new(Arc::new(curves::Source::MadeUp), 0.0);
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("checkpoint");

@@ -116,7 +116,14 @@ mod tests {
                     kind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n[budget]\njobs = 1\nmax_epochs = 2\n";
         let spec = Spec::parse(&spec.replace(change.0, change.1), "test").unwrap();
         let genome = search::first_jobs(&spec, vec![]).unwrap().remove(0).genome;
-        Order { job_id: domain::JobId(1), fence: domain::Fence(1), seed: 1, genome, spec: spec.into(), steps_done: 0 }
+        Order {
+            job_id: domain::JobId(1),
+            fence: domain::Fence(1),
+            seed: 1,
+            genome,
+            spec: spec.into(),
+            steps_done: 0,
+        }
     }
 
     fn open(order: &Order, resume: Option<&Path>) -> Result<Box<dyn Trainer>, TrainError> {
