@@ -82,7 +82,11 @@ fn a_failed_attempt_keeps_its_error_and_its_log() {
     assert!(log.starts_with("job 1, fence 1, on "), "{log}");
     assert!(log.contains("retried") && log.contains("a last word"), "{log}");
     assert!(log.lines().any(|line| line.starts_with("    ") && line.contains("claimed")), "{log}");
-    assert!(next(&lab, "1").starts_with("crash 1 of 5; it is ready again at "), "{}", next(&lab, "1"));
+    assert!(
+        next(&lab, "1").starts_with("crash 1 of 5 without progress; it is ready again at "),
+        "{}",
+        next(&lab, "1")
+    );
     let stored = lab.peng_json(&["job", "log", "1"]);
     assert_eq!((&stored[0]["fence"], &stored[0]["end"]), (&1.into(), &"retried".into()), "{stored}");
 

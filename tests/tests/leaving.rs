@@ -161,11 +161,11 @@ fn a_training_that_hangs_ends_its_worker_and_counts_a_crash() {
     let lab = lab(1);
     let mut worker = at_work(&lab, &[&ENDLESS[..], &["--hang-after", "0.2"]].concat());
     assert_eq!(worker.join(), Some(70), "{}", worker.log());
-    assert!(worker.log().contains("job 1: hangs"), "{}", worker.log());
+    assert!(worker.log().contains("job 1: its training hangs"), "{}", worker.log());
     let mut next = lab.worker(REPLAY, &["--once"]);
     assert_eq!(next.join(), Some(0), "{}", next.log());
-    assert_eq!(lab.count("attempt WHERE \"end\" = 'lost'"), 1);
-    assert_eq!(lab.count("job WHERE crashes = 1 AND state = 'completed'"), 1);
+    assert_eq!(lab.count("attempt WHERE \"end\" = 'retried' AND error = 'the training hangs'"), 1);
+    assert_eq!(lab.count("job WHERE crashes = 1 AND losses = 0 AND state = 'completed'"), 1);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use store::{Database, Listener, listen::ListenError, search as searches};
+use store::{Database, ListenError, Listener, search as searches};
 use tests::{Lab, wait};
 
 const SPEC: &str = "name = \"s\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"evolution\"\n\

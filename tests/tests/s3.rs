@@ -107,11 +107,11 @@ fn a_store_that_is_away_at_the_start_is_waited_for() {
 fn an_outage_of_the_store_costs_no_crash_and_no_job_is_claimed_until_it_is_over() {
     let (lab, mut server) = (Lab::new(), Server::start());
     lab.submit(&spec(3));
-    // The training waits for half of this time, then the job is put off.
+    // The training waits for half of this time, then the job is snoozed.
     let mut worker = worker(&lab, &server, &["--once", "--epoch-seconds", "0.2", "--hang-after", "2"]);
     lab.wait_for("observation", 2);
     server.stop();
-    wait_for_log(&worker, "put off, no crash");
+    wait_for_log(&worker, "snoozed, no crash");
     wait_for_log(&worker, "no job is claimed until the checkpoint store takes something");
     let observed = lab.count("observation");
     // Two jobs are ready all the while; the worker looks at the queue ten times a second.
@@ -206,7 +206,7 @@ fn a_store_that_cannot_be_read_now_is_not_taken_for_lost_checkpoints() {
     wait_for_log(&second, "device replay");
     server.stop();
     assert!(lab.peng(&["search", "resume", "s"]).status.success());
-    wait_for_log(&second, "put off, no crash");
+    wait_for_log(&second, "snoozed, no crash");
     server.restart();
     assert_eq!(second.join(), Some(0), "{}", second.log());
     let log = second.log();

@@ -2,7 +2,10 @@
 
 use clap::Subcommand;
 use domain::JobId;
-use store::job::{self, JobRow, JobState, Selector};
+use store::{
+    attempt::{self, AttemptRow},
+    job::{self, JobRow, JobState, Selector},
+};
 
 use crate::{
     db,
@@ -100,7 +103,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Log { jobs } => {
             let mut attempts = Vec::new();
             for id in resolve(&mut conn, &jobs)? {
-                attempts.extend(job::attempts(&mut conn, id)?);
+                attempts.extend(attempt::of_job(&mut conn, id)?);
             }
             if format == Format::Table {
                 attempts.iter().try_for_each(|attempt| output::value(format, &(), &log(attempt)))?;
@@ -189,7 +192,7 @@ impl<'a> From<&'a job::Shown> for Line<'a> {
 }
 
 /// How an attempt ended, then the lines of its log, indented.
-fn log(attempt: &job::AttemptRow) -> String {
+fn log(attempt: &AttemptRow) -> String {
     let end = attempt.end.as_deref().unwrap_or("runs");
     let at = attempt.ended_at.map_or_else(String::new, |at| at.format(", %F %T UTC").to_string());
     let error = attempt.error.as_deref().map_or_else(String::new, |error| format!(": {error}"));

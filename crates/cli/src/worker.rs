@@ -2,7 +2,7 @@
 
 use clap::Subcommand;
 use store::{
-    job::AttemptRow,
+    attempt::AttemptRow,
     worker::{self, WorkerRow, WorkerState},
 };
 

@@ -27,8 +27,10 @@ pub enum Admission {
 /// One circuit breaker. A trip opens it for a pause that doubles with each trip, with jitter; a trial that succeeds closes it.
 #[derive(Debug)]
 pub struct Breaker {
-    /// What does not work, for people: `this host cannot train`.
-    subject: &'static str,
+    /// What is said while it is open: `this host cannot train`.
+    broken: &'static str,
+    /// What is said when it closes again: `this host can train again`.
+    mended: &'static str,
     shortest: Duration,
     state: Mutex<State>,
 }
@@ -51,8 +53,8 @@ struct Open {
 
 impl Breaker {
     /// A closed breaker whose first pause is `shortest`.
-    pub fn new(subject: &'static str, shortest: Duration) -> Self {
-        Self { subject, shortest, state: Mutex::default() }
+    pub fn new(broken: &'static str, mended: &'static str, shortest: Duration) -> Self {
+        Self { broken, mended, shortest, state: Mutex::default() }
     }
 
     /// Asks to begin.
@@ -80,7 +82,7 @@ impl Breaker {
         state.early.clear();
         if state.open.take().is_some() {
             state.said = OnceAMinute::default();
-            info!("{} no longer: claiming jobs again", self.subject);
+            info!("{}: claiming jobs again", self.mended);
         }
     }
 
@@ -94,7 +96,7 @@ impl Breaker {
         let until = Instant::now() + pause;
         state.open = Some(Open { cause: cause.to_owned(), trips, until, on_trial: false });
         if state.said.is_due() {
-            warn!("{}, claiming no job for {:.1} s: {cause}", self.subject, pause.as_secs_f64());
+            warn!("{}, claiming no job for {:.1} s: {cause}", self.broken, pause.as_secs_f64());
         }
         trips
     }
@@ -133,13 +135,13 @@ mod tests {
 
     #[test]
     fn an_open_breaker_admits_one_trial_after_its_pause() {
-        let breaker = Breaker::new("this host cannot train", Duration::from_secs(3600));
+        let breaker = Breaker::new("broken", "mended", Duration::from_secs(3600));
         assert_eq!(breaker.admit(), Admission::Closed);
         assert_eq!(breaker.trip("no data"), 1);
         assert_eq!(breaker.admit(), Admission::Refused, "its pause has just begun");
         assert_eq!(breaker.cause().as_deref(), Some("no data"));
 
-        let breaker = Breaker::new("this host cannot train", NO_TIME);
+        let breaker = Breaker::new("broken", "mended", NO_TIME);
         breaker.trip("no data");
         assert_eq!([breaker.admit(), breaker.admit()], [Admission::Trial, Admission::Refused]);
         breaker.give_up_trial();
@@ -153,7 +155,7 @@ mod tests {
 
     #[test]
     fn three_different_jobs_that_fail_early_are_the_hosts_fault() {
-        let breaker = Breaker::new("this host cannot train", NO_TIME);
+        let breaker = Breaker::new("broken", "mended", NO_TIME);
         for (job, tripped, why) in [
             (1, None, "one"),
             (1, None, "the same job again is no further evidence"),

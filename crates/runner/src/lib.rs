@@ -13,6 +13,7 @@ mod context;
 mod ending;
 mod entrance;
 mod exit;
+mod goodbye;
 mod heartbeat;
 mod interrupt;
 mod known_search;

@@ -8,7 +8,6 @@ use std::{
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use domain::{Lease, chain};
-use store::{Database, Session, lease};
 use tracing::{error, info, warn};
 
 use crate::{
@@ -16,7 +15,7 @@ use crate::{
     context::WorkerContext,
     entrance::{self, Entered},
     exit::{HUNG, SOME_JOBS_FAILED},
-    heartbeat, log, metrics_server, notifier, signals,
+    goodbye, heartbeat, metrics_server, notifier, signals,
     slot::Slot,
 };
 
@@ -24,8 +23,6 @@ use crate::{
 const WATCH: Duration = Duration::from_millis(50);
 /// The longest time between two looks that counts as having watched: after a longer one the process had been stopped.
 const AWAKE: Duration = Duration::from_secs(1);
-/// How long the last words to the database may take.
-const GOODBYE: Duration = Duration::from_secs(5);
 /// Pauses before a slot that ended early starts again: the first, and the longest.
 const RESTART: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
@@ -67,7 +64,7 @@ pub fn run<B: Backend + Send + 'static>(options: Options, backends: Vec<B>) -> a
     }
     let hung = watch(&worker, &heartbeat, &slots, left);
     drop(alive);
-    say_goodbye(&worker, hung);
+    goodbye::say(&worker, hung);
     Ok(status(&worker, hung))
 }
 
@@ -214,46 +211,12 @@ fn watch_trainings(worker: &WorkerContext, awake: Duration) -> Option<Lease> {
     Some(*lease)
 }
 
-/// Says what became of a training that hangs, and that the worker has left, if the database takes it in time: in a thread that is
-/// not waited for any longer than that.
-fn say_goodbye(worker: &Arc<WorkerContext>, hung: Option<Lease>) {
-    let (said, heard) = bounded::<()>(0);
-    let (worker, database) = (Arc::clone(worker), worker.database.clone());
-    let goodbye = move || {
-        // Closes with the thread.
-        let _said = said;
-        last_words(&database, &worker, hung);
-    };
-    if thread::Builder::new().name("goodbye".to_owned()).spawn(goodbye).is_err()
-        || heard.recv_timeout(GOODBYE) == Err(crossbeam_channel::RecvTimeoutError::Timeout)
-    {
-        warn!("cannot note that the worker has left: the database does not answer");
-    }
-}
-
-fn last_words(database: &Database, worker: &WorkerContext, hung: Option<Lease>) {
-    let mut session = Session::new(database.clone());
-    let end = Instant::now() + GOODBYE;
-    let stop = || Instant::now() >= end;
-    if let Some(lease) = hung {
-        let written = session.run(&stop, |conn| {
-            lease::retry(conn, lease, "the training hangs", &log::last_lines(), Duration::from_secs(10))
-        });
-        if let Err(error) = written {
-            warn!("cannot note that job {} hangs: {}", lease.job_id, chain(&error));
-        }
-    }
-    // A worker that cannot say goodbye is found by its silence.
-    if let Err(error) = session.run(&stop, |conn| store::worker::stop(conn, worker.worker_id)) {
-        warn!("cannot note that the worker has left: {}", chain(&error));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use checkpoint::CheckpointStore;
     use clap::Parser as _;
     use domain::{Fence, JobId};
+    use store::Database;
     use uuid::Uuid;
 
     use super::*;

@@ -4,7 +4,10 @@ use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::CacheS
 use domain::default_home;
 use local_postgres::Server;
 
-use crate::conninfo::{ConnInfo, ConnInfoError};
+use crate::{
+    client,
+    conninfo::{ConnInfo, ConnInfoError},
+};
 
 /// Time-outs of every connection, in libpq's keywords; each may be given another value in the connection string. With them a
 /// host that vanished is noticed within a minute.
@@ -14,7 +17,8 @@ const CONNECTION: &[(&str, &str)] = &[
     ("keepalives_interval", "10"),
     ("keepalives_count", "3"),
     ("tcp_user_timeout", "30000"),
-    ("application_name", "peng"),
+    // PGAPPNAME goes before it.
+    ("fallback_application_name", "peng"),
 ];
 /// Time-outs that the server keeps; each may be given another value in `options` of the connection string. With them a client
 /// that is frozen within a transaction holds its locks no longer than this.
@@ -155,7 +159,7 @@ impl Database {
 
     fn explain(&self, message: &str) -> ConnectError {
         let message = message.split_whitespace().collect::<Vec<_>>().join(" ");
-        if sounds_refused(&message) || crate::listen::is_refused(self) {
+        if sounds_refused(&message) || client::is_refused(&self.info, &self.options()) {
             ConnectError::Refused { message }
         } else {
             ConnectError::Unreachable { message }

@@ -6,10 +6,14 @@ use diesel::{
     QueryableByName, RunQueryDsl as _, sql_query, sql_types,
 };
 use diesel_derive_enum::DbEnum;
-use domain::{Fence, JobId, SearchId};
+use domain::{JobId, SearchId};
 use serde::{Deserialize, Serialize};
 
-use crate::{schema::sql_types as pg, session::transaction};
+use crate::{
+    attempt::{self, AttemptRow},
+    schema::sql_types as pg,
+    session::transaction,
+};
 
 /// Crashes without progress that fail a job, if two hosts have seen it crash or there is one alone.
 pub const CRASH_LIMIT: i32 = 5;
@@ -289,14 +293,6 @@ pub fn set_priority(conn: &mut PgConnection, ids: &[JobId], to: i16) -> QueryRes
         .execute(conn)
 }
 
-/// The attempts at a job, oldest first, each with the last lines of its log where it ended by an error.
-///
-/// # Errors
-/// Those of the database.
-pub fn attempts(conn: &mut PgConnection, id: JobId) -> QueryResult<Vec<AttemptRow>> {
-    sql_query(include_str!("sql/job_attempts.sql")).bind::<sql_types::BigInt, _>(id).load(conn)
-}
-
 /// All that is known of one job, and why it is where it is.
 #[derive(Debug, Clone, Serialize)]
 pub struct Shown {
@@ -312,38 +308,6 @@ pub struct Shown {
     pub attempts: Vec<AttemptRow>,
 }
 
-/// One attempt at a job.
-#[derive(Debug, Clone, QueryableByName, Serialize)]
-pub struct AttemptRow {
-    /// The job.
-    #[diesel(sql_type = sql_types::BigInt)]
-    pub job_id: JobId,
-    /// Fence of the claim.
-    #[diesel(sql_type = sql_types::BigInt)]
-    pub fence: Fence,
-    /// Host and process.
-    #[diesel(sql_type = sql_types::Text)]
-    pub worker: String,
-    /// When it was claimed.
-    #[diesel(sql_type = sql_types::Timestamptz)]
-    pub started_at: DateTime<Utc>,
-    /// When it ended.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
-    pub ended_at: Option<DateTime<Utc>>,
-    /// First evaluation interval that it trained.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
-    pub first_step: Option<i32>,
-    /// finished, released, retried or lost.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
-    pub end: Option<String>,
-    /// The error that ended it.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
-    pub error: Option<String>,
-    /// The last lines of its log, kept with an error.
-    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
-    pub log: Option<String>,
-}
-
 /// Everything about one job.
 ///
 /// # Errors
@@ -351,7 +315,7 @@ pub struct AttemptRow {
 pub fn show(conn: &mut PgConnection, id: JobId) -> QueryResult<Shown> {
     let job = list(conn, None, &[], Some(&[id]), 1)?.pop().ok_or(diesel::result::Error::NotFound)?;
     let curve = crate::curve::load(conn, id, i32::MAX)?;
-    let attempts = attempts(conn, id)?;
+    let attempts = attempt::of_job(conn, id)?;
     let error = {
         use crate::schema::result::dsl::{error, result};
         result.find(id).select(error).first::<Option<String>>(conn).optional()?.flatten()

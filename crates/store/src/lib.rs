@@ -3,7 +3,9 @@
 //! Each statement that matters is a commented file in `sql/`, beside the function that runs it. A worker writes only
 //! under its [`Lease`]: a write that finds the job taken away writes nothing and says so.
 
+pub mod attempt;
 pub mod checkpoint;
+mod client;
 pub mod connection;
 mod conninfo;
 pub mod curve;
@@ -25,6 +27,7 @@ pub mod worker;
 pub use connection::{ConnectError, Database};
 pub use domain::Lease;
 pub use identity::{claim_store, identity, known_store};
+pub use client::ListenError;
 pub use listen::Listener;
 pub use migration::SchemaError;
 pub use queue::{Claim, Claimer};

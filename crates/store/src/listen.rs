@@ -3,27 +3,13 @@
 
 use std::time::Duration;
 
-use openssl::ssl::{SslConnector, SslFiletype, SslMethod, SslVerifyMode};
-use postgres::{Client, Config, config::SslMode, fallible_iterator::FallibleIterator as _};
-use postgres_openssl::MakeTlsConnector;
+use postgres::{Client, fallible_iterator::FallibleIterator as _};
 
-use crate::{Database, conninfo::ConnInfo, search::CHANNEL};
-
-/// Why there is no listener. None of them holds a password.
-#[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    /// The server does not answer, or the connection was lost.
-    #[error("cannot listen for new jobs: {0}")]
-    Postgres(#[from] postgres::Error),
-    /// A certificate cannot be used.
-    #[error("cannot listen for new jobs: {0}")]
-    Tls(#[from] openssl::error::ErrorStack),
-    /// PgBouncer, or another pooler that gives each transaction any session.
-    #[error(
-        "cannot listen for new jobs: a connection pooler stands before the database and passes no notifications on"
-    )]
-    Pooled,
-}
+use crate::{
+    Database,
+    client::{self, ListenError},
+    search::CHANNEL,
+};
 
 /// Listens for new jobs of one class.
 pub struct Listener {
@@ -37,7 +23,7 @@ impl Listener {
     /// # Errors
     /// [`ListenError`]; polling goes on without.
     pub fn connect(database: &Database, class: &str) -> Result<Self, ListenError> {
-        let mut client = session(database)?;
+        let mut client = client::session(database.info(), &database.options())?;
         client.batch_execute(&format!("LISTEN {CHANNEL}"))?;
         Ok(Self { client, class: class.to_owned() })
     }
@@ -55,140 +41,5 @@ impl Listener {
             }
         }
         Ok(false)
-    }
-}
-
-/// A session that is surely this client's alone: it begins with a setting that a pooler refuses or does not pass on.
-pub(crate) fn session(database: &Database) -> Result<Client, ListenError> {
-    let (mut config, tls) = config(database.info())?;
-    config
-        .options(&database.options())
-        .application_name("peng listen")
-        .connect_timeout(Duration::from_secs(10))
-        .tcp_user_timeout(Duration::from_secs(30));
-    let mut client = config.connect(tls).map_err(|error| {
-        let refused =
-            error.as_db_error().is_some_and(|e| e.message().contains("unsupported startup parameter"));
-        if refused { ListenError::Pooled } else { error.into() }
-    })?;
-    // Not a prepared statement: a pooler might pass its parts to different sessions.
-    let answer = client.simple_query("SELECT current_setting('peng.session', true)")?;
-    let own = answer.iter().any(
-        |message| matches!(message, postgres::SimpleQueryMessage::Row(row) if row.get(0) == Some("own")),
-    );
-    if own { Ok(client) } else { Err(ListenError::Pooled) }
-}
-
-/// Whether a server is there and refuses this user, password or database, by the code of its answer, whatever language it
-/// speaks. False where it cannot be asked.
-pub(crate) fn is_refused(database: &Database) -> bool {
-    let Err(ListenError::Postgres(error)) = session(database) else { return false };
-    // Invalid authorisation; no such database.
-    error.code().is_some_and(|code| ["28", "3D"].iter().any(|class| code.code().starts_with(class)))
-}
-
-/// A connection string as the `postgres` crate wants it. The two clients share the parts that libpq has taken apart; keywords
-/// that the crate does not know are left to libpq.
-fn config(info: &ConnInfo) -> Result<(Config, MakeTlsConnector), ListenError> {
-    const SHARED: &[&str] = &[
-        "host",
-        "hostaddr",
-        "port",
-        "user",
-        "password",
-        "dbname",
-        "target_session_attrs",
-        "load_balance_hosts",
-        "keepalives_idle",
-        "keepalives_interval",
-    ];
-    let mut shared = info.clone();
-    shared.retain(|keyword| SHARED.contains(&keyword));
-    let mut config: Config = shared.to_dsn().parse()?;
-    let tls = Tls::of(info);
-    config.ssl_mode(tls.mode());
-    Ok((config, tls.connector()?))
-}
-
-/// What libpq reads about TLS and the `postgres` crate does not know.
-#[derive(Debug, PartialEq, Eq)]
-struct Tls<'a> {
-    sslmode: &'a str,
-    sslrootcert: Option<&'a str>,
-    sslcert: Option<&'a str>,
-    sslkey: Option<&'a str>,
-}
-
-impl<'a> Tls<'a> {
-    fn of(info: &'a ConnInfo) -> Self {
-        Self {
-            sslmode: info.get("sslmode").unwrap_or("prefer"),
-            sslrootcert: info.get("sslrootcert"),
-            sslcert: info.get("sslcert"),
-            sslkey: info.get("sslkey"),
-        }
-    }
-
-    fn mode(&self) -> SslMode {
-        match self.sslmode {
-            "disable" => SslMode::Disable,
-            "require" | "verify-ca" | "verify-full" => SslMode::Require,
-            _ => SslMode::Prefer,
-        }
-    }
-
-    /// As libpq: only `verify-ca` and `verify-full` look at who the server is, and only the latter at its name.
-    fn connector(&self) -> Result<MakeTlsConnector, ListenError> {
-        let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-        let verify = self.sslmode.starts_with("verify-");
-        builder.set_verify(if verify { SslVerifyMode::PEER } else { SslVerifyMode::NONE });
-        if let Some(root) = self.sslrootcert.filter(|root| *root != "system") {
-            builder.set_ca_file(root)?;
-        }
-        if let (Some(cert), Some(key)) = (self.sslcert, self.sslkey) {
-            builder.set_certificate_chain_file(cert)?;
-            builder.set_private_key_file(key, SslFiletype::PEM)?;
-        }
-        let mut connector = MakeTlsConnector::new(builder.build());
-        let check_name = self.sslmode == "verify-full";
-        connector.set_callback(move |config, _| {
-            config.set_verify_hostname(check_name);
-            Ok(())
-        });
-        Ok(connector)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_clients_ask_the_same_hosts_for_the_same() {
-        for (text, hosts, ssl, why) in [
-            ("postgres://u:p@h:1/db?sslmode=verify-full&application_name=x", 1, SslMode::Require, "TLS"),
-            ("postgres://u@h1:1,h2:2/db?target_session_attrs=read-write", 2, SslMode::Prefer, "two hosts"),
-            ("postgresql:///db?host=a,b&port=1,2&user=u", 2, SslMode::Prefer, "the other spelling"),
-            ("host=/run/x user=peng dbname=db sslmode=disable", 1, SslMode::Disable, "a socket"),
-        ] {
-            let info = ConnInfo::parse(text).unwrap();
-            let (config, _) = config(&info).unwrap();
-            assert_eq!((config.get_hosts().len(), config.get_ssl_mode()), (hosts, ssl), "{why}");
-            assert_eq!(config.get_dbname(), Some("db"), "{why}");
-        }
-    }
-
-    #[test]
-    fn who_is_refused_is_told_by_the_code() {
-        let database = testing::TestDatabase::new();
-        let url = database.url();
-        for (url, refused, why) in [
-            (url.clone(), false, "let in"),
-            (url.replace("user=peng", "user=nobody"), true, "no such user"),
-            (url.replace("postgresql:///", "postgresql:///no"), true, "no such database"),
-            ("postgres://127.0.0.1:1/db".to_owned(), false, "nobody there"),
-        ] {
-            assert_eq!(is_refused(&Database::new(url).unwrap()), refused, "{why}");
-        }
     }
 }

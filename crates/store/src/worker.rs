@@ -10,7 +10,10 @@ use domain::{JobId, for_people};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::schema::{self, sql_types as pg};
+use crate::{
+    attempt::{self, AttemptRow},
+    schema::{self, sql_types as pg},
+};
 
 /// Whether a worker claims jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, DbEnum, Serialize, Deserialize)]
@@ -206,7 +209,7 @@ pub struct Shown {
     /// Who it is, once for each job that it trains.
     pub worker: Vec<WorkerRow>,
     /// Its newest attempts, newest first.
-    pub attempts: Vec<crate::job::AttemptRow>,
+    pub attempts: Vec<AttemptRow>,
 }
 
 /// The workers whose ids begin so, each with its newest `limit` attempts.
@@ -222,10 +225,7 @@ pub fn show(conn: &mut PgConnection, id: &str, limit: i64) -> QueryResult<Vec<Sh
         }
     }
     for shown in &mut found {
-        shown.attempts = sql_query(include_str!("sql/worker_attempts.sql"))
-            .bind::<sql_types::Uuid, _>(shown.worker[0].id)
-            .bind::<sql_types::BigInt, _>(limit)
-            .load(conn)?;
+        shown.attempts = attempt::of_worker(conn, shown.worker[0].id, limit)?;
     }
     Ok(found)
 }
