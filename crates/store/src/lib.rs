@@ -24,10 +24,10 @@ mod statement;
 pub mod thaw;
 pub mod worker;
 
+pub use client::ListenError;
 pub use connection::{ConnectError, Database};
 pub use domain::Lease;
 pub use identity::{claim_store, identity, known_store};
-pub use client::ListenError;
 pub use listen::Listener;
 pub use migration::SchemaError;
 pub use queue::{Claim, Claimer};

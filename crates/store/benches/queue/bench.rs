@@ -32,8 +32,7 @@ impl Bench {
         let mut admin = Database::new(self.postgres.server().url_of("postgres")).unwrap().connect().unwrap();
         admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).unwrap();
         admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
-        let database =
-            Database::new(self.postgres.server().url_of(name)).unwrap().without_statement_timeout();
+        let database = Database::new(self.postgres.server().url_of(name)).unwrap().for_long_reads();
         let mut conn = database.connect().unwrap();
         migration::migrate(&mut conn).unwrap();
         conn.batch_execute(
