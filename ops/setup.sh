@@ -10,7 +10,7 @@ usage: ops/setup.sh [--yes] [--without-libtorch] [--without-postgres] [--with-te
   --yes               install without asking (also where CI is set)
   --without-libtorch  for hosts that build the command line, but no torch worker
   --without-postgres  for hosts that use a database elsewhere (DATABASE_URL)
-  --with-test-tools   also what only tests use: PgBouncer and Chromium (also where CI is set);
+  --with-test-tools   also what only tests use: PgBouncer, Chromium and spin (also where CI is set);
                       --without-test-tools after it takes it back, and those tests are skipped
 TEXT
 }
@@ -70,6 +70,7 @@ missing_packages() {
   [ -z "$postgres" ] || has_postgres || echo postgresql
   [ -z "$test_tools" ] || [ -z "$postgres" ] || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
   [ -z "$test_tools" ] || has chromium || has chromium-browser || echo chromium
+  [ -z "$test_tools" ] || has spin || echo spin
   if needs_libtorch; then
     has python3 || echo python3
     has_pip || has_venv || echo python3-venv
