@@ -5,7 +5,8 @@ use std::{sync::atomic::Ordering, time::Duration};
 use domain::chain;
 use search::{ProposalError, Spec};
 use store::{
-    Claim, DbError, Session, finish,
+    Claim, DbError, Session,
+    finish::{self, JobEnd},
     job::{CRASH_LIMIT, JobState, Outcome},
     lease::{self, GiveBack, Retried},
 };
@@ -43,7 +44,16 @@ impl Ending<'_> {
             AttemptOutcome::Ended(Outcome::Failed, Some(cause)) if self.claim.thaw_until.is_some() => {
                 self.retry(cause)?
             }
-            AttemptOutcome::Ended(outcome, cause) => self.finish(*outcome, cause.as_deref())?,
+            AttemptOutcome::Decided(outcome, step) => {
+                let end = JobEnd { step: Some(*step), ..JobEnd::plain(*outcome) };
+                // Where the database has lost the observation that decided it, the job goes on from what is there.
+                self.finish(end)? || self.give_back(GiveBack::Leaving)?
+            }
+            AttemptOutcome::Ended(outcome, cause) => {
+                let log = cause.as_ref().map(|_| log::last_lines());
+                let (error, log) = (cause.as_deref(), log.as_deref());
+                self.finish(JobEnd { error, log, ..JobEnd::plain(*outcome) })?
+            }
             AttemptOutcome::Crashed { cause, early } => {
                 if *early {
                     self.note_early_failure(cause);
@@ -68,13 +78,12 @@ impl Ending<'_> {
         self.session.run(self.hopeless, work)
     }
 
-    fn finish(&mut self, outcome: Outcome, cause: Option<&str>) -> Result<bool, DbError> {
-        let (job, lease) = (self.claim.job_id, self.claim.lease());
-        let log = cause.map(|_| log::last_lines());
-        let finished = self.run(|conn| finish::finish(conn, lease, outcome, cause, log.as_deref()))?;
+    fn finish(&mut self, end: JobEnd<'_>) -> Result<bool, DbError> {
+        let (job, lease, outcome) = (self.claim.job_id, self.claim.lease(), end.outcome);
+        let finished = self.run(|conn| finish::finish(conn, lease, end))?;
         let Some(finished) = finished else { return Ok(false) };
         self.worker.metrics.ended(outcome.as_str());
-        match (outcome, cause, finished.fitness) {
+        match (outcome, end.error, finished.fitness) {
             (Outcome::Failed, Some(cause), _) => {
                 self.worker.failed.fetch_add(1, Ordering::Relaxed);
                 error!(job.id = %job, "job {job}: failed: {cause}");

@@ -1,7 +1,7 @@
 //! The leases that this process holds, shared between its threads.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -87,8 +87,17 @@ impl HeldLease {
 pub struct HeldLeases(Mutex<HashMap<Lease, Arc<HeldLease>>>);
 
 impl HeldLeases {
-    /// Enters a lease that was confirmed at `at`.
-    pub fn enter(&self, lease: Lease, at: Instant) -> Arc<HeldLease> {
+    /// Enters a lease that was confirmed at `at`. `None`: another slot of this process holds the very same one, which a database
+    /// that was failed over and has lost the first claim may give out again. It is one right, for one of them.
+    pub fn enter(&self, lease: Lease, at: Instant) -> Option<Arc<HeldLease>> {
+        match lock(&self.0).entry(lease) {
+            Entry::Occupied(_) => None,
+            Entry::Vacant(place) => Some(Arc::clone(place.insert(Arc::new(HeldLease::new(at))))),
+        }
+    }
+
+    /// Begins anew with a lease that this slot holds and that was confirmed at `at`.
+    pub fn renew(&self, lease: Lease, at: Instant) -> Arc<HeldLease> {
         let held = Arc::new(HeldLease::new(at));
         lock(&self.0).insert(lease, Arc::clone(&held));
         held
@@ -114,9 +123,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use domain::{Fence, JobId};
+    use uuid::Uuid;
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_lease_is_held_by_one_slot() {
+        let leases = HeldLeases::default();
+        let lease = Lease { job_id: JobId(1), fence: Fence(1), worker_id: Uuid::nil() };
+        let later = Lease { fence: Fence(2), ..lease };
+        assert!(leases.enter(lease, Instant::now()).is_some());
+        assert!(leases.enter(lease, Instant::now()).is_none(), "given out twice after a fail-over");
+        assert!(leases.enter(later, Instant::now()).is_some(), "another attempt");
+        leases.leave(lease);
+        assert!(leases.enter(lease, Instant::now()).is_some());
+    }
 
     #[test]
     fn only_a_call_into_the_trainer_can_hang() {

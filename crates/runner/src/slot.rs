@@ -172,11 +172,14 @@ impl<'a> Slot<'a> {
         self.worker.wakeup.wait(generation, poll);
     }
 
-    fn work(&mut self, claim: &Claim, mut at: Instant, backend: &mut dyn Backend) -> Result<(), DbError> {
+    fn work(&mut self, claim: &Claim, at: Instant, backend: &mut dyn Backend) -> Result<(), DbError> {
         let (worker, job, lease) = (self.worker, claim.job_id, claim.lease());
         info!(job.id = %job, fence = claim.fence.0, "job {job}: claimed (attempt with fence {})", claim.fence);
+        let Some(mut held) = worker.leases.enter(lease, at) else {
+            warn!(job.id = %job, "job {job}: another slot of this worker trains it under the same fence already; left to that");
+            return Ok(());
+        };
         loop {
-            let held = worker.leases.enter(lease, at);
             let outcome = match self.attempt(claim, &held, backend) {
                 AttemptOutcome::LeaseUncertain => self.await_renewal(&held),
                 outcome => Some(outcome),
@@ -187,7 +190,7 @@ impl<'a> Slot<'a> {
                 worker.leases.leave(lease);
                 return ended;
             }
-            at = Instant::now();
+            held = worker.leases.renew(lease, Instant::now());
             info!(job.id = %job, "job {job}: the database is back and the lease still ours; going on");
         }
     }

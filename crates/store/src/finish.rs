@@ -25,26 +25,43 @@ pub struct Finished {
     pub fitness: Option<f64>,
 }
 
-/// Ends a job: the lease goes, the one result row is written, the state is set. `None`: fenced out, nothing was
-/// written. `error` belongs to [`Outcome::Failed`]; `log` are the last lines of the worker's log.
+/// How a job ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobEnd<'a> {
+    /// With what.
+    pub outcome: Outcome,
+    /// The evaluation interval after which that was decided, for a job that is completed or terminated: its observation has to
+    /// be there.
+    pub step: Option<i32>,
+    /// The error of a failed job.
+    pub error: Option<&'a str>,
+    /// The last lines of the worker's log.
+    pub log: Option<&'a str>,
+}
+
+impl JobEnd<'_> {
+    /// An end that says all by its outcome.
+    pub fn plain(outcome: Outcome) -> Self {
+        Self { outcome, step: None, error: None, log: None }
+    }
+}
+
+/// Ends a job: the lease goes, the one result row is written, the state is set. `None`: fenced out, or the observation of its
+/// step is not there; nothing was written.
 ///
 /// # Errors
 /// Those of the database.
-pub fn finish(
-    conn: &mut PgConnection,
-    lease: Lease,
-    outcome: Outcome,
-    error: Option<&str>,
-    log: Option<&str>,
-) -> QueryResult<Option<Finished>> {
+pub fn finish(conn: &mut PgConnection, lease: Lease, end: JobEnd<'_>) -> QueryResult<Option<Finished>> {
+    use sql_types::{BigInt, Integer, Nullable, Text, Uuid};
     prepared(
         sql_query(include_str!("sql/finish.sql"))
-            .bind::<sql_types::BigInt, _>(lease.job_id)
-            .bind::<sql_types::BigInt, _>(lease.fence)
-            .bind::<sql_types::Uuid, _>(lease.worker_id)
-            .bind::<sql_types::Text, _>(outcome.as_str())
-            .bind::<sql_types::Nullable<sql_types::Text>, _>(error.map(for_people))
-            .bind::<sql_types::Nullable<sql_types::Text>, _>(log.map(for_people)),
+            .bind::<BigInt, _>(lease.job_id)
+            .bind::<BigInt, _>(lease.fence)
+            .bind::<Uuid, _>(lease.worker_id)
+            .bind::<Text, _>(end.outcome.as_str())
+            .bind::<Nullable<Text>, _>(end.error.map(for_people))
+            .bind::<Nullable<Text>, _>(end.log.map(for_people))
+            .bind::<Nullable<Integer>, _>(end.step),
     )
     .get_result(conn)
     .optional()

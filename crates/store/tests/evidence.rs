@@ -11,7 +11,7 @@ use diesel::{PgConnection, QueryDsl as _, RunQueryDsl as _, connection::SimpleCo
 use domain::{JobId, Ordinal};
 use store::{
     curve::{self, Decision, Observation},
-    finish,
+    finish::{self, JobEnd},
     job::{self, JobState, Outcome},
     lease::{self, GiveBack},
     maintenance, schema, search,
@@ -241,7 +241,7 @@ fn promotion_forgives_the_crashes_of_a_terminated_job() {
     let held = claim_by(&mut conn, a);
     let stop = Observation { prediction: Some(65.0), decision: Some(Decision::Stop), ..point(1, 50.0) };
     curve::record(&mut conn, held, &stop, None).unwrap().unwrap();
-    finish::finish(&mut conn, held, Outcome::Terminated, None, None).unwrap().unwrap();
+    finish::finish(&mut conn, held, JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
     for _ in 0..5 {
         let stopped = thaw::stopped(&mut conn, search).unwrap()[0];
         let claim = ThawClaim { stopped, chance: 0.5, calibration: Ordinal(1) };
@@ -273,7 +273,7 @@ fn a_job_that_was_claimed_more_often_than_can_be_counted_is_claimed_again() {
     let held = claim_by(&mut conn, id);
     let stop = Observation { prediction: Some(65.0), decision: Some(Decision::Stop), ..point(1, 50.0) };
     curve::record(&mut conn, held, &stop, None).unwrap().unwrap();
-    finish::finish(&mut conn, held, Outcome::Terminated, None, None).unwrap().unwrap();
+    finish::finish(&mut conn, held, JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
     let stopped = thaw::stopped(&mut conn, search).unwrap()[0];
     let claim = ThawClaim { stopped, chance: 0.5, calibration: Ordinal(1) };
     assert!(thaw::claim(&mut conn, &claim, id, TTL).unwrap().is_some(), "nor can a thaw be counted");

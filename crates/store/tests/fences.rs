@@ -10,13 +10,13 @@ use domain::{CheckpointKey, Fence, Lease, NewCheckpoint, Ordinal, SearchId};
 use store::{
     checkpoint,
     curve::{self, Decision, Observation, Recorded},
-    finish,
+    finish::{self, JobEnd},
     job::{self, JobState, Outcome},
     lease, search,
     thaw::{self, ThawClaim},
 };
 use support::{
-    TTL, claim, claim_by, clear, everything,
+    LATER_POINTER, TTL, claim, claim_by, clear, everything,
     fenced::{FENCED, Statement},
     point, pointer, rows, state, submit, worker,
 };
@@ -39,6 +39,7 @@ fn twins(conn: &mut PgConnection) -> (Lease, Lease) {
     assert_eq!((forgotten.job_id, forgotten.fence), (known.job_id, known.fence));
     assert_ne!(forgotten.worker_id, known.worker_id);
     assert!(curve::record(conn, known, &point(1, 40.0), Some(&pointer(known, 1))).unwrap().is_some());
+    conn.batch_execute(LATER_POINTER).unwrap();
     (forgotten, known)
 }
 
@@ -72,7 +73,7 @@ fn objects_of_two_workers_with_one_fence_are_told_apart() {
         found.iter().map(|orphan| (orphan.place, orphan.known)).collect::<Vec<_>>()
     };
     assert_eq!(orphans(&mut conn), [], "the fence is leased");
-    finish::finish(&mut conn, known, Outcome::Completed, None, None).unwrap().unwrap();
+    finish::finish(&mut conn, known, JobEnd::plain(Outcome::Completed)).unwrap().unwrap();
     assert_eq!(
         orphans(&mut conn),
         [(1, false)],
@@ -120,7 +121,7 @@ fn thawed(conn: &mut PgConnection) -> Lease {
     let held = claim(conn);
     let stop = Observation { prediction: Some(65.0), decision: Some(Decision::Stop), ..point(1, 50.0) };
     curve::record(conn, held, &stop, None).unwrap().unwrap();
-    finish::finish(conn, held, Outcome::Terminated, None, None).unwrap().unwrap();
+    finish::finish(conn, held, JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
     let stopped = thaw::stopped(conn, search).unwrap()[0];
     let claim = ThawClaim { stopped, chance: 0.5, calibration: Ordinal(1) };
     let id = worker(conn);
@@ -177,7 +178,7 @@ fn a_pointer_is_found_by_its_key() {
     let held = claim(&mut conn);
     let elsewhere = NewCheckpoint { uri: "s3://elsewhere/x".to_owned(), ..pointer(held, 1) };
     curve::record(&mut conn, held, &point(1, 40.0), Some(&elsewhere)).unwrap().unwrap();
-    finish::finish(&mut conn, held, Outcome::Completed, None, None).unwrap().unwrap();
+    finish::finish(&mut conn, held, JobEnd::plain(Outcome::Completed)).unwrap().unwrap();
     let listed = [CheckpointKey::new(SearchId(1), held, 1)];
     assert_eq!(checkpoint::orphans(&mut conn, &listed).unwrap(), []);
     // Names of version 0.1 have no worker, and its rows no key.
@@ -185,4 +186,27 @@ fn a_pointer_is_found_by_its_key() {
     assert_eq!(checkpoint::orphans(&mut conn, &[old]).unwrap().len(), 1);
     sql_query("UPDATE checkpoint SET key = NULL").execute(&mut conn).unwrap();
     assert_eq!(checkpoint::orphans(&mut conn, &[old]).unwrap(), []);
+}
+
+/// After a fail-over that lost the last observation its result would disagree with the curve, and its older pointers would be all
+/// that is left of its training.
+#[test]
+fn an_attempt_whose_last_observation_was_lost_neither_ends_its_job_by_it_nor_removes_older_pointers() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    submit(&mut conn, "s", 1);
+    let held = claim(&mut conn);
+    for step in [1, 2, 3] {
+        assert!(
+            curve::record(&mut conn, held, &point(step, 40.0), Some(&pointer(held, step))).unwrap().is_some()
+        );
+    }
+    conn.batch_execute("DELETE FROM observation WHERE step = 3; DELETE FROM checkpoint WHERE step = 3")
+        .unwrap();
+    let end = |step| JobEnd { step: Some(step), ..JobEnd::plain(Outcome::Completed) };
+    assert_eq!(finish::finish(&mut conn, held, end(3)).unwrap(), None);
+    assert_eq!(checkpoint::prune(&mut conn, held, 3).unwrap(), []);
+    assert_eq!(checkpoint::newest_first(&mut conn, held.job_id).unwrap().len(), 2);
+    assert_eq!(checkpoint::prune(&mut conn, held, 2).unwrap().len(), 1, "with a newer one the older goes");
+    assert!(finish::finish(&mut conn, held, end(2)).unwrap().is_some(), "the one before is there");
 }

@@ -13,7 +13,7 @@ use domain::{CheckpointKey, Fence, JobId, Lease, Ordinal, SearchId};
 use store::{
     Claimer, checkpoint,
     curve::{self, Decision, Observation},
-    finish,
+    finish::{self, JobEnd},
     job::{JobState, Outcome},
     lease::{self, GiveBack},
     maintenance, search,
@@ -58,7 +58,7 @@ fn what_a_live_attempt_writes_is_no_orphan_before_nor_after_it_is_committed() {
     assert_eq!(orphans(&mut conn, &listed), [], "committed");
 
     AnsiTransactionManager::begin_transaction(&mut writing).unwrap();
-    assert!(finish::finish(&mut writing, held, Outcome::Terminated, None, None).unwrap().is_some());
+    assert!(finish::finish(&mut writing, held, JobEnd::plain(Outcome::Terminated)).unwrap().is_some());
     assert_eq!(orphans(&mut conn, &listed), [], "the job is about to end");
     AnsiTransactionManager::commit_transaction(&mut writing).unwrap();
     assert_eq!(orphans(&mut conn, &listed), [], "the newest checkpoint of a terminated job stays");
@@ -100,7 +100,7 @@ fn a_job_that_is_resumed_or_promoted_meanwhile_keeps_its_checkpoints() {
     let id = worker(&mut conn);
     let held = claim_by(&mut conn, id);
     assert!(commit(&mut conn, held, 1) && commit(&mut conn, held, 2));
-    finish::finish(&mut conn, held, Outcome::Terminated, None, None).unwrap().unwrap();
+    finish::finish(&mut conn, held, JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
 
     let stopped = thaw::stopped(&mut conn, search).unwrap()[0];
     let thaw_claim = ThawClaim { stopped, chance: 0.5, calibration: Ordinal(0) };

@@ -9,7 +9,8 @@ use std::{sync::Barrier, time::Duration};
 use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
 use domain::{JobId, Ordinal, SearchId};
 use store::{
-    Claimer, curve, finish,
+    Claimer, curve,
+    finish::{self, JobEnd},
     job::{self, JobMode, JobState, Outcome},
     lease::{self, GiveBack},
     maintenance, search, thaw,
@@ -82,7 +83,7 @@ fn a_superseded_attempt_writes_nothing() {
     );
 
     assert_eq!(curve::record(&mut conn, old.lease(), &point(2, 50.0), None).unwrap(), None);
-    assert_eq!(finish::finish(&mut conn, old.lease(), Outcome::Completed, None, None).unwrap(), None);
+    assert_eq!(finish::finish(&mut conn, old.lease(), JobEnd::plain(Outcome::Completed)).unwrap(), None);
     assert_eq!(lease::release(&mut conn, old.lease(), GiveBack::Leaving).unwrap(), None);
     assert_eq!(lease::retry(&mut conn, old.lease(), "x", "", TTL).unwrap(), None);
     assert!(lease::renew(&mut conn, old.worker_id, &[old.lease()], TTL).unwrap().is_empty());
@@ -129,7 +130,7 @@ fn a_result_agrees_with_its_curve() {
         curve::record(&mut conn, claim.lease(), &point, None).unwrap().unwrap();
     }
     let finished =
-        finish::finish(&mut conn, claim.lease(), Outcome::Terminated, None, None).unwrap().unwrap();
+        finish::finish(&mut conn, claim.lease(), JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
     assert_eq!(finished.fitness, Some(65.0), "a terminated job is ranked by its prediction");
     assert_eq!(state(&mut conn, claim.job_id), JobState::Terminated);
     let agrees = sql_query(
@@ -216,7 +217,7 @@ fn cancelling_reaches_waiting_jobs_at_once_and_running_ones_by_their_lease() {
     let cancelled = search::cancel(&mut conn, search_id).unwrap().unwrap();
     assert_eq!((cancelled.at_once, cancelled.requested), (2, 1));
     assert!(lease::renew(&mut conn, claim.worker_id, &[claim.lease()], TTL).unwrap()[0].cancel);
-    let finished = finish::finish(&mut conn, claim.lease(), Outcome::Cancelled, None, None).unwrap();
+    let finished = finish::finish(&mut conn, claim.lease(), JobEnd::plain(Outcome::Cancelled)).unwrap();
     assert_eq!(finished.unwrap().fitness, None);
     let results = sql_query("SELECT 1 FROM result WHERE outcome = 'cancelled'").execute(&mut conn).unwrap();
     assert_eq!(results, 3, "one result row each");
@@ -287,7 +288,7 @@ fn terminated(conn: &mut PgConnection) -> thaw::ThawClaim {
         ..point(1, 50.0)
     };
     curve::record(conn, claim.lease(), &stop, None).unwrap().unwrap();
-    finish::finish(conn, claim.lease(), Outcome::Terminated, None, None).unwrap().unwrap();
+    finish::finish(conn, claim.lease(), JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
     let stopped = thaw::stopped(conn, search).unwrap()[0];
     thaw::ThawClaim { stopped, chance: 0.5, calibration: Ordinal(1) }
 }

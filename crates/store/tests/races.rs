@@ -11,13 +11,14 @@ use diesel::{
 };
 use domain::Lease;
 use store::{
-    Claimer, curve, finish,
+    Claimer, curve,
+    finish::{self, JobEnd},
     job::{self, JobState, Outcome},
     lease::{self, GiveBack},
     maintenance,
 };
 use support::{
-    TTL, claim, clear, everything, expire,
+    LATER_POINTER, TTL, claim, clear, everything, expire,
     fenced::{FENCED, Statement},
     point, pointer, rows, state, submit, waits, worker,
 };
@@ -26,7 +27,9 @@ use testing::TestDatabase;
 /// Whoever takes a running job away; whether it did.
 const TAKERS: &[(&str, Statement)] = &[
     ("reap", |conn, _| maintenance::reap(conn).unwrap().len() == 1),
-    ("finish", |conn, lease| finish::finish(conn, lease, Outcome::Completed, None, None).unwrap().is_some()),
+    ("finish", |conn, lease| {
+        finish::finish(conn, lease, JobEnd::plain(Outcome::Completed)).unwrap().is_some()
+    }),
     ("release", |conn, lease| lease::release(conn, lease, GiveBack::Leaving).unwrap().is_some()),
     ("retry", |conn, lease| lease::retry(conn, lease, "passing", "log", TTL).unwrap().is_some()),
     ("bump", |conn, _| lease::bump_fences(conn).unwrap().len() == 1),
@@ -37,6 +40,7 @@ fn held(conn: &mut PgConnection) -> Lease {
     submit(conn, "s", 1);
     let held = claim(conn);
     assert!(curve::record(conn, held, &point(1, 40.0), Some(&pointer(held, 1))).unwrap().is_some());
+    conn.batch_execute(LATER_POINTER).unwrap();
     conn.batch_execute("UPDATE job SET crashes = 4, losses = 9").unwrap();
     expire(conn, held.job_id);
     held

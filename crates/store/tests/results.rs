@@ -8,7 +8,7 @@ use diesel::{PgConnection, connection::SimpleConnection as _};
 use domain::Lease;
 use store::{
     curve::{self, Decision, Observation},
-    finish,
+    finish::{self, JobEnd},
     job::{self, JobState, Outcome},
     lease::{self, GiveBack},
     maintenance, search,
@@ -102,7 +102,7 @@ const ENDINGS: &[(&str, Ending, JobState)] = &[
 ];
 
 fn end(conn: &mut PgConnection, lease: Lease, outcome: Outcome, error: Option<&str>) {
-    finish::finish(conn, lease, outcome, error, None).unwrap().unwrap();
+    finish::finish(conn, lease, JobEnd { error, ..JobEnd::plain(outcome) }).unwrap().unwrap();
 }
 
 /// A job of two points, of which the second says stop.

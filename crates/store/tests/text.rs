@@ -7,7 +7,7 @@ mod support;
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 use domain::Lease;
 use store::{
-    finish,
+    finish::{self, JobEnd},
     job::Outcome,
     lease::{self, GiveBack},
     worker::set_fault,
@@ -27,7 +27,13 @@ const STATEMENTS: &[(&str, Statement, &[&str])] = &[
     (
         "finish",
         |conn, lease, text| {
-            finish::finish(conn, lease, Outcome::Failed, Some(text), Some(text)).unwrap().unwrap();
+            finish::finish(
+                conn,
+                lease,
+                JobEnd { error: Some(text), log: Some(text), ..JobEnd::plain(Outcome::Failed) },
+            )
+            .unwrap()
+            .unwrap();
         },
         &[
             "SELECT error AS text FROM result",

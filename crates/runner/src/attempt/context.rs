@@ -43,7 +43,9 @@ impl AttemptContext<'_> {
         match self.held.interrupt.reason() {
             Some(StopReason::LeaseLost) => AttemptOutcome::LeaseLost,
             Some(StopReason::Cancelled) => AttemptOutcome::Ended(store::job::Outcome::Cancelled, None),
-            Some(StopReason::LeaseUncertain) if !matches!(outcome, AttemptOutcome::Ended(..)) => {
+            Some(StopReason::LeaseUncertain)
+                if !matches!(outcome, AttemptOutcome::Decided(..) | AttemptOutcome::Ended(..)) =>
+            {
                 AttemptOutcome::LeaseUncertain
             }
             _ => outcome,

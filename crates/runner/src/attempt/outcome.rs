@@ -9,7 +9,9 @@ use crate::TrainError;
 /// How an attempt ends, by who has to answer for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptOutcome {
-    /// The job ends, with the error of a failure.
+    /// The job ends as was decided after an evaluation interval: completed or terminated.
+    Decided(Outcome, i32),
+    /// The job ends otherwise, with the error of a failure.
     Ended(Outcome, Option<String>),
     /// The worker leaves, or the database has lost what was recorded; the job goes on from its checkpoint.
     Released,
@@ -54,7 +56,7 @@ impl AttemptOutcome {
 impl fmt::Display for AttemptOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Ended(outcome, None) => f.write_str(outcome.as_str()),
+            Self::Decided(outcome, _) | Self::Ended(outcome, None) => f.write_str(outcome.as_str()),
             Self::Ended(outcome, Some(error)) => write!(f, "{}: {error}", outcome.as_str()),
             Self::Released => f.write_str("the job is released"),
             Self::Crashed { cause, .. } | Self::StoreAway(cause) => write!(f, "tried again later: {cause}"),

@@ -109,7 +109,7 @@ impl Recorder<'_> {
             return Ok(Some(AttemptOutcome::Ended(Outcome::Cancelled, None)));
         }
         let outcome = verdict::of(&point, claim, steps);
-        if outcome == Some(AttemptOutcome::Ended(Outcome::Terminated, None)) && !claim.is_resumed() {
+        if outcome == Some(AttemptOutcome::Decided(Outcome::Terminated, step)) && !claim.is_resumed() {
             let left = steps.saturating_sub(step as u32);
             worker.metrics.epochs_saved.inc_by(f64::from(left) * spec.budget.interval);
         }

@@ -12,11 +12,11 @@ use super::AttemptOutcome;
 /// is decided.
 pub fn of(point: &Observation, claim: &Claim, steps: u32) -> Option<AttemptOutcome> {
     if point.step as u32 >= steps {
-        return Some(AttemptOutcome::Ended(Outcome::Completed, None));
+        return Some(AttemptOutcome::Decided(Outcome::Completed, point.step));
     }
     let stop = match claim.thaw_until {
         Some(last) => point.step >= last,
         None => point.decision == Some(Decision::Stop) && claim.mode == JobMode::Terminate,
     };
-    stop.then_some(AttemptOutcome::Ended(Outcome::Terminated, None))
+    stop.then_some(AttemptOutcome::Decided(Outcome::Terminated, point.step))
 }

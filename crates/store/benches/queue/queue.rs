@@ -11,7 +11,8 @@ use std::{
 use diesel::{ExpressionMethods as _, RunQueryDsl as _, connection::SimpleConnection as _};
 use domain::SearchId;
 use store::{
-    Claimer, Database, finish,
+    Claimer, Database,
+    finish::{self, JobEnd},
     job::{JobMode, Outcome},
     lease::{self, GiveBack},
     schema,
@@ -171,7 +172,7 @@ impl Session {
             lease::release(&mut self.conn, claim.lease(), GiveBack::Leaving).unwrap().unwrap();
             return true;
         }
-        finish::finish(&mut self.conn, claim.lease(), Outcome::Diverged, None, None).unwrap().unwrap();
+        finish::finish(&mut self.conn, claim.lease(), JobEnd::plain(Outcome::Diverged)).unwrap().unwrap();
         if refill {
             use schema::job::dsl as job;
             diesel::insert_into(job::job)

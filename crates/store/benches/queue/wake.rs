@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use store::{Claimer, Listener, finish, job::Outcome};
+use store::{
+    Claimer, Listener,
+    finish::{self, JobEnd},
+    job::Outcome,
+};
 
 use crate::{Options, bench, bench::Bench, bulk};
 
@@ -32,7 +36,7 @@ pub fn latency(bench: &Bench, _: &Options) {
                         break claim;
                     }
                 };
-                finish::finish(&mut conn, claim.lease(), Outcome::Diverged, None, None).unwrap();
+                finish::finish(&mut conn, claim.lease(), JobEnd::plain(Outcome::Diverged)).unwrap();
             }
         });
         let mut conn = database.connect().unwrap();

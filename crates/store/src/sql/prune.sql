@@ -6,4 +6,6 @@ WITH fenced AS MATERIALIZED (
     FOR NO KEY UPDATE OF job
 )
 DELETE FROM checkpoint WHERE job_id = (SELECT id FROM fenced) AND step < $4
+  -- After a fail-over that lost the newest pointer the older ones are all that there is.
+  AND EXISTS (SELECT FROM checkpoint AS kept WHERE kept.job_id = $1 AND kept.step >= $4)
 RETURNING step, key, uri, bytes, sha256

@@ -3,7 +3,8 @@
 use diesel::PgConnection;
 use domain::Lease;
 use store::{
-    checkpoint, curve, finish,
+    checkpoint, curve,
+    finish::{self, JobEnd},
     job::Outcome,
     lease::{self, GiveBack},
 };
@@ -19,9 +20,12 @@ pub const FENCED: &[(&str, Statement)] = &[
         curve::record(conn, lease, &point(2, 50.0), Some(&pointer(lease, 2))).unwrap().is_some()
     }),
     ("renew", |conn, lease| !lease::renew(conn, lease.worker_id, &[lease], TTL).unwrap().is_empty()),
-    ("finish", |conn, lease| finish::finish(conn, lease, Outcome::Completed, None, None).unwrap().is_some()),
+    ("finish", |conn, lease| {
+        finish::finish(conn, lease, JobEnd::plain(Outcome::Completed)).unwrap().is_some()
+    }),
     ("fail", |conn, lease| {
-        finish::finish(conn, lease, Outcome::Failed, Some("late"), Some("log")).unwrap().is_some()
+        let end = JobEnd { error: Some("late"), log: Some("log"), ..JobEnd::plain(Outcome::Failed) };
+        finish::finish(conn, lease, end).unwrap().is_some()
     }),
     ("release", |conn, lease| lease::release(conn, lease, GiveBack::Leaving).unwrap().is_some()),
     ("host fault", |conn, lease| {

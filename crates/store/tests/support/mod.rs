@@ -74,6 +74,10 @@ pub fn worker_on(conn: &mut PgConnection, host: &str) -> Uuid {
     id
 }
 
+/// A later pointer, beside which older ones may be removed.
+pub const LATER_POINTER: &str = "INSERT INTO checkpoint (job_id, step, fence, key, uri, bytes, sha256) \
+     SELECT job_id, 9, fence, key, uri, bytes, sha256 FROM checkpoint";
+
 pub fn point(step: i32, val_acc: f64) -> Observation {
     Observation { step, epoch: f64::from(step), val_acc, seconds: Some(2.0), ..Observation::default() }
 }
