@@ -1,3 +1,5 @@
+DROP FUNCTION finish_search_if_done(bigint, bigint);
+DROP FUNCTION number_endings(bigint);
 DROP FUNCTION crash_evidence(bigint, text, boolean);
 DROP FUNCTION write_result(bigint, bigint, bigint, outcome, text);
 DROP FUNCTION curve_result(bigint, outcome);

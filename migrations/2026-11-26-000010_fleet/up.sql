@@ -140,3 +140,42 @@ AS $$
     ) AS counted
 $$;
 COMMENT ON FUNCTION crash_evidence(bigint, text, boolean) IS 'What the crashes and losses of a job amount to with one more on a host: counts since it last got further, hosts that have seen one, and whether the job is to be failed';
+
+-- What takes a lock and then has to see what its holder wrote is one call: no client holds the lock while it is silent, and each
+-- statement of such a function has a snapshot of its own.
+CREATE FUNCTION number_endings(of_search bigint) RETURNS void
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(x'7065'::integer, hashint8(of_search));
+    UPDATE finish SET ordinal = numbered.ordinal
+    FROM (
+        SELECT id, row_number() OVER (ORDER BY id)
+                   + coalesce((SELECT max(f.ordinal) FROM finish f WHERE f.search_id = of_search), 0) AS ordinal
+        FROM finish f WHERE f.search_id = of_search AND f.ordinal IS NULL
+    ) AS numbered
+    WHERE finish.id = numbered.id;
+END
+$$;
+COMMENT ON FUNCTION number_endings(bigint) IS 'Numbers the committed endings of a search that have no ordinal yet';
+
+CREATE FUNCTION finish_search_if_done(of_search bigint, seen bigint) RETURNS SETOF text
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    -- Whoever adds jobs holds the search.
+    PERFORM FROM search WHERE search.id = of_search AND search.state = 'running' FOR NO KEY UPDATE;
+    RETURN QUERY
+    UPDATE search SET state = 'finished', finished_at = now()
+    WHERE search.id = of_search AND search.state = 'running' AND NOT EXISTS (
+        SELECT FROM job WHERE job.search_id = of_search AND job.state IN ('ready', 'waiting', 'paused')
+    ) AND NOT EXISTS (
+        SELECT FROM lease WHERE (SELECT job.search_id FROM job WHERE job.id = lease.job_id) = of_search
+    ) AND NOT EXISTS (
+        SELECT FROM finish
+        WHERE finish.search_id = of_search AND (finish.ordinal > seen OR finish.ordinal IS NULL AND seen IS NOT NULL)
+    )
+    RETURNING search.name;
+END
+$$;
+COMMENT ON FUNCTION finish_search_if_done(bigint, bigint) IS 'Marks a running search finished that has no job to start and none that runs, if nothing has ended since an ordinal (null: whatever has ended); returns its name';

@@ -8,8 +8,9 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use diesel::{PgConnection, QueryResult};
-use store::{Session, lease, worker, worker::WorkerState};
-use tracing::info;
+use domain::chain;
+use store::{DbError, Session, lease, worker, worker::WorkerState};
+use tracing::{info, warn};
 
 use crate::{StopReason, context::WorkerContext, maintenance::Maintenance};
 
@@ -37,16 +38,17 @@ pub fn beat(worker: &WorkerContext, stop: &Receiver<()>) {
             }
             maintenance.run(conn)
         });
-        match done {
-            Ok(()) => {
-                told = fault;
-                renewed = if is_due { Some(Instant::now()) } else { renewed };
+        if let Err(error) = done {
+            // What is away the session says itself, once a minute.
+            if let DbError::Rejected(error) = error {
+                warn!("cannot renew leases: {}", chain(&error));
             }
-            Err(_) => {
-                // The session says what is wrong, once a minute. Renew with the next tick, however short ago the last one was.
-                worker.metrics.renewals_failed.inc();
-                renewed = None;
-            }
+            worker.metrics.renewals_failed.inc();
+            // Renew with the next tick, however short ago the last one was.
+            renewed = None;
+        } else {
+            told = fault;
+            renewed = if is_due { Some(Instant::now()) } else { renewed };
         }
     }
 }

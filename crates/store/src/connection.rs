@@ -22,8 +22,8 @@ const CONNECTION: &[(&str, &str)] = &[
 ];
 /// Time-outs that the server keeps; each may be given another value in `options` of the connection string. With them a client
 /// that is frozen within a transaction holds its locks no longer than this.
-pub(crate) const SESSION: &[(&str, &str)] =
-    &[("statement_timeout", "60s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "15s")];
+pub(crate) const SESSION: [(&str, &str); 3] =
+    [("statement_timeout", "60s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "15s")];
 
 /// Why there is no connection. The text of the server is kept; the connection string, which may hold a password, is not.
 #[derive(Debug, thiserror::Error)]
@@ -152,9 +152,15 @@ impl Database {
     /// Settings of a session of this client's own: those of the connection string, and the time-outs that it does not name.
     pub(crate) fn options(&self) -> String {
         let given = self.info.get("options").unwrap_or_default();
-        let unnamed = SESSION.iter().filter(|(name, _)| !given.contains(name));
+        let unnamed = SESSION.iter().filter(|(name, _)| setting(given, name).is_none());
         let defaults = unnamed.fold(String::new(), |text, (name, value)| format!("{text} -c {name}={value}"));
         format!("{given}{defaults} -c peng.session=own").trim().to_owned()
+    }
+
+    /// Time-outs that the server is to keep: those of the connection string before our own.
+    pub(crate) fn time_outs(&self) -> [(&'static str, String); 3] {
+        let given = self.info.get("options").unwrap_or_default();
+        SESSION.map(|(name, ours)| (name, setting(given, name).unwrap_or(ours).to_owned()))
     }
 
     fn explain(&self, message: &str) -> ConnectError {
@@ -165,6 +171,12 @@ impl Database {
             ConnectError::Unreachable { message }
         }
     }
+}
+
+/// The last value that `options` such as `-c name=value --name=value` give a setting.
+fn setting<'a>(options: &'a str, name: &str) -> Option<&'a str> {
+    let words = options.split_whitespace().map(|word| word.trim_start_matches("-c").trim_start_matches("--"));
+    words.filter_map(|word| word.split_once('=')).rfind(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
 /// Whether libpq repeats that the server refuses who asks, or what for. libpq gives no code, and a server may speak another
@@ -229,6 +241,8 @@ mod tests {
             options(url)
         );
         let info = Database::new(url).unwrap();
+        assert_eq!(info.time_outs()[1], ("lock_timeout", "3s".to_owned()), "behind a pooler, too");
+        assert_eq!(setting("-c deadlock_timeout=1s", "lock_timeout"), None, "another setting");
         assert_eq!(
             (info.info().get("connect_timeout"), info.info().get("tcp_user_timeout")),
             (Some("2"), Some("30000"))

@@ -9,10 +9,7 @@ use diesel::{
 use domain::{JobId, Lease, Ordinal, SearchId, for_people};
 use serde::Serialize;
 
-use crate::{job::Outcome, schema::sql_types as pg, session::transaction, statement::prepared};
-
-/// Lets one session number the finishes of a search at a time; the second key is the search.
-const NUMBERING: i32 = 0x7065;
+use crate::{job::Outcome, schema::sql_types as pg, statement::prepared};
 
 /// A job that was ended.
 #[derive(Debug, Clone, PartialEq, QueryableByName)]
@@ -164,12 +161,5 @@ fn number(conn: &mut PgConnection, search: SearchId) -> QueryResult<()> {
     if sql_query(unnumbered).bind::<sql_types::BigInt, _>(search).execute(conn)? == 0 {
         return Ok(());
     }
-    transaction(conn, |conn| {
-        sql_query("SELECT pg_advisory_xact_lock($1, hashint8($2))")
-            .bind::<sql_types::Integer, _>(NUMBERING)
-            .bind::<sql_types::BigInt, _>(search)
-            .execute(conn)?;
-        sql_query(include_str!("sql/number.sql")).bind::<sql_types::BigInt, _>(search).execute(conn)?;
-        Ok(())
-    })
+    sql_query(include_str!("sql/number.sql")).bind::<sql_types::BigInt, _>(search).execute(conn).map(|_| ())
 }

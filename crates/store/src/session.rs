@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use diesel::{
     Connection as _, PgConnection, QueryResult, RunQueryDsl as _,
     result::{DatabaseErrorKind, Error},
-    sql_query,
+    sql_query, sql_types,
 };
 use domain::{OnceAMinute, chain};
 use tracing::{info, warn};
@@ -108,7 +108,8 @@ impl Session {
         };
         let mut connected = connected.map_err(|error| self.unavailable(&error))?;
         let conn = &mut connected.conn;
-        let done = if connected.pooled { transaction(conn, work) } else { work(conn) };
+        let done =
+            if connected.pooled { bounded(conn, &self.database.time_outs(), work) } else { work(conn) };
         match done {
             Err(error) if !is_rejected(&error) => Err(self.unavailable(&error)),
             done => {
@@ -158,8 +159,7 @@ impl Session {
     }
 }
 
-/// A transaction whose client may freeze: behind a pooler, and in a session without time-outs, it gets those that its role has
-/// not.
+/// A transaction whose client may freeze: in a session without time-outs, such as a pooler's, it gets those that its role has not.
 ///
 /// # Errors
 /// Those of `work`, and of the database.
@@ -167,13 +167,23 @@ pub fn transaction<T, E: From<Error>>(
     conn: &mut PgConnection,
     work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
 ) -> Result<T, E> {
+    bounded(conn, &SESSION.map(|(name, value)| (name, value.to_owned())), work)
+}
+
+fn bounded<T, E: From<Error>>(
+    conn: &mut PgConnection,
+    time_outs: &[(&str, String)],
+    work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
+) -> Result<T, E> {
+    let (names, values): (Vec<_>, Vec<_>) =
+        time_outs.iter().map(|(name, value)| (*name, value.as_str())).unzip();
     conn.transaction(|conn| {
-        let values: Vec<_> = SESSION.iter().map(|(name, value)| format!("('{name}', '{value}')")).collect();
-        let values = values.join(", ");
-        sql_query(format!(
-            "SELECT set_config(name, value, true) FROM (VALUES {values}) AS ours (name, value) \
-             WHERE current_setting(name) = '0' AND current_setting('peng.session', true) IS DISTINCT FROM 'own'"
-        ))
+        sql_query(
+            "SELECT set_config(name, value, true) FROM unnest($1, $2) AS ours (name, value) \
+             WHERE current_setting(name) = '0' AND current_setting('peng.session', true) IS DISTINCT FROM 'own'",
+        )
+        .bind::<sql_types::Array<sql_types::Text>, _>(names)
+        .bind::<sql_types::Array<sql_types::Text>, _>(values)
         .execute(conn)?;
         work(conn)
     })

@@ -136,8 +136,8 @@ fn what_functions_do_inside_goes_by_index_with_and_without_statistics() {
 const QUIET: &[(&str, &str, &str, &[&str])] = &[
     ("exhausted", include_str!("../src/sql/exhausted.sql"), "NULL", &["job_open"]),
     ("thawed", include_str!("../src/sql/thawed.sql"), "1", &["job_pkey"]),
-    ("finish_if_done", include_str!("../src/sql/finish_if_done.sql"), "1, 7", &["job_open"]),
-    ("number", include_str!("../src/sql/number.sql"), "1", &["finish_search_id_ordinal_key"]),
+    ("finish_if_done", include_str!("../src/sql/finish_if_done.sql"), "1, 7", &[]),
+    ("number", include_str!("../src/sql/number.sql"), "1", &[]),
     (
         "orphans",
         include_str!("../src/sql/orphans.sql"),
@@ -180,7 +180,10 @@ fn what_idle_workers_ask_does_not_read_all_jobs_of_a_search() {
         conn.batch_execute("SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL").unwrap();
         conn.batch_execute(&format!("PREPARE hot {types} AS {sql}"))
             .unwrap_or_else(|error| panic!("{name}: {error}"));
-        let plan = explain_run(&mut conn, &format!("EXECUTE hot ({})", values.replace(":w", WORKER)));
+        let call = format!("EXECUTE hot ({})", values.replace(":w", WORKER));
+        // The first call of a session also reads what the catalogue says; what is done inside a function shows in the pages alone.
+        explain_run(&mut conn, &call);
+        let plan = explain_run(&mut conn, &call);
         assert_no_scan(name, &plan);
         for index in *indexes {
             assert!(plan.contains(index), "{name} does not use {index}:\n{plan}");

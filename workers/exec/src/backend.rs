@@ -10,9 +10,10 @@ use runner::{Backend, Order, TrainError, Trainer};
 use tracing::info;
 
 use crate::{
-    Keep, checkpoint,
+    checkpoint,
     failure::Failure,
     guard::Guard,
+    patience::Keep,
     program::{Program, Recipe},
     protocol::{Job, VERSION},
     record::Record,

@@ -15,7 +15,13 @@ use runner::{Advance, Interrupt, Measurement, Trainer as _};
 use search::Spec;
 use serde::Serialize;
 
-use crate::{Keep, Patience, backend::Exec, guard::Guard, program::Leave, session::Session};
+use crate::{
+    backend::Exec,
+    guard::Guard,
+    patience::{Keep, Patience},
+    program::Leave,
+    session::Session,
+};
 
 /// Enough for a look at the program.
 const SAMPLE: &str = "name = \"check\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n\

@@ -5,6 +5,7 @@ mod check;
 mod checkpoint;
 mod failure;
 mod guard;
+mod patience;
 mod program;
 mod protocol;
 mod record;
@@ -16,11 +17,11 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
-    time::Duration,
 };
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use patience::{Keep, Patience};
 use signal_hook::{consts::TERM_SIGNALS, flag};
 
 /// A worker that trains with any program that speaks JSON lines on stdin and stdout: docs/exec-protocol.md
@@ -80,29 +81,6 @@ struct Work {
     program: Vec<String>,
 }
 
-/// How long a program may take.
-#[derive(Debug, Clone, Args)]
-struct Patience {
-    /// A program that writes no line for so long hangs and is killed
-    #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = seconds)]
-    timeout: Duration,
-
-    /// How long a program that was told to stop may take before it gets SIGTERM; SIGKILL comes 2 s later
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds)]
-    stop_grace: Duration,
-}
-
-/// Which working directories stay.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Keep {
-    /// None
-    Never,
-    /// Those of attempts that failed
-    Failed,
-    /// All
-    Always,
-}
-
 fn main() -> ExitCode {
     runner::init_logs();
     let cli = Cli::parse();
@@ -143,22 +121,4 @@ fn run(work: Work) -> anyhow::Result<runner::ExitStatus> {
         flag::register(*signal, Arc::clone(&leaving)).context("cannot catch signals")?;
     }
     runner::run(options, (0..slots).map(slot).collect())
-}
-
-impl Patience {
-    fn recipe(&self, program: &[String]) -> program::Recipe {
-        let program = program.to_vec();
-        program::Recipe {
-            program: program::located(program),
-            timeout: self.timeout,
-            stop_grace: self.stop_grace,
-        }
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let parsed = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    parsed
-        .filter(|duration| !duration.is_zero())
-        .ok_or_else(|| "expected a number of seconds above 0".to_owned())
 }

@@ -15,9 +15,9 @@ use runner::{Advance, Interrupt, Measurement, TrainError, Trainer};
 use tracing::{debug, warn};
 
 use crate::{
-    Keep,
     checkpoint::{self, PackError},
     failure::{Failure, excerpt},
+    patience::Keep,
     program::{Leave, Program, Recipe},
     protocol::{Answer, Job, Observation, Order, VERSION},
 };

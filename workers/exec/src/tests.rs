@@ -6,9 +6,9 @@ use runner::{Advance, Backend as _, Interrupt, Order, TrainError};
 use search::Spec;
 
 use crate::{
-    Keep,
     backend::Exec,
     guard::Guard,
+    patience::Keep,
     program::{Recipe, located},
 };
 

@@ -25,18 +25,12 @@ pub fn finish_if_done(
         #[diesel(sql_type = sql_types::Text)]
         name: String,
     }
-    transaction(conn, |conn| {
-        // Locked before the look: whoever adds jobs holds the search, and the next statement sees what they added.
-        sql_query("SELECT id FROM search WHERE id = $1 FOR NO KEY UPDATE")
-            .bind::<sql_types::BigInt, _>(search)
-            .execute(conn)?;
-        let row = sql_query(include_str!("../sql/finish_if_done.sql"))
-            .bind::<sql_types::BigInt, _>(search)
-            .bind::<sql_types::Nullable<sql_types::BigInt>, _>(seen)
-            .get_result::<Row>(conn)
-            .optional()?;
-        Ok(row.map(|row| row.name))
-    })
+    let row: Option<Row> = sql_query(include_str!("../sql/finish_if_done.sql"))
+        .bind::<sql_types::BigInt, _>(search)
+        .bind::<sql_types::Nullable<sql_types::BigInt>, _>(seen)
+        .get_result(conn)
+        .optional()?;
+    Ok(row.map(|row| row.name))
 }
 
 /// Running searches with nothing left to start, oldest first; of all, or of one.
