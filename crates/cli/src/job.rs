@@ -172,8 +172,8 @@ struct Line<'a> {
     error: Option<&'a str>,
 }
 
-impl<'a> From<&'a job::Shown> for Line<'a> {
-    fn from(shown: &'a job::Shown) -> Self {
+impl<'a> From<&'a job::JobDetail> for Line<'a> {
+    fn from(shown: &'a job::JobDetail) -> Self {
         let job = &shown.job;
         Self {
             job: job.id,
@@ -202,7 +202,7 @@ fn log(attempt: &AttemptRow) -> String {
     std::iter::once(head).chain(lines).collect::<Vec<_>>().join("\n")
 }
 
-fn text(shown: &job::Shown) -> String {
+fn text(shown: &job::JobDetail) -> String {
     let job = &shown.job;
     let mut lines = vec![
         format!("job {} of search {}: {} ({})", job.id, job.search, job.state.as_str(), job.mode.as_str()),

@@ -96,7 +96,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn show(shown: &worker::Shown) -> anyhow::Result<()> {
+fn show(shown: &worker::WorkerDetail) -> anyhow::Result<()> {
     output::rows(Format::Table, &shown.worker, COLUMNS)?;
     let id = shown.worker[0].id;
     output::value(Format::Table, &(), &format!("\nworker {id}, newest attempts first\n"))?;

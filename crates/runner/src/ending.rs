@@ -25,7 +25,7 @@ const SNOOZE: Duration = Duration::from_secs(10);
 const CRASH_PAUSE: Duration = Duration::from_secs(10);
 
 /// Writes the ending of one attempt, and what follows from it.
-pub struct Ending<'a> {
+pub struct EndingWriter<'a> {
     pub worker: &'a WorkerContext,
     pub session: &'a mut Session,
     pub claim: &'a Claim,
@@ -35,7 +35,7 @@ pub struct Ending<'a> {
     pub hopeless: &'a dyn Fn() -> bool,
 }
 
-impl Ending<'_> {
+impl EndingWriter<'_> {
     /// Writes it, over as many connections as it takes.
     pub fn write(mut self, outcome: &AttemptOutcome) -> Result<(), DbError> {
         let job = self.claim.job_id;

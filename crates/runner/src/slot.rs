@@ -11,7 +11,7 @@ use crate::{
     attempt::{self, AttemptContext, AttemptOutcome},
     breaker::{Admission, Breaker},
     context::WorkerContext,
-    ending::Ending,
+    ending::EndingWriter,
     exit::HOST_FAULT,
     known_search::KnownSearches,
     lease::HeldLease,

@@ -295,7 +295,7 @@ pub fn set_priority(conn: &mut PgConnection, ids: &[JobId], to: i16) -> QueryRes
 
 /// All that is known of one job, and why it is where it is.
 #[derive(Debug, Clone, Serialize)]
-pub struct Shown {
+pub struct JobDetail {
     /// Where it stands.
     pub job: JobRow,
     /// What comes next, in words.
@@ -312,7 +312,7 @@ pub struct Shown {
 ///
 /// # Errors
 /// `NotFound` if there is none of this id, and those of the database.
-pub fn show(conn: &mut PgConnection, id: JobId) -> QueryResult<Shown> {
+pub fn show(conn: &mut PgConnection, id: JobId) -> QueryResult<JobDetail> {
     let job = list(conn, None, &[], Some(&[id]), 1)?.pop().ok_or(diesel::result::Error::NotFound)?;
     let curve = crate::curve::load(conn, id, i32::MAX)?;
     let attempts = attempt::of_job(conn, id)?;
@@ -321,7 +321,7 @@ pub fn show(conn: &mut PgConnection, id: JobId) -> QueryResult<Shown> {
         result.find(id).select(error).first::<Option<String>>(conn).optional()?.flatten()
     };
     let next = next(conn, &job)?;
-    Ok(Shown { job, next, error, curve, attempts })
+    Ok(JobDetail { job, next, error, curve, attempts })
 }
 
 /// What a job that has not ended waits for.

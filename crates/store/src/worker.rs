@@ -205,7 +205,7 @@ pub fn list(conn: &mut PgConnection, all: bool) -> QueryResult<Vec<WorkerRow>> {
 
 /// All that is known of one worker.
 #[derive(Debug, Clone, Serialize)]
-pub struct Shown {
+pub struct WorkerDetail {
     /// Who it is, once for each job that it trains.
     pub worker: Vec<WorkerRow>,
     /// Its newest attempts, newest first.
@@ -216,12 +216,12 @@ pub struct Shown {
 ///
 /// # Errors
 /// Those of the database.
-pub fn show(conn: &mut PgConnection, id: &str, limit: i64) -> QueryResult<Vec<Shown>> {
-    let mut found: Vec<Shown> = Vec::new();
+pub fn show(conn: &mut PgConnection, id: &str, limit: i64) -> QueryResult<Vec<WorkerDetail>> {
+    let mut found: Vec<WorkerDetail> = Vec::new();
     for row in list(conn, true)?.into_iter().filter(|row| row.id.to_string().starts_with(id)) {
         match found.iter_mut().find(|shown| shown.worker[0].id == row.id) {
             Some(shown) => shown.worker.push(row),
-            None => found.push(Shown { worker: vec![row], attempts: Vec::new() }),
+            None => found.push(WorkerDetail { worker: vec![row], attempts: Vec::new() }),
         }
     }
     for shown in &mut found {
