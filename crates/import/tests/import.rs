@@ -89,6 +89,15 @@ fn a_curve_ends_as_its_file_says() {
         ),
         ("finish WHERE ordinal IN (1, 2, 3)", 3, "the order of the file"),
         ("observation WHERE prediction IS NULL", 3, "inf and nothing are no predictions"),
+        (
+            "result CROSS JOIN LATERAL curve_result(job_id, outcome) AS c WHERE \
+             (result.step, result.epochs, result.seconds, result.last_fitness, result.best_fitness, result.final_fitness, \
+              result.stop_epoch, result.stop_seconds, result.stop_fitness, result.prediction, result.fitness) IS NOT DISTINCT FROM \
+             (c.step, c.epochs, c.seconds, c.last_fitness, c.best_fitness, c.final_fitness, c.stop_epoch, c.stop_seconds, \
+              c.stop_fitness, c.prediction, c.fitness)",
+            3,
+            "each result is what the one function makes of its curve",
+        ),
     ];
     for (what, expected, why) in table {
         assert_eq!(count(conn, what), expected, "{why}: {what}");

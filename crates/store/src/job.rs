@@ -19,6 +19,8 @@ use crate::{
 pub const CRASH_LIMIT: i32 = 5;
 /// Lost leases without progress that fail a job under the same condition.
 pub const LOSS_LIMIT: i32 = 10;
+/// Lets one session cancel jobs at a time.
+const CANCELLING: i32 = 0x7067;
 
 /// Where a job stands. The last five are outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, DbEnum, Serialize, Deserialize)]
@@ -259,15 +261,15 @@ pub fn cancel(conn: &mut PgConnection, ids: &[JobId]) -> QueryResult<Cancelled> 
         sql_query(sql).bind::<sql_types::Array<sql_types::BigInt>, _>(ids).execute(conn)
     };
     transaction(conn, |conn| {
-        let mut cancelled = Cancelled::default();
-        loop {
-            // A job may be claimed or given back between the two: then the next round finds it.
-            cancelled.at_once += touch(conn, include_str!("sql/cancel.sql"))?;
-            cancelled.requested += touch(conn, include_str!("sql/request_cancel.sql"))?;
-            if touch(conn, include_str!("sql/uncancelled.sql"))? == 0 {
-                return Ok(cancelled);
-            }
-        }
+        // Whoever cancels holds jobs before it writes them: two would wait for each other.
+        sql_query("SELECT pg_advisory_xact_lock($1, 0)")
+            .bind::<sql_types::Integer, _>(CANCELLING)
+            .execute(conn)?;
+        touch(conn, include_str!("sql/hold_open.sql"))?;
+        Ok(Cancelled {
+            at_once: touch(conn, include_str!("sql/cancel.sql"))?,
+            requested: touch(conn, include_str!("sql/request_cancel.sql"))?,
+        })
     })
 }
 

@@ -29,7 +29,7 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
     ),
     ("cancel", include_str!("../src/sql/cancel.sql"), "'{11,20,30}'", &["job_pkey"]),
     ("request_cancel", include_str!("../src/sql/request_cancel.sql"), "'{10,20,30}'", &["lease_pkey"]),
-    ("uncancelled", include_str!("../src/sql/uncancelled.sql"), "'{10,20,30}'", &["job_pkey", "lease_pkey"]),
+    ("hold_open", include_str!("../src/sql/hold_open.sql"), "'{10,20,30}'", &["job_pkey"]),
     // The lease table is as small as the number of running jobs: it has no index on expires_at, see docs/queue.md.
     ("reap", include_str!("../src/sql/reap.sql"), "100", CRASHING),
     ("wake", include_str!("../src/sql/wake.sql"), "100", &["job_waiting", "job_pkey"]),
@@ -45,7 +45,7 @@ const CRASHING: &[&str] = &["lease_pkey", "job_pkey", "attempt_pkey", "observati
 /// The worker of all leases.
 const WORKER: &str = "'00000000-0000-0000-0000-000000000001'";
 /// Statements that are planned each time, for their values: people's, and those of the worker that does for all what one can.
-const CUSTOM: &[&str] = &["prune", "cancel", "request_cancel", "uncancelled", "reap", "wake"];
+const CUSTOM: &[&str] = &["prune", "cancel", "request_cancel", "hold_open", "reap", "wake"];
 /// Parameters whose types their statements leave open.
 const TYPES: &[(&str, &str)] = &[
     ("claim", "(text, uuid, float8, int, bigint)"),
@@ -61,7 +61,7 @@ const TYPES: &[(&str, &str)] = &[
     ("lead", "(uuid, float8, float8)"),
     ("cancel", "(bigint[])"),
     ("request_cancel", "(bigint[])"),
-    ("uncancelled", "(bigint[])"),
+    ("hold_open", "(bigint[])"),
 ];
 /// Tables that grow with the queue or with time: to scan one is a fault.
 const LARGE: &[&str] =

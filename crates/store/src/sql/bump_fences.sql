@@ -9,11 +9,15 @@ WITH running AS MATERIALIZED (
     SELECT job.id, job.fence, owner.state AS search_state
     FROM running JOIN job ON job.id = running.id JOIN owner ON owner.id = job.search_id
     WHERE job.state = 'running' ORDER BY job.id FOR UPDATE OF job
+), leased AS MATERIALIZED (
+    SELECT mine.id, mine.search_state, lease.thaw, lease.cancel
+    FROM mine JOIN lease ON lease.job_id = mine.id
+    ORDER BY mine.id FOR UPDATE OF lease
 ), held AS (
-    DELETE FROM lease USING mine WHERE lease.job_id = mine.id
-    RETURNING lease.job_id, CASE WHEN lease.thaw THEN 'terminated'
-                                 WHEN lease.cancel OR mine.search_state = 'cancelled' THEN 'cancelled'
-                                 WHEN mine.search_state = 'paused' THEN 'paused' ELSE 'ready' END::job_state AS next
+    DELETE FROM lease USING leased WHERE lease.job_id = leased.id
+    RETURNING lease.job_id, CASE WHEN leased.thaw THEN 'terminated'
+                                 WHEN leased.cancel OR leased.search_state = 'cancelled' THEN 'cancelled'
+                                 WHEN leased.search_state = 'paused' THEN 'paused' ELSE 'ready' END::job_state AS next
 ), ended AS (
     UPDATE attempt SET ended_at = now(), "end" = 'released', error = 'its fence was raised: the database had been restored'
     FROM mine WHERE attempt.job_id = mine.id AND attempt.fence = mine.fence

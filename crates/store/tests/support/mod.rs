@@ -3,6 +3,7 @@
 #![expect(dead_code, reason = "each test uses a part")]
 
 pub mod fenced;
+pub mod said;
 
 use std::time::{Duration, Instant};
 
