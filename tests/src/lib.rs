@@ -16,10 +16,20 @@ use testing::TestDatabase;
 
 pub use testing::Postgres;
 
+pub mod disk;
+pub mod pooler;
 pub mod s3;
 
 /// How long a test waits for what should come.
 pub const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A specification of a search named `s`, which no predictor ends.
+pub fn spec(strategy: &str, jobs: u32, max_epochs: u32) -> String {
+    format!(
+        "name = \"s\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"{strategy}\"\n\
+         [budget]\njobs = {jobs}\nmax_epochs = {max_epochs}\n[predictor]\nengine = \"none\"\n"
+    )
+}
 
 /// A database, a checkpoint store and a place for files, all gone with this value; and the binaries of this build.
 pub struct Lab {
@@ -42,6 +52,13 @@ impl Lab {
     /// A laboratory whose database is elsewhere.
     pub fn on(url: String) -> Self {
         Self { url, _database: None, dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// A laboratory on a server of its own.
+    pub fn on_own(postgres: &Postgres) -> Self {
+        let lab = Self::on(postgres.url());
+        lab.text(&["db", "migrate"]);
+        lab
     }
 
     /// Where its database is.
@@ -98,6 +115,13 @@ impl Lab {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
+    /// Runs `peng`, which must succeed, and returns what it printed for people.
+    pub fn text(&self, arguments: &[&str]) -> String {
+        let output = self.peng(arguments);
+        assert!(output.status.success(), "peng {arguments:?}: {}", stderr(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Submits a specification.
     pub fn submit(&self, spec: &str) {
         let file = self.file("spec.toml", spec);
@@ -148,6 +172,25 @@ impl Lab {
     }
 }
 
+impl Lab {
+    /// Checks that every job of a search is trained to its end with a whole curve, and that nothing was counted against any.
+    pub fn assert_whole(&self, jobs: i64, epochs: i64) {
+        assert_eq!(self.count("result WHERE outcome = 'completed'"), jobs, "one result per job");
+        let whole = format!(
+            "(SELECT job_id FROM observation GROUP BY job_id HAVING count(*) = {epochs} AND max(step) = {epochs}) AS whole"
+        );
+        assert_eq!(self.count(&whole), jobs, "whole curves");
+        self.assert_unharmed();
+        assert_eq!(self.count("lease"), 0);
+    }
+
+    /// Checks that no job has failed, and that no crash and no loss is counted against any.
+    pub fn assert_unharmed(&self) {
+        assert_eq!(self.count("job WHERE crashes > 0 OR losses > 0 OR state = 'failed'"), 0);
+        assert_eq!(self.count("attempt WHERE \"end\" IN ('lost', 'retried')"), 0);
+    }
+}
+
 /// Waits for a condition; says what it last saw when it does not come.
 pub fn wait(what: &str, mut condition: impl FnMut() -> Result<(), String>) {
     let start = Instant::now();
@@ -194,6 +237,16 @@ impl Worker {
             None => Err(tail(&self.log)),
         });
         code
+    }
+
+    /// Waits until its log says something.
+    pub fn wait_for(&self, text: &str) {
+        wait(text, || if self.log().contains(text) { Ok(()) } else { Err(tail(&self.log)) });
+    }
+
+    /// How often its log says something.
+    pub fn said(&self, text: &str) -> usize {
+        self.log().matches(text).count()
     }
 
     /// Where its log is.

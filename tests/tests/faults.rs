@@ -9,7 +9,7 @@ use std::{
 };
 
 use diesel::connection::SimpleConnection as _;
-use tests::{Lab, Postgres};
+use tests::{Lab, Postgres, disk::Disk};
 
 const REPLAY: &str = "peng-replay-worker";
 
@@ -206,47 +206,3 @@ fn a_directory_that_an_ordinary_user_may_not_write_is_refused() {
 
 /// A user that owns nothing.
 const NOBODY: u32 = 65534;
-
-/// A file system of 256 kB, unmounted with this value.
-struct Disk(tempfile::TempDir);
-
-impl Disk {
-    /// `None` where this user may not mount; CI always may.
-    fn mount() -> Option<Self> {
-        let dir = tempfile::tempdir().unwrap();
-        let mounted = mount(&["-t", "tmpfs", "-o", "size=256k", "tmpfs"], dir.path());
-        if !mounted && std::env::var_os("CI").is_none() {
-            eprintln!("skipped: only root may mount a small file system");
-            return None;
-        }
-        assert!(mounted, "CI runs as root");
-        Some(Self(dir))
-    }
-
-    fn url(&self) -> String {
-        format!("file://{}", self.0.path().display())
-    }
-
-    fn remount(&self, how: &str) {
-        assert!(mount(&["-o", &format!("remount,{how}")], self.0.path()));
-    }
-
-    /// Takes all the space that is left, and returns the file that holds it.
-    fn fill(&self) -> PathBuf {
-        let ballast = self.0.path().join("ballast");
-        let error = fs::write(&ballast, vec![1; 1 << 20]).unwrap_err();
-        assert_eq!(error.kind(), std::io::ErrorKind::StorageFull, "{error}");
-        ballast
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: a worker that the failing test did not end may still hold a file.
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
-
-fn mount(arguments: &[&str], at: &Path) -> bool {
-    Command::new("mount").args(arguments).arg(at).status().is_ok_and(|status| status.success())
-}

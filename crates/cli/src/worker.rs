@@ -90,7 +90,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
                 0 => "nothing was changed: no such worker claims jobs".to_owned(),
                 count => format!("{count} workers finish their jobs and leave"),
             };
-            output::value(format, &serde_json::json!({ "draining": count }), &text)?;
+            output::value(format, &serde_json::json!({ "draining": count, "unchanged": count == 0 }), &text)?;
         }
     }
     Ok(Exit::Ok)

@@ -127,7 +127,6 @@ fn advance_all(
             Err(error) => return of_error(context, error, early),
         };
         held.note_interval(begun.elapsed());
-        worker.host_breaker.close();
         let measured = Instant::now();
         let saved = ScratchFile::new(worker.scratch.join(format!("{}-{}-{step}", claim.job_id, claim.fence)));
         if let Err(error) = held.watched(|| contained(|| training.save(saved.path()))) {

@@ -1,0 +1,96 @@
+//! A database that is away for longer than any limit of a worker.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use std::{thread, time::Duration};
+
+use tests::{Lab, Postgres, Worker, spec, wait};
+
+const REPLAY: &str = "peng-replay-worker";
+const EPOCHS: i64 = 40;
+/// More than three times `--hang-after` beyond the ten intervals, and twice the lease.
+const OUTAGE: Duration = Duration::from_secs(4);
+
+/// A worker with two slots at work, whose intervals of a tenth of a second are hung after a second.
+fn at_work(lab: &Lab, arguments: &[&str]) -> Worker {
+    lab.submit(&spec("random", 2, EPOCHS as u32));
+    let limits =
+        ["--once", "--slots", "2", "--epoch-seconds", "0.1", "--hang-after", "1", "--lease-ttl", "2"];
+    let worker = lab.worker(REPLAY, &[&limits, arguments].concat());
+    lab.wait_for("observation WHERE step = 3", 2);
+    worker
+}
+
+/// Stops Postgres for longer than anything may take; returns how many intervals of each job were recorded before.
+fn outage(lab: &Lab, postgres: &Postgres) -> [i64; 2] {
+    let recorded = [1, 2].map(|job| lab.count(&format!("observation WHERE job_id = {job}")));
+    postgres.server().down().unwrap();
+    thread::sleep(OUTAGE); // Not to wait for something: an outage lasts so long.
+    postgres.restart();
+    recorded
+}
+
+#[test]
+fn a_training_that_was_stopped_by_an_outage_goes_on_from_the_same_interval() {
+    let postgres = Postgres::start();
+    let lab = Lab::on_own(&postgres);
+    let mut worker = at_work(&lab, &[]);
+    let recorded = outage(&lab, &postgres);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    let log = worker.log();
+    for (job, step) in (1..).zip(recorded) {
+        // The last one may have been recorded between the count and the stop.
+        let resumed = [step, step + 1].map(|step| format!("job {job}: resumed after epoch {step}.0"));
+        assert!(resumed.iter().any(|text| log.contains(text)), "job {job}, step {step}: {log}");
+        assert!(log.contains(&format!("job {job}: the database is back and the lease still ours")), "{log}");
+    }
+    lab.assert_whole(2, EPOCHS);
+    assert_eq!(lab.count("attempt"), 2, "both went on: {log}");
+    // Two slots and the heartbeat.
+    assert!(worker.said("trying again") <= 3, "a sentence a minute: {log}");
+}
+
+#[test]
+fn a_training_that_goes_on_through_an_outage_trains_nothing_twice() {
+    let postgres = Postgres::start();
+    let lab = Lab::on_own(&postgres);
+    let mut worker = at_work(&lab, &["--on-db-lost", "finish-interval"]);
+    outage(&lab, &postgres);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    lab.assert_whole(2, EPOCHS);
+    assert_eq!(lab.count("attempt"), 2, "both went on: {}", worker.log());
+    assert_eq!(worker.said("resumed after epoch"), 0, "{}", worker.log());
+}
+
+#[test]
+fn raised_fences_take_every_job_from_its_worker_and_each_is_trained_once_more() {
+    let lab = Lab::new();
+    lab.submit(&spec("random", 8, 12));
+    let arguments = ["--once", "--slots", "2", "--epoch-seconds", "0.1"];
+    let mut workers = [lab.worker(REPLAY, &arguments), lab.worker(REPLAY, &arguments)];
+    lab.wait_for("lease", 4);
+    lab.wait_for("observation", 8);
+    let bumped = lab.peng_json(&["db", "fence", "--bump", "--yes"]);
+    let bumped = bumped.as_array().unwrap();
+    assert!(!bumped.is_empty());
+    for worker in &mut workers {
+        assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    }
+    let logs = workers.iter().map(Worker::log).collect::<String>();
+    for job in bumped {
+        let (job, fence) = (&job["job_id"], &job["fence"]);
+        assert!(fence.as_i64().unwrap() > 1000, "{job}");
+        assert!(logs.contains(&format!("job {job}: dropped, another attempt may own it")), "{job}: {logs}");
+        let again = format!("attempt WHERE job_id = {job} AND fence > {fence} AND \"end\" = 'finished'");
+        assert_eq!(lab.count(&again), 1, "{job}: {logs}");
+        let late = format!(
+            "observation WHERE job_id = {job} AND fence < {fence} AND recorded_at > \
+            (SELECT min(at) FROM event WHERE kind = 'fence_bumped')"
+        );
+        assert_eq!(lab.count(&late), 0, "{job}");
+    }
+    lab.assert_whole(8, 12);
+    wait("both to have left", || match lab.count("worker WHERE state = 'stopped'") {
+        2 => Ok(()),
+        left => Err(left.to_string()),
+    });
+}
