@@ -2,10 +2,13 @@
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
+use diesel::{Connection as _, PgConnection, connection::SimpleConnection as _};
 use local_postgres::{Server, Status};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -17,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub struct Postgres {
     server: Server,
     // Dropped after the server has stopped.
-    _home: tempfile::TempDir,
+    _home: Option<tempfile::TempDir>,
 }
 
 impl Postgres {
@@ -40,7 +43,17 @@ impl Postgres {
         let open = fs::Permissions::from_mode(0o755);
         let home = tempfile::Builder::new().prefix("peng-own-").permissions(open).tempdir();
         let home = home.expect("a directory for the server");
-        Self { server: Server::at(home.path().join("home")), _home: home }
+        Self { server: Server::at(home.path().join("home")), _home: Some(home) }
+    }
+
+    /// A server that runs, with its files in a directory of the caller's, such as a small file system.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub fn start_in(dir: &Path) -> Self {
+        let postgres = Self { server: Server::at(dir.join("home")), _home: None };
+        postgres.restart();
+        postgres
     }
 
     /// The server itself.
@@ -51,6 +64,51 @@ impl Postgres {
     /// Its URL.
     pub fn url(&self) -> String {
         self.server.url()
+    }
+
+    /// Where its data are.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.server.home().join("postgres")
+    }
+
+    /// The directory of its socket.
+    pub(crate) fn socket_dir(&self) -> String {
+        let url = self.url();
+        let host = url.split_once("host=").expect("a private server is reached by its socket").1;
+        host.split('&').next().expect("a text has a first part").to_owned()
+    }
+
+    /// A session of a superuser, whatever the server may write.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub fn connect(&self) -> PgConnection {
+        PgConnection::establish(&self.url()).expect("the server answers")
+    }
+
+    /// Changes a setting as long as the data live, in running sessions too where Postgres can do that.
+    ///
+    /// # Panics
+    /// If the server does not take it.
+    pub fn set(&self, setting: &str, value: &str) {
+        let mut conn = self.connect();
+        conn.batch_execute(&format!("ALTER SYSTEM SET {setting} = '{value}'"))
+            .expect("a setting of Postgres");
+        conn.batch_execute("SELECT pg_reload_conf()").expect("the settings are read again");
+    }
+
+    /// Listens on an address of this machine too, for whoever comes from its network; restarts the server. The private server
+    /// of users never does.
+    ///
+    /// # Panics
+    /// If it does not start again, as where the address is not there.
+    pub fn listen_on(&self, address: &str, network: &str) {
+        self.set("listen_addresses", address);
+        let rules = self.data().join("pg_hba.conf");
+        let mut rules = fs::OpenOptions::new().append(true).open(rules).expect("the rules of the server");
+        writeln!(rules, "host all all {network} trust").expect("the rules can be written");
+        self.server.down().expect("the server stops");
+        self.restart();
     }
 
     /// Ends all its processes as a loss of power would.
@@ -73,12 +131,15 @@ impl Postgres {
         });
     }
 
-    /// Starts it, again or for the first time.
+    /// Starts it, again or for the first time, and where it is ending itself; returns when it answers.
     ///
     /// # Panics
     /// If it does not start.
     pub fn restart(&self) {
-        patiently(|| self.server.up().map(drop).map_err(|error| error.to_string()));
+        patiently(|| {
+            self.server.up().map_err(|error| error.to_string())?;
+            PgConnection::establish(&self.url()).map(drop).map_err(|error| error.to_string())
+        });
     }
 }
 
@@ -89,7 +150,8 @@ impl Drop for Postgres {
     }
 }
 
-fn patiently(mut done: impl FnMut() -> Result<(), String>) {
+/// Waits for what a server should do; says what it last saw when that does not come.
+pub(crate) fn patiently(mut done: impl FnMut() -> Result<(), String>) {
     let start = Instant::now();
     while let Err(state) = done() {
         assert!(start.elapsed() < PATIENCE, "waited in vain: {state}");
