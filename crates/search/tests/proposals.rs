@@ -8,7 +8,8 @@ use diesel::{PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, 
 use domain::{Lease, SearchId};
 use search::{ProposalError, Spec, add, first_jobs, propose, submit};
 use store::{
-    Claimer, curve, finish,
+    Claimer, curve,
+    finish::{self, JobEnd},
     job::Outcome,
     search::{self as searches, SearchState},
     worker::NewWorker,
@@ -58,7 +59,7 @@ fn claim_all(conn: &mut PgConnection) -> Vec<Lease> {
 fn end(conn: &mut PgConnection, lease: Lease, outcome: Outcome) {
     let point = curve::Observation { step: 1, epoch: 4.0, val_acc: 50.0, ..Default::default() };
     curve::record(conn, lease, &point, None).unwrap().unwrap();
-    finish::finish(conn, lease, outcome, None, None).unwrap().unwrap();
+    finish::finish(conn, lease, JobEnd::plain(outcome)).unwrap().unwrap();
 }
 
 fn rows(conn: &mut PgConnection, query: &str) -> usize {
@@ -219,7 +220,7 @@ fn a_search_that_is_cancelled_in_the_middle_of_proposals_ends() {
                         let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
                         while searches::get(&mut conn, search)?.state == SearchState::Running {
                             let Some(claim) = claimer.claim(&mut conn)? else { continue };
-                            finish::finish(&mut conn, claim.lease(), Outcome::Diverged, None, None)?;
+                            finish::finish(&mut conn, claim.lease(), JobEnd::plain(Outcome::Diverged))?;
                             propose(&mut conn, search, &spec)?;
                         }
                         Ok(())

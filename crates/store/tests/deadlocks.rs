@@ -17,7 +17,8 @@ use diesel::{
 use domain::{JobId, Lease, Ordinal, SearchId};
 use rand::RngExt as _;
 use store::{
-    Claimer, curve, finish,
+    Claimer, curve,
+    finish::{self, JobEnd},
     job::{self, Outcome},
     lease::{self, GiveBack},
     maintenance, schema,
@@ -37,7 +38,7 @@ const MEANWHILE: &[(&str, Statement)] = &[
         lease::release(conn, lease, GiveBack::Snooze { error: "x", pause: Duration::ZERO }).map(drop)
     }),
     ("retry", |conn, lease| lease::retry(conn, lease, "x", "", Duration::ZERO).map(drop)),
-    ("finish", |conn, lease| finish::finish(conn, lease, Outcome::Diverged, None, None).map(drop)),
+    ("finish", |conn, lease| finish::finish(conn, lease, JobEnd::plain(Outcome::Diverged)).map(drop)),
     ("renew", |conn, lease| lease::renew(conn, lease.worker_id, &[lease], TTL).map(drop)),
     ("record", |conn, lease| curve::record(conn, lease, &point(2, 50.0), None).map(drop)),
     ("reap", |conn, _| maintenance::reap(conn).map(drop)),
@@ -243,7 +244,7 @@ fn an_ending_does_not_wait_for_whoever_looks_whether_its_search_is_done() {
     AnsiTransactionManager::begin_transaction(&mut looking).unwrap();
     assert_eq!(search::finish_if_done(&mut looking, search, None).unwrap(), None, "a job runs");
     conn.batch_execute("SET lock_timeout = '2s'").unwrap();
-    assert!(finish::finish(&mut conn, held, Outcome::Diverged, None, None).unwrap().is_some());
+    assert!(finish::finish(&mut conn, held, JobEnd::plain(Outcome::Diverged)).unwrap().is_some());
     AnsiTransactionManager::commit_transaction(&mut looking).unwrap();
     assert_eq!(search::finish_if_done(&mut conn, search, None).unwrap().as_deref(), Some("s"));
 }
