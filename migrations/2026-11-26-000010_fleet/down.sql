@@ -13,4 +13,8 @@ COMMENT ON COLUMN attempt.error IS 'The error that ended it';
 ALTER TABLE worker DROP COLUMN fault, DROP COLUMN fault_at;
 COMMENT ON COLUMN job.attempts IS 'How often it was claimed';
 COMMENT ON COLUMN job.crashes IS 'Attempts that were lost or ended by a passing error; the fifth fails the job';
-ALTER TABLE job DROP COLUMN losses, DROP COLUMN crash_step, DROP COLUMN crash_hosts;
+UPDATE job SET crashes = 5 WHERE crashes > 5;
+ALTER TABLE job
+    DROP COLUMN losses, DROP COLUMN crash_step, DROP COLUMN crash_hosts,
+    DROP CONSTRAINT job_crashes_check,
+    ADD CONSTRAINT job_crashes_check CHECK (crashes BETWEEN 0 AND 5);

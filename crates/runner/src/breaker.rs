@@ -8,8 +8,6 @@ use std::{
 use domain::{JobId, OnceAMinute};
 use tracing::{info, warn};
 
-/// The longest pause between two trials.
-const LONGEST: Duration = Duration::from_secs(300);
 /// Different jobs in a row that fail before their first interval, and whose fault nobody knows, are the host's.
 const EARLY_FAILURES: usize = 3;
 
@@ -31,7 +29,8 @@ pub struct Breaker {
     broken: &'static str,
     /// What is said when it closes again: `this host can train again`.
     mended: &'static str,
-    shortest: Duration,
+    /// Pauses between two trials: the first, and the longest.
+    pauses: (Duration, Duration),
     state: Mutex<State>,
 }
 
@@ -52,9 +51,9 @@ struct Open {
 }
 
 impl Breaker {
-    /// A closed breaker whose first pause is `shortest`.
-    pub fn new(broken: &'static str, mended: &'static str, shortest: Duration) -> Self {
-        Self { broken, mended, shortest, state: Mutex::default() }
+    /// A closed breaker with its first and its longest pause.
+    pub fn new(broken: &'static str, mended: &'static str, pauses: (Duration, Duration)) -> Self {
+        Self { broken, mended, pauses, state: Mutex::default() }
     }
 
     /// Asks to begin.
@@ -91,7 +90,7 @@ impl Breaker {
     pub fn trip(&self, cause: &str) -> u32 {
         let mut state = self.state();
         let trips = state.open.as_ref().map_or(0, |open| open.trips) + 1;
-        let pause = self.shortest.saturating_mul(1 << (trips - 1).min(20)).min(LONGEST);
+        let pause = self.pauses.0.saturating_mul(1 << (trips - 1).min(20)).min(self.pauses.1);
         let pause = pause.mul_f64(rand::random_range(0.75..1.25));
         let until = Instant::now() + pause;
         state.open = Some(Open { cause: cause.to_owned(), trips, until, on_trial: false });
@@ -131,11 +130,12 @@ impl Breaker {
 mod tests {
     use super::*;
 
-    const NO_TIME: Duration = Duration::ZERO;
+    const NO_TIME: (Duration, Duration) = (Duration::ZERO, Duration::ZERO);
+    const HOUR: Duration = Duration::from_secs(3600);
 
     #[test]
     fn an_open_breaker_admits_one_trial_after_its_pause() {
-        let breaker = Breaker::new("broken", "mended", Duration::from_secs(3600));
+        let breaker = Breaker::new("broken", "mended", (HOUR, HOUR));
         assert_eq!(breaker.admit(), Admission::Closed);
         assert_eq!(breaker.trip("no data"), 1);
         assert_eq!(breaker.admit(), Admission::Refused, "its pause has just begun");

@@ -10,14 +10,16 @@ use std::{
 };
 
 use checkpoint::CheckpointStore;
-use store::Database;
+use store::{Database, worker::NewWorker};
 use tracing::{error, info};
 use uuid::Uuid;
 
 use crate::{Options, StopReason, breaker::Breaker, lease::HeldLeases, metrics::Metrics, wakeup::Wakeup};
 
-/// The first pause after the checkpoint store took nothing.
-const STORE_PAUSE: Duration = Duration::from_millis(500);
+/// Pauses after the checkpoint store took nothing: the first, and the longest.
+const STORE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// The longest pause after this host could not train; the first one is that between two looks at the queue.
+const HOST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What all threads of a worker share. It holds state and no behaviour of theirs.
 pub struct WorkerContext {
@@ -25,12 +27,14 @@ pub struct WorkerContext {
     pub options: Options,
     pub checkpoints: CheckpointStore,
     pub worker_id: Uuid,
+    /// As it is entered in the database.
+    pub registration: NewWorker,
     /// Directory for files in the making.
     pub scratch: PathBuf,
     pub leases: HeldLeases,
     pub wakeup: Wakeup,
-    /// Open while this host cannot train.
-    pub host_breaker: Breaker,
+    /// One for each slot, open while it cannot train: a lost device may be that of one alone.
+    pub slot_breakers: Vec<Breaker>,
     /// Open while the checkpoint store takes nothing.
     pub store_breaker: Breaker,
     pub metrics: Metrics,
@@ -58,21 +62,27 @@ impl WorkerContext {
         database: Database,
         options: Options,
         checkpoints: CheckpointStore,
-        worker_id: Uuid,
+        registration: NewWorker,
         scratch: PathBuf,
+        slots: usize,
     ) -> Self {
+        let slot_breaker = || {
+            let pauses = (options.poll, HOST_PAUSE);
+            Breaker::new("this host cannot train", "this host can train again", pauses)
+        };
         Self {
             database,
             checkpoints,
-            worker_id,
+            worker_id: registration.id,
+            registration,
             scratch,
             leases: HeldLeases::default(),
             wakeup: Wakeup::default(),
-            host_breaker: Breaker::new("this host cannot train", "this host can train again", options.poll),
+            slot_breakers: (0..slots).map(|_| slot_breaker()).collect(),
             store_breaker: Breaker::new(
                 "the checkpoint store takes nothing",
                 "the checkpoint store is back",
-                STORE_PAUSE,
+                STORE_PAUSES,
             ),
             metrics: Metrics::default(),
             deadline: options.time_limit().map(|limit| Instant::now() + limit),
@@ -115,6 +125,17 @@ impl WorkerContext {
     /// Why the worker ends itself, and with which exit code, if it does.
     pub fn failure(&self) -> Option<(u8, String)> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why the worker claims nothing, where that is so in all its slots.
+    pub fn fault(&self) -> Option<String> {
+        let causes = || self.slot_breakers.iter().map(Breaker::cause);
+        self.store_breaker.cause().or_else(|| causes().collect::<Option<Vec<_>>>()?.pop())
+    }
+
+    /// Slots that claim nothing but trials.
+    pub fn open_breakers(&self) -> usize {
+        self.slot_breakers.iter().filter(|breaker| breaker.cause().is_some()).count()
     }
 
     /// Waits for nothing any more: running intervals are abandoned.

@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 
 use crate::{
     attempt::AttemptOutcome,
+    breaker::Breaker,
     context::WorkerContext,
     exit::{DEVICE_LOST, HOST_FAULT},
     log,
@@ -21,12 +22,16 @@ use crate::{
 
 /// How long a job waits that could not keep its checkpoint.
 const SNOOZE: Duration = Duration::from_secs(10);
+/// How long a job waits that this worker is too old for, so that others come first.
+const OTHERS_FIRST: Duration = Duration::from_secs(60);
 /// How long a job waits after its first crash.
 const CRASH_PAUSE: Duration = Duration::from_secs(10);
 
 /// Writes the ending of one attempt, and what follows from it.
 pub struct EndingWriter<'a> {
     pub worker: &'a WorkerContext,
+    /// That of the slot.
+    pub breaker: &'a Breaker,
     pub session: &'a mut Session,
     pub claim: &'a Claim,
     /// Of the search, where it has been read.
@@ -61,7 +66,11 @@ impl EndingWriter<'_> {
                 self.retry(cause)?
             }
             AttemptOutcome::HostFault { cause, device_lost } => self.step_aside(cause, *device_lost)?,
-            AttemptOutcome::StoreAway(cause) => self.snooze(cause)?,
+            AttemptOutcome::StoreAway(cause) => {
+                self.worker.store_breaker.trip(cause);
+                self.snooze(cause, SNOOZE)?
+            }
+            AttemptOutcome::NotUnderstood(cause) => self.snooze(cause, OTHERS_FIRST)?,
             AttemptOutcome::Released => self.give_back(GiveBack::Leaving)?,
             AttemptOutcome::LeaseLost | AttemptOutcome::LeaseUncertain => false,
         };
@@ -115,7 +124,7 @@ impl EndingWriter<'_> {
         let pause = CRASH_PAUSE.mul_f64(rand::random_range(0.75..1.25));
         let retried = self.run(|conn| lease::retry(conn, lease, cause, &log, pause))?;
         let Some(Retried { state, crashes, hosts, pause }) = retried else { return Ok(false) };
-        self.worker.metrics.ended("retried");
+        self.worker.metrics.ended(if state == JobState::Failed { "failed" } else { "retried" });
         match state {
             JobState::Failed => {
                 self.worker.failed.fetch_add(1, Ordering::Relaxed);
@@ -135,7 +144,7 @@ impl EndingWriter<'_> {
     fn step_aside(&mut self, cause: &str, device_lost: bool) -> Result<bool, DbError> {
         let job = self.claim.job_id;
         self.worker.metrics.host_faults.inc();
-        let trips = self.worker.host_breaker.trip(cause);
+        let trips = self.breaker.trip(cause);
         if device_lost {
             self.worker.fail(DEVICE_LOST, format!("the device is lost for this process: {cause}"));
         }
@@ -146,23 +155,22 @@ impl EndingWriter<'_> {
     }
 
     fn note_early_failure(&self, cause: &str) {
-        if let Some(trips) = self.worker.host_breaker.note_early_failure(self.claim.job_id, cause) {
+        if let Some(trips) = self.breaker.note_early_failure(self.claim.job_id, cause) {
             self.worker.metrics.host_faults.inc();
             self.leave_after(trips, cause);
         }
     }
 
     fn leave_after(&self, trips: u32, cause: &str) {
-        if trips >= self.worker.options.host_faults {
+        if trips >= self.worker.options.host_faults && self.worker.fault().is_some() {
             let why = format!("this host could not train {trips} times in a row, last since: {cause}");
             self.worker.fail(HOST_FAULT, why);
         }
     }
 
-    /// No fault of the job: it waits for a moment, and this worker for the store.
-    fn snooze(&mut self, cause: &str) -> Result<bool, DbError> {
-        self.worker.store_breaker.trip(cause);
-        let pause = SNOOZE.mul_f64(rand::random_range(0.75..1.25));
+    /// No fault of the job: it waits for a moment.
+    fn snooze(&mut self, cause: &str, pause: Duration) -> Result<bool, DbError> {
+        let pause = pause.mul_f64(rand::random_range(0.75..1.25));
         let (job, seconds) = (self.claim.job_id, pause.as_secs());
         warn!(job.id = %job, "job {job}: snoozed, no crash: {cause}; again in {seconds} s");
         self.worker.metrics.ended("snoozed");

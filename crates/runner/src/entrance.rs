@@ -28,7 +28,12 @@ pub enum Entered {
 /// # Errors
 /// A database that refuses or stays away, a schema that does not fit, a checkpoint store that cannot be written or is not the
 /// one of this database.
-pub fn enter(options: Options, device: String, caught: &Arc<AtomicBool>) -> anyhow::Result<Entered> {
+pub fn enter(
+    options: Options,
+    device: String,
+    slots: usize,
+    caught: &Arc<AtomicBool>,
+) -> anyhow::Result<Entered> {
     let stop = || caught.load(Ordering::Relaxed);
     let database = Database::from_env()?;
     let mut session = Session::new(database.clone());
@@ -67,7 +72,7 @@ pub fn enter(options: Options, device: String, caught: &Arc<AtomicBool>) -> anyh
         worker.device
     );
     let path = scratch.path().to_owned();
-    let mut context = WorkerContext::new(database, options, checkpoints, worker.id, path);
+    let mut context = WorkerContext::new(database, options, checkpoints, worker, path, slots);
     context.signalled = Arc::clone(caught);
     Ok(Entered::Ready(Box::new(context), scratch))
 }

@@ -28,7 +28,7 @@ pub fn beat(worker: &WorkerContext, stop: &Receiver<()>) {
     let stopped = |pause| stop.recv_timeout(pause) == Err(RecvTimeoutError::Disconnected);
     while !stopped(tick.mul_f64(rand::random_range(0.8..1.0))) {
         let is_due = renewed.is_none_or(|at| at.elapsed() >= apart);
-        let fault = worker.host_breaker.cause();
+        let fault = worker.fault();
         let done = session.attempt(|conn| {
             if is_due {
                 renew(worker, conn)?;
@@ -68,10 +68,13 @@ fn renew(worker: &WorkerContext, conn: &mut PgConnection) -> QueryResult<()> {
             }
         }
     }
-    if worker::touch(conn, worker.worker_id)? == Some(WorkerState::Draining)
-        && !worker.draining.swap(true, Ordering::Relaxed)
-    {
-        info!("asked to drain: leaving after the running jobs");
+    match worker::touch(conn, worker.worker_id)? {
+        // A database that was failed over or restored may have lost it.
+        None => worker.registration.register(conn)?,
+        Some(WorkerState::Draining) if !worker.draining.swap(true, Ordering::Relaxed) => {
+            info!("asked to drain: leaving after the running jobs");
+        }
+        Some(_) => {}
     }
     Ok(())
 }

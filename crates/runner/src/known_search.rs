@@ -33,7 +33,7 @@ impl SearchError {
         let cause = chain(&self);
         match self {
             // Another worker may be new enough for it.
-            Self::Spec(_) => AttemptOutcome::HostFault { cause, device_lost: false },
+            Self::Spec(_) => AttemptOutcome::NotUnderstood(cause),
             Self::Judge(JudgeError::NoWarmStart(_)) => AttemptOutcome::Ended(Outcome::Failed, Some(cause)),
             Self::Judge(_) => AttemptOutcome::Crashed { cause, early: false },
         }

@@ -20,7 +20,7 @@ pub struct Metrics {
     pub renewals_failed: IntCounter,
     pub host_faults: IntCounter,
     pub slot_restarts: IntCounter,
-    breaker_open: IntGauge,
+    open_breakers: IntGauge,
     pub claim_seconds: Histogram,
     pub record_seconds: Histogram,
 }
@@ -72,9 +72,9 @@ impl Metrics {
                 "peng_slot_restarts_total",
                 "Slots that ended early and were restarted",
             )?,
-            breaker_open: IntGauge::new(
-                "peng_breaker_open",
-                "1 while this host cannot train and the worker claims nothing but trials",
+            open_breakers: IntGauge::new(
+                "peng_open_breakers",
+                "Slots that claim nothing but trials, since this host cannot train",
             )?,
             claim_seconds: statement("peng_claim_seconds", "One look at the queue")?,
             record_seconds: statement("peng_record_seconds", "Writing one observation")?,
@@ -91,7 +91,7 @@ impl Metrics {
         registry.register(Box::new(epochs_trained.clone()))?;
         registry.register(Box::new(epochs_saved.clone()))?;
         registry.register(Box::new(self.lease_age.clone()))?;
-        registry.register(Box::new(self.breaker_open.clone()))?;
+        registry.register(Box::new(self.open_breakers.clone()))?;
         for counter in [&self.renewals_failed, &self.host_faults, &self.slot_restarts] {
             registry.register(Box::new(counter.clone()))?;
         }
@@ -118,9 +118,9 @@ impl Metrics {
     ///
     /// # Errors
     /// A metric that cannot be written as text.
-    pub fn encode(&self, lease_age: Duration, breaker_open: bool) -> prometheus::Result<String> {
+    pub fn encode(&self, lease_age: Duration, open_breakers: usize) -> prometheus::Result<String> {
         self.lease_age.set(lease_age.as_secs_f64());
-        self.breaker_open.set(i64::from(breaker_open));
+        self.open_breakers.set(open_breakers as i64);
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 }

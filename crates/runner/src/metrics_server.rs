@@ -36,7 +36,7 @@ pub fn serve(worker: &WorkerContext, server: &Server, stop: &Receiver<()>) {
 fn answer(worker: &WorkerContext, request: Request) {
     let done = if (request.method(), request.url()) == (&Method::Get, "/metrics") {
         let age = worker.leases.all().iter().map(|(_, held)| held.since_renewal()).max().unwrap_or_default();
-        match worker.metrics.encode(age, worker.host_breaker.cause().is_some()) {
+        match worker.metrics.encode(age, worker.open_breakers()) {
             Ok(text) => {
                 let plain =
                     Header::from_bytes("Content-Type", prometheus::TEXT_FORMAT).expect("a valid header");

@@ -24,6 +24,7 @@ const LOOK: Duration = Duration::from_millis(100);
 /// One slot with its session and what it has read of the searches that it worked on.
 pub struct Slot<'a> {
     worker: &'a WorkerContext,
+    breaker: &'a Breaker,
     session: Session,
     claimer: Claimer,
     known: KnownSearches,
@@ -34,9 +35,11 @@ pub struct Slot<'a> {
 }
 
 impl<'a> Slot<'a> {
-    pub fn new(worker: &'a WorkerContext) -> Self {
+    /// The slot of this number, from 0.
+    pub fn new(worker: &'a WorkerContext, number: usize) -> Self {
         Self {
             worker,
+            breaker: &worker.slot_breakers[number],
             session: Session::new(worker.database.clone()),
             claimer: Claimer::new(&worker.options.class, worker.worker_id, worker.options.lease_ttl),
             known: KnownSearches::default(),
@@ -68,7 +71,7 @@ impl<'a> Slot<'a> {
                 continue;
             };
             self.work(&claim, at, backend)?;
-            self.worker.host_breaker.give_up_trial();
+            self.breaker.give_up_trial();
             idle_since = Instant::now();
         }
         Ok(())
@@ -76,13 +79,12 @@ impl<'a> Slot<'a> {
 
     /// The next job, if this host can train it and its checkpoints can be kept.
     fn next_if_admitted(&mut self) -> Result<Option<Claim>, DbError> {
-        let worker = self.worker;
-        if !self.store_takes() || worker.host_breaker.admit() == Admission::Refused {
+        if !self.store_takes() || self.breaker.admit() == Admission::Refused {
             return Ok(None);
         }
         let next = self.next();
         if !matches!(next, Ok(Some(_))) {
-            worker.host_breaker.give_up_trial();
+            self.breaker.give_up_trial();
         }
         next
     }
@@ -157,7 +159,7 @@ impl<'a> Slot<'a> {
         }
         let class = &options.class;
         let stop = || worker.is_leaving();
-        if worker.host_breaker.cause().is_some()
+        if worker.fault().is_some()
             && let Some(why) = self.session.run(&stop, |conn| workers::nobody_can_train(conn, class))?
         {
             worker.fail(HOST_FAULT, why);
@@ -210,7 +212,7 @@ impl<'a> Slot<'a> {
         }
         let known = self.known.get_mut(search).expect("the search was just read");
         let (spec, steps) = (&known.spec, known.spec.target().steps());
-        let context = AttemptContext { worker: self.worker, claim, held, spec, steps };
+        let context = AttemptContext { worker: self.worker, breaker: self.breaker, claim, held, spec, steps };
         attempt::run(context, &mut self.session, &mut known.judge, backend)
     }
 
@@ -235,6 +237,7 @@ impl<'a> Slot<'a> {
         let hopeless = || held.interrupt.reason() == Some(StopReason::LeaseLost) || worker.is_abandoning();
         let ending = EndingWriter {
             worker,
+            breaker: self.breaker,
             session: &mut self.session,
             claim,
             spec: spec.as_deref(),

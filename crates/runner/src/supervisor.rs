@@ -47,7 +47,7 @@ pub fn run<B: Backend + Send + 'static>(options: Options, backends: Vec<B>) -> a
     let server = options.metrics.map(metrics_server::bind).transpose()?;
     let requeue = options.requeue_exit_code;
     let device = backends.first().map(Backend::device).unwrap_or_default();
-    let (worker, _scratch) = match entrance::enter(options, device, &caught)? {
+    let (worker, _scratch) = match entrance::enter(options, device, backends.len(), &caught)? {
         Entered::Ready(context, scratch) => (Arc::<WorkerContext>::from(context), scratch),
         Entered::Left(what) => {
             info!("asked to leave before the {what} could be reached");
@@ -59,8 +59,8 @@ pub fn run<B: Backend + Send + 'static>(options: Options, backends: Vec<B>) -> a
     let heartbeat = spawn("heartbeat", &worker, &stop, heartbeat::beat);
     let (done, slots) = bounded(backends.len());
     let left = backends.len();
-    for backend in backends {
-        spawn_slot(Arc::clone(&worker), backend, done.clone());
+    for (number, backend) in backends.into_iter().enumerate() {
+        spawn_slot(Arc::clone(&worker), number, backend, done.clone());
     }
     let hung = watch(&worker, &heartbeat, &slots, left);
     drop(alive);
@@ -101,11 +101,16 @@ fn spawn(
 }
 
 /// Starts a slot; one that ends early is said at once and started again.
-fn spawn_slot<B: Backend + Send + 'static>(worker: Arc<WorkerContext>, mut backend: B, done: Sender<()>) {
+fn spawn_slot<B: Backend + Send + 'static>(
+    worker: Arc<WorkerContext>,
+    number: usize,
+    mut backend: B,
+    done: Sender<()>,
+) {
     let run = move || {
         let mut pause = RESTART.0;
         loop {
-            let work = std::panic::AssertUnwindSafe(|| Slot::new(&worker).run(&mut backend));
+            let work = std::panic::AssertUnwindSafe(|| Slot::new(&worker, number).run(&mut backend));
             let why = match std::panic::catch_unwind(work) {
                 Ok(Ok(())) => break,
                 Ok(Err(error)) => chain(&error),
@@ -179,10 +184,7 @@ fn watch_signals(worker: &WorkerContext, leaving_since: &mut Option<Instant>) {
 /// A heartbeat that has died renews nothing: its leases count as lost, whatever `--on-db-lost` says, and the worker leaves.
 fn watch_heartbeat(worker: &WorkerContext, is_finished: bool) {
     if is_finished {
-        if !worker.is_leaving() {
-            error!("the thread that renews leases has died: dropping all jobs");
-        }
-        worker.leave("the heartbeat has died");
+        worker.fail(HUNG, "the thread that renews leases has died: dropping all jobs".to_owned());
         worker.leases.all().iter().for_each(|(_, held)| held.interrupt.set(StopReason::LeaseLost));
     }
 }
@@ -216,7 +218,7 @@ mod tests {
     use checkpoint::CheckpointStore;
     use clap::Parser as _;
     use domain::{Fence, JobId};
-    use store::Database;
+    use store::{Database, worker::NewWorker};
     use uuid::Uuid;
 
     use super::*;
@@ -229,12 +231,17 @@ mod tests {
 
     const LEASE: Lease = Lease { job_id: JobId(1), fence: Fence(1), worker_id: Uuid::nil() };
 
+    fn registration() -> NewWorker {
+        let text = String::new;
+        NewWorker { id: Uuid::new_v4(), host: text(), pid: 1, class: text(), device: text(), version: text() }
+    }
+
     fn worker(arguments: &[&str], dir: &std::path::Path) -> WorkerContext {
         let url = format!("file://{}", dir.display());
         let checkpoints = CheckpointStore::open(Some(&url), Uuid::nil(), false).unwrap();
         let options = Cli::parse_from([&["worker"], arguments].concat()).options;
         let database = Database::new("postgres:///nowhere").unwrap();
-        WorkerContext::new(database, options, checkpoints, Uuid::new_v4(), dir.to_owned())
+        WorkerContext::new(database, options, checkpoints, registration(), dir.to_owned(), 1)
     }
 
     #[test]

@@ -107,8 +107,8 @@ fn histories_of_crashes_and_losses() {
     let table: [(Vec<Happens>, (JobState, i16, i16), &str); 23] = [
         (times(4, Crash(a)), (Waiting, 4, 0), "four crashes are none too many"),
         (times(5, Crash(a)), (Waiting, 5, 0), "one host alone is no evidence while another lives"),
-        (times(7, Crash(a)), (Waiting, 5, 0), "nor is more of it"),
-        ([times(5, Crash(a)), times(1, Crash(b))].concat(), (Failed, 5, 0), "the other host agrees"),
+        (times(7, Crash(a)), (Waiting, 7, 0), "nor is more of it"),
+        ([times(5, Crash(a)), times(1, Crash(b))].concat(), (Failed, 6, 0), "the other host agrees"),
         ([times(4, Crash(a)), times(1, Crash(b))].concat(), (Failed, 5, 0), "five on two hosts"),
         ([times(1, Alone(SILENT)), times(5, Crash(a))].concat(), (Failed, 5, 0), "the other one is not seen"),
         ([times(1, Alone(STOPPED)), times(5, Crash(a))].concat(), (Failed, 5, 0), "the other one has left"),
@@ -120,7 +120,7 @@ fn histories_of_crashes_and_losses() {
         ),
         (
             [times(5, Crash(a)), times(1, Alone(SILENT)), times(1, Crash(a))].concat(),
-            (Failed, 5, 0),
+            (Failed, 6, 0),
             "it is alone now",
         ),
         (
@@ -144,7 +144,7 @@ fn histories_of_crashes_and_losses() {
             "it gets further each time, on hosts that come and go: only what came since is counted",
         ),
         (times(9, Loss(a)), (Ready, 0, 9), "nine losses are none too many"),
-        (times(12, Loss(a)), (Ready, 0, 10), "on one host while another lives"),
+        (times(12, Loss(a)), (Ready, 0, 12), "on one host while another lives"),
         (turns(5, &[Loss(a), Loss(b)]), (Failed, 0, 10), "ten on two hosts"),
         ([times(1, Alone(SILENT)), times(10, Loss(a))].concat(), (Failed, 0, 10), "ten on the only one"),
         (

@@ -8,12 +8,14 @@ use search::Spec;
 use store::Claim;
 
 use super::AttemptOutcome;
-use crate::{StopReason, context::WorkerContext, lease::HeldLease};
+use crate::{StopReason, breaker::Breaker, context::WorkerContext, lease::HeldLease};
 
 /// What an attempt works with.
 #[derive(Clone, Copy)]
 pub struct AttemptContext<'a> {
     pub worker: &'a WorkerContext,
+    /// That of the slot.
+    pub breaker: &'a Breaker,
     pub claim: &'a Claim,
     pub held: &'a HeldLease,
     pub spec: &'a Arc<Spec>,

@@ -31,6 +31,8 @@ pub enum AttemptOutcome {
     },
     /// The checkpoint store takes nothing: nothing is counted against the job.
     StoreAway(String),
+    /// The search is of a newer version: its jobs are left to newer workers.
+    NotUnderstood(String),
     /// Another attempt may own the job.
     LeaseLost,
     /// The lease could not be renewed in time; whether the job is still this worker's is not known.
@@ -59,7 +61,9 @@ impl fmt::Display for AttemptOutcome {
             Self::Decided(outcome, _) | Self::Ended(outcome, None) => f.write_str(outcome.as_str()),
             Self::Ended(outcome, Some(error)) => write!(f, "{}: {error}", outcome.as_str()),
             Self::Released => f.write_str("the job is released"),
-            Self::Crashed { cause, .. } | Self::StoreAway(cause) => write!(f, "tried again later: {cause}"),
+            Self::Crashed { cause, .. } | Self::StoreAway(cause) | Self::NotUnderstood(cause) => {
+                write!(f, "tried again later: {cause}")
+            }
             Self::HostFault { cause, .. } => write!(f, "left to other hosts: {cause}"),
             Self::LeaseLost => f.write_str("the lease was lost"),
             Self::LeaseUncertain => f.write_str("the lease could not be renewed"),

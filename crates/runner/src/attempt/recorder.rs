@@ -87,7 +87,7 @@ impl Recorder<'_> {
         let step = interval.step;
         let checkpoint = self.make_durable(interval)?;
         // Not before: a host that measures and cannot save, for want of its scratch directory, trains nothing.
-        worker.host_breaker.close();
+        self.context.breaker.close();
         let before = (step - 1) as usize;
         let stored = self.points.get(before).filter(|point| point.decision.is_some()).cloned();
         self.points.truncate(before);

@@ -10,7 +10,7 @@ WITH mine AS MATERIALIZED (
 ), evidence AS MATERIALIZED (
     SELECT crashed.*, CASE WHEN held.thaw THEN 'terminated' WHEN held.cancel THEN 'cancelled'
                            WHEN crashed.is_final THEN 'failed' ELSE 'waiting' END::job_state AS next,
-           $6 * 2 ^ (crashed.crashes - 1) AS pause
+           $6 * 2 ^ (least(crashed.crashes, 5) - 1) AS pause
     FROM held, worker, crash_evidence($1, worker.host, false) AS crashed
     WHERE worker.id = $3
 ), moved AS (
