@@ -220,7 +220,7 @@ fn a_job_waits_twice_as_long_after_each_crash() {
     let mut conn = database.connect();
     let (a, _) = (worker_on(&mut conn, "a"), worker_on(&mut conn, "b"));
     submit(&mut conn, "s", 1);
-    for (crash, seconds) in [(1, 10.0), (2, 20.0), (3, 40.0), (4, 80.0), (5, 160.0), (5, 160.0)] {
+    for (crash, seconds) in [(1, 10.0), (2, 20.0), (3, 40.0), (4, 80.0), (5, 160.0), (6, 160.0)] {
         let held = claim_by(&mut conn, a);
         let retried = lease::retry(&mut conn, held, "x", "", Duration::from_secs(10)).unwrap().unwrap();
         assert_eq!((retried.crashes, retried.hosts, retried.pause), (crash, 1, seconds));

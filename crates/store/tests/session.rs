@@ -175,7 +175,7 @@ fn what_is_wrong_with_a_statement_is_said_at_once() {
     submit(&mut database.connect(), "s", 1);
     let mut session = Session::new(database.database());
     for (statement, what) in [
-        ("UPDATE job SET crashes = 6", "a check"),
+        ("UPDATE job SET crashes = -1", "a check"),
         ("UPDATE job SET mode = NULL", "a column that must not be null"),
         ("UPDATE job SET search_id = 999", "a reference"),
         ("INSERT INTO search OVERRIDING SYSTEM VALUE SELECT * FROM search", "a name that is taken"),
