@@ -20,7 +20,7 @@ use diesel::{
 };
 use domain::SearchId;
 use store::{Database, DbError, Session, search, session::transaction};
-use support::{eventually, rows, said::Said, submit, waits};
+use support::{eventually, patience, rows, said::Said, submit, waits};
 use testing::TestDatabase;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,10 +30,6 @@ fn with_options(database: &TestDatabase, options: &[&str]) -> Database {
     let options: Vec<_> =
         options.iter().map(|option| format!("-c%20{}", option.replace('=', "%3D"))).collect();
     Database::new(format!("{}&options={}", database.url(), options.join("%20"))).unwrap()
-}
-
-fn never() -> bool {
-    false
 }
 
 fn setting(conn: &mut PgConnection, name: &str) -> String {
@@ -111,7 +107,7 @@ fn a_lock_that_is_held_for_long_is_waited_for_again_and_again() {
         let waiting = scope.spawn(|| {
             let mut session = Session::new(with_options(&database, &["lock_timeout=50ms"]));
             said.during(|| {
-                session.run(&never, |conn| {
+                session.run(&patience(), |conn| {
                     tries.fetch_add(1, Relaxed);
                     search::pause(conn, SearchId(1))
                 })
@@ -140,7 +136,7 @@ fn the_victim_of_a_deadlock_tries_again() {
     other.batch_execute(&touch(2)).unwrap();
     std::thread::scope(|scope| {
         let victim = scope.spawn(|| {
-            Session::new(quick).run(&never, |conn| {
+            Session::new(quick).run(&patience(), |conn| {
                 tries.fetch_add(1, Relaxed);
                 transaction(conn, |conn| {
                     conn.batch_execute(&touch(1))?;
@@ -162,7 +158,7 @@ fn a_statement_that_takes_too_long_is_tried_again() {
     let database = TestDatabase::new();
     let tries = AtomicUsize::new(0);
     let mut session = Session::new(with_options(&database, &["statement_timeout=50ms"]));
-    let done = session.run(&never, |conn| {
+    let done = session.run(&patience(), |conn| {
         let sleep = if tries.fetch_add(1, Relaxed) < 2 { 30 } else { 0 };
         sql_query(format!("SELECT pg_sleep({sleep})")).execute(conn)
     });
@@ -181,7 +177,7 @@ fn what_is_wrong_with_a_statement_is_said_at_once() {
         ("INSERT INTO search OVERRIDING SYSTEM VALUE SELECT * FROM search", "a name that is taken"),
     ] {
         let tries = AtomicUsize::new(0);
-        let done = session.run(&never, |conn| {
+        let done = session.run(&patience(), |conn| {
             tries.fetch_add(1, Relaxed);
             sql_query(statement).execute(conn)
         });
@@ -189,11 +185,11 @@ fn what_is_wrong_with_a_statement_is_said_at_once() {
         assert_eq!(tries.load(Relaxed), 1, "{what}");
     }
     assert_eq!(
-        session.run(&never, |conn| sql_query("SELECT 1").execute(conn)).unwrap(),
+        session.run(&patience(), |conn| sql_query("SELECT 1").execute(conn)).unwrap(),
         1,
         "the session goes on"
     );
-    let done = session.run(&never, |conn| search::get(conn, SearchId(999)));
+    let done = session.run(&patience(), |conn| search::get(conn, SearchId(999)));
     assert!(matches!(done, Err(DbError::Rejected(diesel::result::Error::NotFound))));
 }
 

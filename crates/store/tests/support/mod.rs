@@ -123,6 +123,12 @@ pub fn rows(conn: &mut PgConnection, query: &str) -> usize {
     sql_query(query).execute(conn).unwrap_or_else(|error| panic!("{query}: {error}"))
 }
 
+/// When to give up, for a session that is expected to come to an end by itself.
+pub fn patience() -> impl Fn() -> bool {
+    let start = Instant::now();
+    move || start.elapsed() > Duration::from_secs(60)
+}
+
 /// Waits until a condition holds.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
