@@ -90,14 +90,20 @@ fn a_worker_has_the_device_that_was_asked_for_or_leaves() {
 #[test]
 fn missing_data_fail_no_job_and_say_how_to_get_them() {
     let lab = Lab::new();
-    lab.submit(&spec("s", 1, "cifar10", "engine = \"none\""));
+    lab.submit(&spec("s", 60, "cifar10", "engine = \"none\""));
     let mut worker = lab.worker("peng-worker", &["--device", "cpu"]);
-    tests::wait("the worker to say what is missing", || {
-        if worker.log().contains("ops/data.sh cifar10") { Ok(()) } else { Err(worker.log()) }
+    worker.wait_for("this host cannot train, claiming no job for");
+    tests::wait("the list of workers to say what is missing", || {
+        let fault = lab.peng_json(&["worker", "list"])[0]["fault"].to_string();
+        if fault.contains("ops/data.sh cifar10") { Ok(()) } else { Err(fault) }
     });
+    let mut once = lab.worker("peng-worker", &["--once", "--device", "cpu"]);
+    assert_eq!(once.join(), Some(69), "{}", once.log());
+    assert!(once.log().contains("no worker of class `default` can train: "), "{}", once.log());
     worker.signal(rustix::process::Signal::TERM);
     assert_eq!(worker.join(), Some(0), "{}", worker.log());
-    assert_eq!((lab.count("result"), lab.count("job WHERE state = 'failed'")), (0, 0), "{}", worker.log());
+    lab.assert_unharmed();
+    assert_eq!((lab.count("result"), lab.count("job WHERE state = 'ready'")), (0, 60), "{}", worker.log());
 }
 
 #[test]

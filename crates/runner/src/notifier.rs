@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use domain::chain;
 use store::Listener;
 use tracing::{debug, warn};
 
@@ -27,17 +28,21 @@ pub fn listen(worker: &WorkerContext, stop: &Receiver<()>) {
                         Ok(true) => worker.wakeup.notify(),
                         Ok(false) => {}
                         Err(error) => {
-                            debug!("{error}");
+                            debug!("{}", chain(&error));
                             break;
                         }
                     }
                 }
             }
             Err(error) if !said => {
-                warn!("{error}; looking at the queue every {} s instead", options.poll.as_secs_f64());
+                warn!(
+                    "{}; looking at the queue every {} s instead",
+                    chain(&error),
+                    options.poll.as_secs_f64()
+                );
                 said = true;
             }
-            Err(error) => debug!("{error}"),
+            Err(error) => debug!("{}", chain(&error)),
         }
         if stopped(RETRY.min(options.lease_ttl)) {
             return;

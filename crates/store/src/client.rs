@@ -12,10 +12,10 @@ use crate::conninfo::ConnInfo;
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// The server does not answer, or the connection was lost.
-    #[error("cannot listen for new jobs: {0}")]
+    #[error("cannot listen for new jobs")]
     Postgres(#[from] postgres::Error),
     /// A certificate cannot be used.
-    #[error("cannot listen for new jobs: {0}")]
+    #[error("cannot listen for new jobs")]
     Tls(#[from] openssl::error::ErrorStack),
     /// PgBouncer, or another pooler that gives each transaction any session.
     #[error(

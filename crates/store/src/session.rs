@@ -51,18 +51,19 @@ pub struct Session {
     database: Database,
     connected: Option<Connected>,
     away: Option<Away>,
+    said: OnceAMinute,
 }
 
 /// An outage, from its first failure on.
 struct Away {
     since: Instant,
-    said: OnceAMinute,
+    is_said: bool,
 }
 
 impl Session {
     /// A session that connects when it is first used.
     pub fn new(database: Database) -> Self {
-        Self { database, connected: None, away: None }
+        Self { database, connected: None, away: None, said: OnceAMinute::default() }
     }
 
     /// The database that it asks.
@@ -114,7 +115,7 @@ impl Session {
             Err(error) if !is_rejected(&error) => Err(self.unavailable(&error)),
             done => {
                 self.connected = Some(connected);
-                if let Some(away) = self.away.take() {
+                if let Some(away) = self.away.take().filter(|away| away.is_said) {
                     info!("the database answers again after {:.1} s", away.since.elapsed().as_secs_f64());
                 }
                 done.map_err(DbError::Rejected)
@@ -148,12 +149,17 @@ impl Session {
         }
     }
 
+    /// Notes a failure. The first one of an outage is not said: it is how an old connection ended, and often a new one mends
+    /// it. What the second one says is why the outage lasts.
     fn unavailable(&mut self, error: &dyn std::error::Error) -> DbError {
-        let away =
-            self.away.get_or_insert_with(|| Away { since: Instant::now(), said: OnceAMinute::default() });
         let error = chain(error);
-        if away.said.is_due() {
-            warn!("{error}; trying again");
+        match &mut self.away {
+            None => self.away = Some(Away { since: Instant::now(), is_said: false }),
+            Some(away) if self.said.is_due() => {
+                warn!("{error}; trying again");
+                away.is_said = true;
+            }
+            Some(_) => {}
         }
         DbError::Unavailable(error)
     }
