@@ -190,14 +190,17 @@ impl<'a> Crew<'a> {
         }
         let lost = self.lab.count("attempt WHERE \"end\" = 'lost'");
         let said = |words: &str| self.logs.iter().map(|log| text(log).matches(words).count()).sum();
-        let refused = self.toxic.iter().map(|worker| worker.log().matches("left to other hosts").count());
+        let refused: Vec<_> =
+            self.toxic.iter().map(|worker| worker.log().matches("left to other hosts").count()).collect();
+        // Pauses that double to five minutes leave no room for more in half an hour.
+        assert!(refused.iter().all(|&times| times <= 20), "they do not step aside: {refused:?}");
         Ended {
             jobs: self.jobs,
             when_over,
             lost,
             woken: said("dropped, another"),
             full: said("No space left on device"),
-            refused: refused.sum(),
+            refused: refused.iter().sum(),
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::{
 const WORKERS: usize = 4;
 /// So short that many jobs are claimed and ended within what a fail-over loses.
 const INTERVAL: f64 = 0.06;
-const JOBS_A_MINUTE: f64 = 500.0;
+const JOBS_A_MINUTE: f64 = 60.0;
 /// Of the minutes, that each of the two tests takes.
 const SHARE: f64 = 0.5;
 
