@@ -1,6 +1,7 @@
 -- A witness that does not rely on the fences of the statements: it notes every row that a worker writes for a job that
--- another worker, or a later attempt, has. Workers are known by the name of their sessions.
+-- another worker, or a later attempt, has; and who wrote under each fence. Workers are known by the name of their sessions.
 CREATE TABLE superseded (job_id bigint, fence bigint, what text, writer text);
+CREATE TABLE written (job_id bigint, fence bigint, writer text);
 
 CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -11,6 +12,7 @@ BEGIN
       AND attempt.fence = (SELECT max(fence) FROM attempt WHERE job_id = NEW.job_id)
       AND (attempt.fence > NEW.fence
            OR attempt.fence = NEW.fence AND current_setting('application_name') <> 'peng-' || worker.pid);
+    INSERT INTO written VALUES (NEW.job_id, NEW.fence, current_setting('application_name'));
     RETURN NEW;
 END $$;
 

@@ -1,0 +1,246 @@
+//! The workers of a run, each known to the witness by the name of its sessions, which holds its process.
+
+use std::{
+    fmt, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use diesel::connection::SimpleConnection as _;
+use rustix::process::Signal;
+use tests::{Lab, Worker};
+
+use crate::{EPOCHS, curves::Source};
+
+/// Time to live of leases, in seconds.
+pub const TTL: f64 = 2.0;
+/// `--hang-after`, in seconds.
+pub const HANG_AFTER: f64 = 3.0;
+
+/// The workers of a run.
+pub struct Crew<'a> {
+    pub lab: &'a Lab,
+    pub workers: Vec<Member>,
+    /// Workers on hosts that cannot train.
+    toxic: Vec<Worker>,
+    /// Logs of all workers that ever ran, and of those that could train.
+    pub logs: Vec<PathBuf>,
+    jobs: u32,
+    epoch_seconds: f64,
+    recorded: Option<PathBuf>,
+}
+
+/// A worker that can train.
+pub struct Member {
+    pub worker: Worker,
+    /// When it goes on, if it is stopped.
+    stopped: Option<Instant>,
+}
+
+impl Member {
+    /// Waits until the database knows it.
+    pub fn await_entrance(&self) {
+        tests::wait("a worker to enter", || {
+            let log = self.worker.log();
+            if log.contains(": class default") { Ok(()) } else { Err(log) }
+        });
+    }
+}
+
+/// What a worker lacks.
+#[derive(Clone, Copy)]
+pub enum Lack {
+    Program,
+    Scratch,
+}
+
+impl<'a> Crew<'a> {
+    /// So many workers with so many jobs before them, and a witness.
+    pub fn begin(lab: &'a Lab, jobs: u32, workers: usize, epoch_seconds: f64) -> Self {
+        assert!(lab.peng(&["db", "migrate"]).status.success());
+        lab.connect().batch_execute(include_str!("witness.sql")).unwrap();
+        lab.submit(&format!(
+            "name = \"chaos\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n\
+             [budget]\njobs = {jobs}\nmax_epochs = {EPOCHS}\ninterval = 0.5\n[predictor]\nengine = \"none\"\n"
+        ));
+        fs::create_dir(scratch(lab)).unwrap();
+        let recorded =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/curves/icpp23-1e15-full.csv");
+        let recorded = recorded.exists().then_some(recorded);
+        let mut crew =
+            Self { lab, workers: vec![], toxic: vec![], logs: vec![], jobs, epoch_seconds, recorded };
+        (0..workers).for_each(|_| crew.join(&[]));
+        crew
+    }
+
+    /// Where the replayed curves come from.
+    pub fn source(&self) -> Source {
+        self.recorded.as_ref().map_or(Source::MadeUp, |file| Source::read(file).unwrap())
+    }
+
+    /// Starts another worker behind a command such as `ip netns exec`.
+    pub fn join(&mut self, behind: &[&str]) {
+        let worker = self.start(behind);
+        self.workers.push(Member { worker, stopped: None });
+    }
+
+    /// Ends a worker as the kernel would when memory runs out, and starts another one in its place.
+    pub fn replace(&mut self, which: usize) {
+        self.workers[which].worker.kill();
+        self.workers[which].stopped = None;
+        self.workers[which].worker = self.start(&[]);
+    }
+
+    fn start(&mut self, behind: &[&str]) -> Worker {
+        let mut command = self.command("peng-replay-worker", behind);
+        command.arg("--scratch").arg(scratch(self.lab));
+        self.replaying(&mut command);
+        let worker = self.lab.spawn(command);
+        self.logs.push(worker.log_file().to_owned());
+        worker
+    }
+
+    fn replaying(&self, command: &mut Command) {
+        command.args(["--epoch-seconds", &self.epoch_seconds.to_string()]);
+        if let Some(curves) = &self.recorded {
+            command.arg("--curves").arg(curves);
+        }
+    }
+
+    fn command(&self, binary: &str, behind: &[&str]) -> Command {
+        let plain = self.lab.command(binary);
+        let environment = plain.get_envs().filter_map(|(key, value)| Some((key, value?)));
+        let mut command = Command::new("sh");
+        command.args(["-c", "PGAPPNAME=peng-$$ exec \"$0\" \"$@\""]).args(behind).arg(plain.get_program());
+        command.envs(environment).current_dir(self.lab.dir.path());
+        command.args(["--lease-ttl", &TTL.to_string(), "--hang-after", &HANG_AFTER.to_string()]);
+        command
+    }
+
+    /// Starts a worker on a host that cannot train.
+    pub fn join_toxic(&mut self, lack: Lack) {
+        let patient = ["--host-faults", "1000000"];
+        let worker = match lack {
+            Lack::Program => {
+                let mut command = self.command("peng-exec-worker", &[]);
+                command.args(patient).args(["--", "/nowhere/train"]);
+                self.lab.spawn(command)
+            }
+            Lack::Scratch => {
+                let gone = tempfile::tempdir().unwrap();
+                let mut command = self.command("peng-replay-worker", &[]);
+                command.args(patient).arg("--scratch").arg(gone.path());
+                self.replaying(&mut command);
+                let worker = self.lab.spawn(command);
+                tests::wait("a worker to make its scratch directory", || match entries(gone.path()) {
+                    0 => Err(worker.log()),
+                    _ => Ok(()),
+                });
+                worker
+            }
+        };
+        self.toxic.push(worker);
+    }
+
+    /// Stops a worker as a debugger or a full machine would.
+    pub fn stop(&mut self, which: usize, pause: Duration) {
+        let member = &mut self.workers[which];
+        member.worker.signal(Signal::STOP);
+        member.stopped = Some(Instant::now() + pause);
+    }
+
+    /// Whether a worker is stopped.
+    pub fn is_stopped(&self, which: usize) -> bool {
+        self.workers[which].stopped.is_some()
+    }
+
+    /// How many are.
+    pub fn stopped(&self) -> usize {
+        self.workers.iter().filter(|member| member.stopped.is_some()).count()
+    }
+
+    /// Lets those go on whose pause is over by then.
+    pub fn wake(&mut self, by: Instant) {
+        for Member { worker, stopped } in &mut self.workers {
+            if stopped.take_if(|until| *until <= by).is_some() {
+                worker.signal(Signal::CONT);
+            }
+        }
+    }
+
+    /// Lets the workers finish in peace and leave; a last one then finds nothing to do, and sweeps up behind the killed ones.
+    pub fn settle(&mut self) -> Ended {
+        self.wake(Instant::now() + Duration::from_secs(3600));
+        let when_over = self.lab.count("result");
+        for ended in when_over..i64::from(self.jobs) {
+            self.lab.wait_for("result", ended + 1);
+        }
+        for worker in self.toxic.iter_mut().chain(self.workers.iter_mut().map(|member| &mut member.worker)) {
+            worker.signal(Signal::TERM);
+            assert_eq!(worker.join(), Some(0), "{}", worker.log());
+        }
+        let mut last = self.command("peng-replay-worker", &[]);
+        last.arg("--once").arg("--scratch").arg(scratch(self.lab));
+        let mut last = self.lab.spawn(last);
+        assert_eq!(last.join(), Some(0), "{}", last.log());
+        assert_eq!(entries(&scratch(self.lab)), 0, "scratch directories stay behind");
+        for log in &self.logs {
+            assert!(!text(log).contains("a slot ended early"), "{}", text(log));
+        }
+        let lost = self.lab.count("attempt WHERE \"end\" = 'lost'");
+        let said = |words: &str| self.logs.iter().map(|log| text(log).matches(words).count()).sum();
+        let refused: Vec<_> =
+            self.toxic.iter().map(|worker| worker.log().matches("left to other hosts").count()).collect();
+        // Pauses that double to five minutes leave no room for more in half an hour.
+        assert!(refused.iter().all(|&times| times <= 20), "they do not step aside: {refused:?}");
+        Ended {
+            jobs: self.jobs,
+            when_over,
+            lost,
+            woken: said("dropped, another"),
+            full: said("No space left on device"),
+            refused: refused.iter().sum(),
+        }
+    }
+}
+
+/// How a run ended.
+pub struct Ended {
+    jobs: u32,
+    /// Results that were there when the chaos was over.
+    pub when_over: i64,
+    /// Attempts that were taken from their workers.
+    pub lost: i64,
+    /// Attempts that their workers dropped since another one has the job.
+    pub woken: usize,
+    /// Lines about a full disk.
+    pub full: usize,
+    /// Attempts on hosts that cannot train.
+    pub refused: usize,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { jobs, when_over, lost, woken, refused, full } = self;
+        write!(
+            f,
+            "{when_over} of {jobs} jobs had ended when it was over; {lost} attempts were lost, {woken} of all dropped by \
+             workers that came back too late; hosts that cannot train left {refused} attempts to others; {full} times \
+             a worker said that the disk was full"
+        )
+    }
+}
+
+/// The log of a worker.
+pub fn text(log: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(log).unwrap()).into_owned()
+}
+
+fn scratch(lab: &Lab) -> PathBuf {
+    lab.dir.path().join("scratch")
+}
+
+fn entries(dir: &Path) -> usize {
+    fs::read_dir(dir).map_or(0, Iterator::count)
+}

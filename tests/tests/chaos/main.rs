@@ -1,0 +1,81 @@
+//! Chaos: workers are killed and stopped past their leases, Postgres is killed, turned read-only, filled and failed over, hosts
+//! cannot train, networks are cut; afterwards nothing may be lost, doubled or written by a worker whose job another one has.
+//!
+//! `PENG_CHAOS_SEED` repeats the draws of a run, `PENG_CHAOS_MINUTES` makes it longer, with more jobs.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod crew;
+#[path = "../../../workers/replay/src/curves.rs"]
+mod curves;
+mod failover;
+mod namespace;
+mod network;
+mod strikes;
+mod verify;
+
+use std::time::{Duration, Instant};
+
+use crew::Crew;
+use rand::SeedableRng as _;
+use rand_chacha::ChaCha8Rng;
+use strikes::Chaos;
+use testing::SmallDisk;
+use tests::{Lab, Postgres};
+use verify::Verification;
+
+const WORKERS: usize = 4;
+const EPOCHS: u32 = 12;
+/// Evaluation intervals of each job.
+const STEPS: u32 = 2 * EPOCHS;
+const JOBS_A_MINUTE: f64 = 200.0;
+/// Of the chaos, that the jobs would take if nothing happened.
+const SHARE: f64 = 0.25;
+
+#[test]
+fn nothing_is_lost_doubled_or_written_twice() {
+    let Run { minutes, mut draw } = Run::begin();
+    let disk = SmallDisk::mount(1024);
+    if disk.is_none() {
+        eprintln!("skipped: a full disk of Postgres, since only root may mount a small one");
+    }
+    let postgres = disk.as_ref().map_or_else(Postgres::start, |disk| Postgres::start_in(disk.path()));
+    // Its log of changes must not fill the small disk by itself.
+    postgres.set("max_wal_size", "256MB");
+    let lab = Lab::on(postgres.url());
+    let jobs = (JOBS_A_MINUTE * minutes) as u32;
+    let epoch_seconds = SHARE * 60.0 * WORKERS as f64 / (JOBS_A_MINUTE * f64::from(EPOCHS));
+    let mut crew = Crew::begin(&lab, jobs, WORKERS, epoch_seconds);
+    let end = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
+    let mut chaos = Chaos::new(&lab, &postgres, disk.as_ref(), &mut crew, &mut draw);
+    while Instant::now() < end {
+        chaos.strike();
+    }
+    let struck = chaos.end();
+    let ended = crew.settle();
+    eprintln!("chaos: {struck}; {ended}");
+    Verification { lab: &lab, crew: &crew, jobs }.all();
+    eprintln!("0 lost, 0 doubled, 0 failed");
+    assert!(ended.when_over > 0 && ended.lost > 0, "the chaos struck trainings, and trainings survived it");
+    assert!(ended.woken > 0, "no worker ever woke up too late");
+}
+
+/// A run of chaos.
+struct Run {
+    minutes: f64,
+    draw: ChaCha8Rng,
+}
+
+impl Run {
+    /// As the environment says, else one minute of another seed each time.
+    fn begin() -> Self {
+        let minutes = setting("PENG_CHAOS_MINUTES").unwrap_or(1.0);
+        let seed = setting("PENG_CHAOS_SEED").unwrap_or_else(|| rand::random_range(0..1_000_000));
+        eprintln!("PENG_CHAOS_SEED={seed} PENG_CHAOS_MINUTES={minutes}");
+        Self { minutes, draw: ChaCha8Rng::seed_from_u64(seed) }
+    }
+}
+
+fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`: expected a number")))
+}
