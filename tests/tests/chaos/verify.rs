@@ -80,7 +80,11 @@ impl Verification<'_> {
             if self.lab.count(sql) != 0 {
                 // DEBUG
                 let url = self.lab.url();
-                let out = std::process::Command::new("psql").arg(url).args(["-x", "-c", &format!("SELECT * FROM {sql} LIMIT 3")]).output().unwrap();
+                let out = std::process::Command::new("psql")
+                    .arg(url)
+                    .args(["-x", "-c", &format!("SELECT * FROM {sql} LIMIT 3")])
+                    .output()
+                    .unwrap();
                 eprintln!("{}", String::from_utf8_lossy(&out.stdout));
             }
             assert_eq!(self.lab.count(sql), 0, "{what}");
