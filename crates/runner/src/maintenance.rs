@@ -1,4 +1,4 @@
-//! What one worker does for all: dead workers' jobs are taken back, waiting jobs wake up.
+//! What one worker does for all: dead workers' jobs are reaped, waiting jobs wake up.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Maintenance that one worker does for all: dead workers' jobs are taken back, waiting jobs wake up. Each statement stands for
+//! Maintenance that one worker does for all: dead workers' jobs are reaped, waiting jobs wake up. Each statement stands for
 //! itself, so that a worker that freezes in the middle holds nothing.
 
 use std::time::Duration;
@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use crate::{job::JobState, schema::sql_types as pg, statement::prepared};
 
-/// Jobs taken back by one statement.
+/// Jobs reaped by one statement.
 const BATCH: i64 = 100;
 
-/// A job that was taken from its worker.
+/// A job that was reaped.
 #[derive(Debug, Clone, QueryableByName, Serialize)]
 pub struct Reaped {
     /// The job.
@@ -41,7 +41,7 @@ pub struct Reaped {
 pub struct Round {
     /// Leases that were extended because nobody had reaped for a while: the database was away, not the workers.
     pub extended: i64,
-    /// Jobs taken back.
+    /// Jobs reaped.
     pub reaped: Vec<Reaped>,
     /// Waiting jobs that are ready now.
     pub woken: usize,
@@ -89,7 +89,7 @@ pub fn lead(
     Ok(elected.map(|elected| elected.extended))
 }
 
-/// Takes back jobs for somebody who is no worker, whether one leads or not. Where none has for ten minutes, leases are extended
+/// Reaps jobs for somebody who is no worker, whether one leads or not. Where none has for ten minutes, leases are extended
 /// first, as after an outage.
 ///
 /// # Errors
@@ -99,7 +99,7 @@ pub fn reap_once(conn: &mut PgConnection) -> QueryResult<Vec<Reaped>> {
     reap(conn)
 }
 
-/// Takes back jobs whose leases have expired. Safe beside any other: a job is taken once.
+/// Reaps jobs whose leases have expired. Safe beside any other: a job is taken once.
 ///
 /// # Errors
 /// Those of the database.
@@ -115,7 +115,7 @@ pub fn wake(conn: &mut PgConnection) -> QueryResult<usize> {
     sql_query(include_str!("sql/wake.sql")).bind::<sql_types::BigInt, _>(BATCH).execute(conn)
 }
 
-/// The jobs that would be taken back now, as they are.
+/// The jobs that would be reaped now, as they are.
 ///
 /// # Errors
 /// Those of the database.

@@ -1,5 +1,5 @@
 -- Failed, diverged and cancelled jobs become ready again; their search goes on. $1 ids.
--- The searches are locked so that they cannot be paused or settled between the look and the write; not for share, since two
+-- The searches are locked so that they cannot be paused or finished between the look and the write; not for share, since two
 -- retries that revive one search would deadlock then. Locks go from them to the jobs, in the order of their numbers.
 WITH owner AS MATERIALIZED (
     SELECT id, state FROM search WHERE id IN (SELECT search_id FROM job WHERE job.id = ANY ($1)) ORDER BY id FOR NO KEY UPDATE

@@ -1,6 +1,6 @@
 -- Claims one terminated job for one more interval, if it is still as it was judged: whoever resumed it since has raised its
 -- fence. $1 job, $2 its fence, $3 worker, $4 lease in seconds, $5 chance, $6 ordinal that the chance was given under.
--- The search is locked for share so that it cannot be paused or settled between the look and the write.
+-- The search is locked for share so that it cannot be paused or finished between the look and the write.
 WITH owner AS MATERIALIZED (
     SELECT search.id FROM search JOIN job ON job.search_id = search.id
     WHERE job.id = $1 AND search.state = 'running' FOR SHARE OF search
