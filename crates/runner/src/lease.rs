@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -94,8 +95,13 @@ impl HeldLeases {
         held
     }
 
+    /// Holds a lease, confirmed at `at`, for as long as the value lives: a slot that panics has nothing renewed.
+    pub fn hold(&self, lease: Lease, at: Instant) -> Holding<'_> {
+        Holding { leases: self, lease, held: self.enter(lease, at) }
+    }
+
     /// Forgets a lease.
-    pub fn leave(&self, lease: Lease) {
+    fn leave(&self, lease: Lease) {
         lock(&self.0).remove(&lease);
     }
 
@@ -107,6 +113,28 @@ impl HeldLeases {
     }
 }
 
+/// A lease that its slot works under.
+#[derive(Debug)]
+pub struct Holding<'a> {
+    leases: &'a HeldLeases,
+    lease: Lease,
+    held: Arc<HeldLease>,
+}
+
+impl Deref for Holding<'_> {
+    type Target = HeldLease;
+
+    fn deref(&self) -> &HeldLease {
+        &self.held
+    }
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        self.leases.leave(self.lease);
+    }
+}
+
 /// A thread that panicked while it held one of these locks left a whole value behind: each is replaced at once.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -114,9 +142,25 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[cfg(test)]
 mod tests {
+    use domain::{Fence, JobId};
+
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_slot_that_panics_holds_no_lease_any_more() {
+        let leases = HeldLeases::default();
+        let lease = Lease { job_id: JobId(1), fence: Fence(1), worker_id: uuid::Uuid::nil() };
+        let slot = std::panic::catch_unwind(|| {
+            let _held = leases.hold(lease, Instant::now());
+            assert!(leases.all().is_empty(), "a training that goes wrong");
+        });
+        assert!(
+            slot.is_err() && leases.all().is_empty(),
+            "it would be renewed for ever, and its job never trained"
+        );
+    }
 
     #[test]
     fn only_a_call_into_the_trainer_can_hang() {

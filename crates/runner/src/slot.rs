@@ -176,16 +176,14 @@ impl<'a> Slot<'a> {
         let (worker, job, lease) = (self.worker, claim.job_id, claim.lease());
         info!(job.id = %job, fence = claim.fence.0, "job {job}: claimed (attempt with fence {})", claim.fence);
         loop {
-            let held = worker.leases.enter(lease, at);
+            let held = worker.leases.hold(lease, at);
             let outcome = match self.attempt(claim, &held, backend) {
                 AttemptOutcome::LeaseUncertain => self.await_renewal(&held),
                 outcome => Some(outcome),
             };
             worker.note_interval(held.longest_interval());
             if let Some(outcome) = outcome {
-                let ended = self.end(claim, &held, &outcome);
-                worker.leases.leave(lease);
-                return ended;
+                return self.end(claim, &held, &outcome);
             }
             at = Instant::now();
             info!(job.id = %job, "job {job}: the database is back and the lease still ours; going on");
