@@ -29,7 +29,7 @@ fn a_hang_of_one_slot_of_four_counts_a_crash_for_its_job_alone() {
     let scratch = lab.dir.path().join("scratch");
     fs::create_dir(&scratch).unwrap();
     let mut command = lab.command(REPLAY);
-    command.args(["--slots", "4", "--epoch-seconds", "0.1", "--hang-after", "1", "--scratch"]).arg(&scratch);
+    command.args(["--slots", "4", "--epoch-seconds", "0.3", "--hang-after", "1", "--scratch"]).arg(&scratch);
     let mut worker = lab.spawn(command);
     lab.wait_for("observation", 4);
     let next = lab.count("observation WHERE job_id = 3") + 5;

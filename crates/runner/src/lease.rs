@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -87,24 +88,19 @@ impl HeldLease {
 pub struct HeldLeases(Mutex<HashMap<Lease, Arc<HeldLease>>>);
 
 impl HeldLeases {
-    /// Enters a lease that was confirmed at `at`. `None`: another slot of this process holds the very same one, which a database
-    /// that was failed over and has lost the first claim may give out again. It is one right, for one of them.
-    pub fn enter(&self, lease: Lease, at: Instant) -> Option<Arc<HeldLease>> {
-        match lock(&self.0).entry(lease) {
-            Entry::Occupied(_) => None,
-            Entry::Vacant(place) => Some(Arc::clone(place.insert(Arc::new(HeldLease::new(at))))),
-        }
-    }
-
-    /// Begins anew with a lease that this slot holds and that was confirmed at `at`.
-    pub fn renew(&self, lease: Lease, at: Instant) -> Arc<HeldLease> {
-        let held = Arc::new(HeldLease::new(at));
-        lock(&self.0).insert(lease, Arc::clone(&held));
-        held
+    /// Holds a lease, confirmed at `at`, for as long as the value lives: a slot that panics has nothing renewed. `None`: another
+    /// slot of this process holds the very same one, which a database that was failed over and has lost the first claim may give
+    /// out again. It is one right, for one of them.
+    pub fn hold(&self, lease: Lease, at: Instant) -> Option<Holding<'_>> {
+        let held = match lock(&self.0).entry(lease) {
+            Entry::Occupied(_) => return None,
+            Entry::Vacant(place) => Arc::clone(place.insert(Arc::new(HeldLease::new(at)))),
+        };
+        Some(Holding { leases: self, lease, held })
     }
 
     /// Forgets a lease.
-    pub fn leave(&self, lease: Lease) {
+    fn leave(&self, lease: Lease) {
         lock(&self.0).remove(&lease);
     }
 
@@ -113,6 +109,36 @@ impl HeldLeases {
         let mut all: Vec<_> = lock(&self.0).iter().map(|(lease, held)| (*lease, Arc::clone(held))).collect();
         all.sort_unstable_by_key(|(lease, _)| *lease);
         all
+    }
+}
+
+/// A lease that its slot works under.
+#[derive(Debug)]
+pub struct Holding<'a> {
+    leases: &'a HeldLeases,
+    lease: Lease,
+    held: Arc<HeldLease>,
+}
+
+impl Holding<'_> {
+    /// Begins anew, for another try at the same job: the lease was confirmed at `at`.
+    pub fn begin_anew(&mut self, at: Instant) {
+        self.held = Arc::new(HeldLease::new(at));
+        lock(&self.leases.0).insert(self.lease, Arc::clone(&self.held));
+    }
+}
+
+impl Deref for Holding<'_> {
+    type Target = HeldLease;
+
+    fn deref(&self) -> &HeldLease {
+        &self.held
+    }
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        self.leases.leave(self.lease);
     }
 }
 
@@ -135,11 +161,26 @@ mod tests {
         let leases = HeldLeases::default();
         let lease = Lease { job_id: JobId(1), fence: Fence(1), worker_id: Uuid::nil() };
         let later = Lease { fence: Fence(2), ..lease };
-        assert!(leases.enter(lease, Instant::now()).is_some());
-        assert!(leases.enter(lease, Instant::now()).is_none(), "given out twice after a fail-over");
-        assert!(leases.enter(later, Instant::now()).is_some(), "another attempt");
-        leases.leave(lease);
-        assert!(leases.enter(lease, Instant::now()).is_some());
+        let held = leases.hold(lease, Instant::now());
+        assert!(held.is_some());
+        assert!(leases.hold(lease, Instant::now()).is_none(), "given out twice after a fail-over");
+        assert!(leases.hold(later, Instant::now()).is_some(), "another attempt");
+        drop(held);
+        assert!(leases.hold(lease, Instant::now()).is_some());
+    }
+
+    #[test]
+    fn a_slot_that_panics_holds_no_lease_any_more() {
+        let leases = HeldLeases::default();
+        let lease = Lease { job_id: JobId(1), fence: Fence(1), worker_id: Uuid::nil() };
+        let slot = std::panic::catch_unwind(|| {
+            let _held = leases.hold(lease, Instant::now());
+            assert!(leases.all().is_empty(), "a training that goes wrong");
+        });
+        assert!(
+            slot.is_err() && leases.all().is_empty(),
+            "it would be renewed for ever, and its job never trained"
+        );
     }
 
     #[test]

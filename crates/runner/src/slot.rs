@@ -177,7 +177,7 @@ impl<'a> Slot<'a> {
     fn work(&mut self, claim: &Claim, at: Instant, backend: &mut dyn Backend) -> Result<(), DbError> {
         let (worker, job, lease) = (self.worker, claim.job_id, claim.lease());
         info!(job.id = %job, fence = claim.fence.0, "job {job}: claimed (attempt with fence {})", claim.fence);
-        let Some(mut held) = worker.leases.enter(lease, at) else {
+        let Some(mut held) = worker.leases.hold(lease, at) else {
             warn!(job.id = %job, "job {job}: another slot of this worker trains it under the same fence already; left to that");
             return Ok(());
         };
@@ -188,11 +188,9 @@ impl<'a> Slot<'a> {
             };
             worker.note_interval(held.longest_interval());
             if let Some(outcome) = outcome {
-                let ended = self.end(claim, &held, &outcome);
-                worker.leases.leave(lease);
-                return ended;
+                return self.end(claim, &held, &outcome);
             }
-            held = worker.leases.renew(lease, Instant::now());
+            held.begin_anew(Instant::now());
             info!(job.id = %job, "job {job}: the database is back and the lease still ours; going on");
         }
     }

@@ -248,7 +248,7 @@ mod tests {
     fn a_dead_heartbeat_counts_as_lost_leases_whatever_the_option_says() {
         let dir = tempfile::tempdir().unwrap();
         let worker = worker(&["--on-db-lost", "finish-interval"], dir.path());
-        let held = worker.leases.enter(LEASE, Instant::now()).unwrap();
+        let held = worker.leases.hold(LEASE, Instant::now()).unwrap();
         watch_heartbeat(&worker, false);
         assert_eq!((held.interrupt.reason(), worker.is_leaving()), (None, false), "it lives");
         watch_heartbeat(&worker, true);
@@ -266,7 +266,7 @@ mod tests {
             (&["--lease-ttl", "60", "--on-db-lost", "finish-interval"], 46, None),
         ] {
             let worker = worker(arguments, dir.path());
-            let held = worker.leases.enter(LEASE, ago(since)).unwrap();
+            let held = worker.leases.hold(LEASE, ago(since)).unwrap();
             watch_leases(&worker);
             assert_eq!(held.interrupt.reason(), expected, "{arguments:?} {since}");
         }
@@ -277,8 +277,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let worker = worker(&["--hang-after", "10"], dir.path());
         let (other, held) =
-            (Lease { job_id: JobId(2), ..LEASE }, worker.leases.enter(LEASE, Instant::now()).unwrap());
-        worker.leases.enter(other, Instant::now()).unwrap();
+            (Lease { job_id: JobId(2), ..LEASE }, worker.leases.hold(LEASE, Instant::now()).unwrap());
+        let _other = worker.leases.hold(other, Instant::now()).unwrap();
         let hung = held.watched(|| (0..61).find_map(|_| watch_trainings(&worker, AWAKE)));
         assert_eq!(hung, Some(LEASE));
         assert_eq!(worker.failure().unwrap().0, HUNG);
