@@ -127,12 +127,13 @@ fn advance_all(
             Err(error) => return of_error(context, error, early),
         };
         held.note_interval(begun.elapsed());
-        worker.host_breaker.close();
         let measured = Instant::now();
         let saved = ScratchFile::new(worker.scratch.join(format!("{}-{}-{step}", claim.job_id, claim.fence)));
         if let Err(error) = held.watched(|| contained(|| training.save(saved.path()))) {
             return of_error(context, error, false);
         }
+        // Not before: a host that cannot keep what it trains would seem mended after each interval.
+        worker.host_breaker.close();
         let (judged, wait) = bounded::<()>(0);
         if intervals.send(Interval { step, measurement, saved, _judged: judged }).is_err() {
             return AttemptOutcome::Released; // The recorder has decided and says how.
