@@ -67,7 +67,7 @@ pub fn enter(options: Options, device: String, caught: &Arc<AtomicBool>) -> anyh
         worker.device
     );
     let path = scratch.path().to_owned();
-    let mut context = WorkerContext::new(database, options, checkpoints, worker.id, path);
+    let mut context = WorkerContext::new(database, options, checkpoints, worker, path);
     context.signalled = Arc::clone(caught);
     Ok(Entered::Ready(Box::new(context), scratch))
 }

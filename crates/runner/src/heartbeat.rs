@@ -66,10 +66,12 @@ fn renew(worker: &WorkerContext, conn: &mut PgConnection) -> QueryResult<()> {
             }
         }
     }
-    if worker::touch(conn, worker.worker_id)? == Some(WorkerState::Draining)
-        && !worker.draining.swap(true, Ordering::Relaxed)
-    {
-        info!("asked to drain: leaving after the running jobs");
+    match worker::touch(conn, worker.worker_id)? {
+        Some(WorkerState::Draining) if !worker.draining.swap(true, Ordering::Relaxed) => {
+            info!("asked to drain: leaving after the running jobs");
+        }
+        Some(_) => {}
+        None => worker.entry.register(conn)?,
     }
     Ok(())
 }

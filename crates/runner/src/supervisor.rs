@@ -234,7 +234,16 @@ mod tests {
         let checkpoints = CheckpointStore::open(Some(&url), Uuid::nil(), false).unwrap();
         let options = Cli::parse_from([&["worker"], arguments].concat()).options;
         let database = Database::new("postgres:///nowhere").unwrap();
-        WorkerContext::new(database, options, checkpoints, Uuid::new_v4(), dir.to_owned())
+        let text = String::new;
+        let entry = store::worker::NewWorker {
+            id: Uuid::new_v4(),
+            host: text(),
+            pid: 1,
+            class: text(),
+            device: text(),
+            version: text(),
+        };
+        WorkerContext::new(database, options, checkpoints, entry, dir.to_owned())
     }
 
     #[test]
