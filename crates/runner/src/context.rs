@@ -10,8 +10,12 @@ use std::{
 };
 
 use checkpoint::CheckpointStore;
+use diesel::{
+    PgConnection, QueryResult,
+    result::{DatabaseErrorKind, Error},
+};
 use store::{Database, worker::NewWorker};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{Options, StopReason, breaker::Breaker, lease::HeldLeases, metrics::Metrics, wakeup::Wakeup};
@@ -27,7 +31,7 @@ pub struct WorkerContext {
     pub options: Options,
     pub checkpoints: CheckpointStore,
     pub worker_id: Uuid,
-    /// As it is entered in the database.
+    /// How it entered, and enters again where the database has forgotten that.
     pub registration: NewWorker,
     /// Directory for files in the making.
     pub scratch: PathBuf,
@@ -95,6 +99,22 @@ impl WorkerContext {
             claimed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             longest_interval: AtomicU64::new(0),
+        }
+    }
+
+    /// Does a claim, and enters the worker again if the database does not know it: a fail-over or a restore may have lost that.
+    pub fn entered<T>(
+        &self,
+        conn: &mut PgConnection,
+        mut claim: impl FnMut(&mut PgConnection) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        match claim(conn) {
+            Err(Error::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _)) => {
+                warn!("the database does not know this worker any more; entering it again");
+                self.registration.register(conn)?;
+                claim(conn)
+            }
+            claimed => claimed,
         }
     }
 

@@ -141,7 +141,7 @@ impl<'a> Slot<'a> {
         // A claim whose answer was lost with its connection is found by the reaper: its lease expires.
         self.session.run(&|| worker.is_leaving(), |conn| {
             let timer = worker.metrics.claim_seconds.start_timer();
-            let claimed = claimer.claim(conn);
+            let claimed = worker.entered(conn, |conn| claimer.claim(conn));
             timer.observe_duration();
             claimed
         })

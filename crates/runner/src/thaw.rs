@@ -62,7 +62,9 @@ pub fn next(
         };
         let Some(best) = best else { break };
         let (id, ttl) = (worker.worker_id, worker.options.lease_ttl);
-        if let Some(claim) = session.run(&stop, |conn| thaw::claim(conn, &best, id, ttl))? {
+        if let Some(claim) =
+            session.run(&stop, |conn| worker.entered(conn, |conn| thaw::claim(conn, &best, id, ttl)))?
+        {
             let (job, percent) = (claim.job_id, 100.0 * best.chance);
             info!(job.id = %job, "job {job}: resumed for an interval: chance {percent:.1} % of the best");
             return Ok(Thawed::Claimed(Box::new(claim)));

@@ -1,6 +1,7 @@
 //! The workers of a run, each known to the witness by the name of its sessions, which holds its process.
 
 use std::{
+    collections::VecDeque,
     fmt, fs,
     path::{Path, PathBuf},
     process::Command,
@@ -15,6 +16,8 @@ use crate::{EPOCHS, curves::Source};
 
 /// Time to live of leases, in seconds.
 pub const TTL: f64 = 2.0;
+/// Workers on hosts that cannot train, at a time.
+const TOXIC: usize = 3;
 /// `--hang-after`, in seconds.
 pub const HANG_AFTER: f64 = 3.0;
 
@@ -22,10 +25,12 @@ pub const HANG_AFTER: f64 = 3.0;
 pub struct Crew<'a> {
     pub lab: &'a Lab,
     pub workers: Vec<Member>,
-    /// Workers on hosts that cannot train.
-    toxic: Vec<Worker>,
-    /// Logs of all workers that ever ran, and of those that could train.
+    /// The newest workers on hosts that cannot train.
+    toxic: VecDeque<Worker>,
+    /// Logs of all workers that ever ran and could train.
     pub logs: Vec<PathBuf>,
+    /// Logs of the others.
+    toxic_logs: Vec<PathBuf>,
     jobs: u32,
     epoch_seconds: f64,
     recorded: Option<PathBuf>,
@@ -68,8 +73,16 @@ impl<'a> Crew<'a> {
         let recorded =
             PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/curves/icpp23-1e15-full.csv");
         let recorded = recorded.exists().then_some(recorded);
-        let mut crew =
-            Self { lab, workers: vec![], toxic: vec![], logs: vec![], jobs, epoch_seconds, recorded };
+        let mut crew = Self {
+            lab,
+            workers: vec![],
+            toxic: VecDeque::new(),
+            logs: vec![],
+            toxic_logs: vec![],
+            jobs,
+            epoch_seconds,
+            recorded,
+        };
         (0..workers).for_each(|_| crew.join(&[]));
         crew
     }
@@ -118,29 +131,41 @@ impl<'a> Crew<'a> {
         command
     }
 
-    /// Starts a worker on a host that cannot train.
+    /// Starts a worker on a host that cannot train; the oldest of several such is killed for it.
     pub fn join_toxic(&mut self, lack: Lack) {
-        let patient = ["--host-faults", "1000000"];
+        if self.toxic.len() == TOXIC {
+            self.toxic.pop_front().unwrap().kill();
+        }
         let worker = match lack {
-            Lack::Program => {
-                let mut command = self.command("peng-exec-worker", &[]);
-                command.args(patient).args(["--", "/nowhere/train"]);
-                self.lab.spawn(command)
-            }
-            Lack::Scratch => {
-                let gone = tempfile::tempdir().unwrap();
-                let mut command = self.command("peng-replay-worker", &[]);
-                command.args(patient).arg("--scratch").arg(gone.path());
-                self.replaying(&mut command);
-                let worker = self.lab.spawn(command);
-                tests::wait("a worker to make its scratch directory", || match entries(gone.path()) {
-                    0 => Err(worker.log()),
-                    _ => Ok(()),
-                });
-                worker
-            }
+            Lack::Program => self.without_program(),
+            Lack::Scratch => self.without_scratch(),
         };
-        self.toxic.push(worker);
+        self.toxic_logs.push(worker.log_file().to_owned());
+        self.toxic.push_back(worker);
+    }
+
+    fn without_program(&self) -> Worker {
+        let mut command = self.command("peng-exec-worker", &[]);
+        command.arg("--scratch").arg(scratch(self.lab)).args([
+            "--host-faults",
+            "1000000",
+            "--",
+            "/nowhere/train",
+        ]);
+        self.lab.spawn(command)
+    }
+
+    fn without_scratch(&self) -> Worker {
+        let gone = tempfile::tempdir().unwrap();
+        let mut command = self.command("peng-replay-worker", &[]);
+        command.arg("--scratch").arg(gone.path()).args(["--host-faults", "1000000"]);
+        self.replaying(&mut command);
+        let worker = self.lab.spawn(command);
+        tests::wait("a worker to make its scratch directory", || match entries(gone.path()) {
+            0 => Err(worker.log()),
+            _ => Ok(()),
+        });
+        worker
     }
 
     /// Stops a worker as a debugger or a full machine would.
@@ -191,7 +216,7 @@ impl<'a> Crew<'a> {
         let lost = self.lab.count("attempt WHERE \"end\" = 'lost'");
         let said = |words: &str| self.logs.iter().map(|log| text(log).matches(words).count()).sum();
         let refused: Vec<_> =
-            self.toxic.iter().map(|worker| worker.log().matches("left to other hosts").count()).collect();
+            self.toxic_logs.iter().map(|log| text(log).matches("left to other hosts").count()).collect();
         // Pauses that double to five minutes leave no room for more in half an hour.
         assert!(refused.iter().all(|&times| times <= 20), "they do not step aside: {refused:?}");
         Ended {

@@ -22,7 +22,7 @@ use crate::{
 const WORKERS: usize = 4;
 /// So short that many jobs are claimed and ended within what a fail-over loses.
 const INTERVAL: f64 = 0.06;
-const JOBS_A_MINUTE: f64 = 60.0;
+const JOBS_A_MINUTE: f64 = 90.0;
 /// Of the minutes, that each of the two tests takes.
 const SHARE: f64 = 0.5;
 
@@ -55,6 +55,10 @@ fn fail_over(is_synchronous: bool) {
             entered += 1;
         }
         let before = Extent::of(pair.primary());
+        if !is_synchronous {
+            // They wake up when others have been given their fences.
+            (1..=WORKERS / 2).for_each(|which| crew.stop(which, Duration::ZERO));
+        }
         pair.primary().kill();
         if !is_synchronous {
             lost += before - Extent::of(pair.standby());
@@ -62,6 +66,7 @@ fn fail_over(is_synchronous: bool) {
         pause(&mut draw, 0.0, 0.75 * TTL);
         pair.promote();
         pause(&mut draw, 0.5, 1.0);
+        crew.wake(Instant::now());
         pair.follow();
         rounds += 1;
     }

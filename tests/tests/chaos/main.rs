@@ -27,9 +27,9 @@ const WORKERS: usize = 4;
 const EPOCHS: u32 = 12;
 /// Evaluation intervals of each job.
 const STEPS: u32 = 2 * EPOCHS;
-const JOBS_A_MINUTE: f64 = 200.0;
+const JOBS_A_MINUTE: f64 = 25.0;
 /// Of the chaos, that the jobs would take if nothing happened.
-const SHARE: f64 = 0.25;
+const SHARE: f64 = 0.3;
 
 #[test]
 fn nothing_is_lost_doubled_or_written_twice() {

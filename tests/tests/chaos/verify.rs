@@ -77,18 +77,15 @@ impl Verification<'_> {
             ),
         ];
         for (what, sql) in none {
-            if self.lab.count(sql) != 0 {
-                // DEBUG
-                let url = self.lab.url();
-                let out = std::process::Command::new("psql")
-                    .arg(url)
-                    .args(["-x", "-c", &format!("SELECT * FROM {sql} LIMIT 3")])
-                    .output()
-                    .unwrap();
-                eprintln!("{}", String::from_utf8_lossy(&out.stdout));
-            }
-            assert_eq!(self.lab.count(sql), 0, "{what}");
+            assert_eq!(self.lab.count(sql), 0, "{what}: {:?}", self.some(sql));
         }
+    }
+
+    /// A few of the rows that should not be there.
+    fn some(&self, sql: &str) -> Vec<String> {
+        let rows =
+            format!("SELECT to_json(broken)::text AS row FROM (SELECT * FROM {sql} LIMIT 3) AS broken");
+        self.load::<Row>(&rows).into_iter().map(|Row { row }| row).collect()
     }
 
     /// Each point is the one that its genome, its seed and its epoch make.
@@ -161,6 +158,12 @@ struct Point {
     val_acc: f64,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     train_acc: Option<f64>,
+}
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = sql_types::Text)]
+    row: String,
 }
 
 #[derive(QueryableByName)]
