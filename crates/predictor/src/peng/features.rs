@@ -28,7 +28,9 @@ impl Features {
     /// From a curve of at least one point.
     pub(super) fn of(curve: &[Observation]) -> Self {
         let mut seen = Seen::default();
-        curve.iter().for_each(|point| seen.add(point));
+        for point in curve {
+            seen.add(point);
+        }
         seen.features(curve)
     }
 
@@ -157,7 +159,7 @@ mod tests {
     #[test]
     fn the_features_of_prefixes_are_those_of_each_prefix_bit_for_bit() {
         let point = |i: usize| Observation {
-            train_acc: (i != 11).then(|| 40.0 + i as f64),
+            train_acc: (i != 11).then_some(40.0 + i as f64),
             ..Observation::new(i as f64 + 1.0, 50.0 + (i * i * 7 % 31) as f64 / 3.0)
         };
         let curve: Vec<_> = (0..20).map(point).collect();
