@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use import::Imported;
 use predictor::{EngineName, Settings};
 use report::{Filter, replay};
@@ -14,6 +14,7 @@ use crate::{
     db,
     exit::Exit,
     output::{self, Format},
+    unit::Unit,
 };
 
 /// What to do with learning curves
@@ -34,7 +35,7 @@ pub enum Command {
     },
 }
 
-/// Columns `arch`, `epoch`, `val_acc`, and where there are any `train_acc`, `val_loss`, `train_loss`, `epoch_seconds` or
+/// CSV or JSON lines with `arch`, `epoch`, `val_acc`, and where there are any `train_acc`, `val_loss`, `train_loss`, `epoch_seconds` or
 /// `cum_seconds`, `recorded_prediction`, `recorded_converged`. `NAME.archs.csv` beside `NAME.csv` describes the networks:
 /// `arch`, `genome` or `net`, `flops` or `mflops`, `params`
 #[derive(Debug, Args)]
@@ -54,14 +55,6 @@ pub struct Import {
     /// Name for the engine that made the recorded predictions
     #[arg(long, value_name = "NAME")]
     engine: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Unit {
-    /// From 0 to 100
-    Percent,
-    /// From 0 to 1
-    Fraction,
 }
 
 /// Nothing is trained and nothing is stored
@@ -124,13 +117,14 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
 }
 
 fn run_import(args: &Import, format: Format) -> anyhow::Result<Exit> {
-    let unit = match args.unit {
-        Unit::Percent => import::Unit::Percent,
-        Unit::Fraction => import::Unit::Fraction,
+    let request = import::Request {
+        search: &args.search,
+        unit: args.unit.into(),
+        target: args.target,
+        engine: args.engine.as_deref(),
     };
-    let request =
-        import::Request { search: &args.search, unit, target: args.target, engine: args.engine.as_deref() };
-    let imported = import::import(&mut db::connect_for_long_reads()?, &args.file, &request)?;
+    let curves = import::check(&args.file, &request)?;
+    let imported = import::store(&mut db::connect_for_long_reads()?, &args.file, &curves, &request)?;
     let name = &args.search;
     let text = match &imported {
         Imported::Unchanged { jobs } => {

@@ -126,7 +126,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
             let text = match ids.len() - count {
                 0 => format!("{count} jobs are ready again"),
                 others => format!(
-                    "{count} jobs are ready again; {others} were left alone: only failed, diverged and cancelled jobs are retried"
+                    "{count} jobs are ready again; {others} were left alone: only failed, diverged and cancelled jobs of searches that peng trains are retried"
                 ),
             };
             output::value(format, &serde_json::json!({ "ready": count }), &text)?;

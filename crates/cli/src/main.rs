@@ -9,6 +9,7 @@ mod output;
 mod predict;
 mod report;
 mod search;
+mod unit;
 mod watch;
 mod worker;
 

@@ -7,21 +7,23 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context as _, bail, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::{Context as _, ensure};
+use clap::Args;
+use import::{Point, Points};
 use predictor::{
     Assessment, Calibration, Decision, End, Ended, Engine, EngineName, Observation, Settings, Target,
 };
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     exit::Exit,
     output::{self, Column, Format, percent},
+    unit::Unit,
 };
 
 /// Points come as CSV with a header or as JSON lines, with `epoch`, `val_acc`, and where there are any `arch` (a name for
 /// the curve), `train_acc`, `train_loss`. Engines learn from the curves that reach the target, in the order in which they
-/// do
+/// do. Rows that cannot be, as an accuracy of NaN, are named, and nothing is answered
 #[derive(Debug, Args)]
 pub struct Predict {
     /// The curves; standard input if left out
@@ -45,40 +47,6 @@ pub struct Predict {
     /// Answer each point as it comes, one line each: CSV with `--output csv`, else JSON
     #[arg(long)]
     follow: bool,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-enum Unit {
-    /// From 0 to 100
-    #[default]
-    Percent,
-    /// From 0 to 1
-    Fraction,
-}
-
-/// A line of the input.
-#[derive(Debug, Deserialize)]
-struct Point {
-    #[serde(default)]
-    arch: Name,
-    epoch: f64,
-    val_acc: f64,
-    train_acc: Option<f64>,
-    train_loss: Option<f64>,
-}
-
-/// Names may be numbers.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Name {
-    Text(String),
-    Number(i64),
-}
-
-impl Default for Name {
-    fn default() -> Self {
-        Self::Text(String::new())
-    }
 }
 
 /// What the engine says of a curve.
@@ -108,27 +76,28 @@ const COLUMNS: &[Column<Answer>] = &[
 
 pub fn run(args: &Predict, format: Format) -> anyhow::Result<Exit> {
     let engine = Engine::new(&settings(args)?, Target { epochs: args.epochs, interval: args.interval })?;
-    let mut curves = Curves {
-        engine,
-        unit: args.unit,
-        calibration: Calibration::default(),
-        all: vec![],
-        ids: HashMap::new(),
+    let mut curves = Curves { engine, calibration: Calibration::default(), all: vec![], ids: HashMap::new() };
+    let name = args.file.clone().unwrap_or_else(|| "standard input".into());
+    let input: Box<dyn BufRead> = match &args.file {
+        Some(path) => Box::new(BufReader::new(
+            File::open(path).with_context(|| format!("cannot read `{}`", path.display()))?,
+        )),
+        None => Box::new(BufReader::new(io::stdin())),
     };
-    let name = args.file.as_deref().map_or("standard input".into(), |file| file.display().to_string());
-    let points = points(args.file.as_deref()).with_context(|| format!("cannot read {name}"))?;
-    let mut writer = Writer::new(format);
-    for (at, point) in points {
-        let answer = point.and_then(|point| curves.add(point)).with_context(|| format!("{name}, {at}"))?;
-        if args.follow {
-            writer.write(&curves.answer(answer)?)?;
+    let points = Points::new(&name, input, args.unit.into())?;
+    if args.follow {
+        let mut writer = Writer::new(format);
+        for point in points {
+            let id = curves.add(point?, &name)?;
+            writer.write(&curves.answer(id)?)?;
         }
+        return Ok(Exit::Ok);
     }
-    if !args.follow {
-        let answers =
-            (0..curves.all.len()).map(|id| curves.answer(id)).collect::<anyhow::Result<Vec<_>>>()?;
-        output::rows(format, &answers, COLUMNS)?;
+    for point in points.read()? {
+        curves.add(point, &name)?;
     }
+    let answers = (0..curves.all.len()).map(|id| curves.answer(id)).collect::<anyhow::Result<Vec<_>>>()?;
+    output::rows(format, &answers, COLUMNS)?;
     Ok(Exit::Ok)
 }
 
@@ -144,77 +113,31 @@ fn settings(args: &Predict) -> anyhow::Result<Settings> {
     Ok(Settings { engine: args.engine, ..given })
 }
 
-type Points = Box<dyn Iterator<Item = (String, anyhow::Result<Point>)>>;
-
-/// The points of a file, each with the place where it stands. The first character tells CSV from JSON lines.
-fn points(file: Option<&Path>) -> anyhow::Result<Points> {
-    let mut input: Box<dyn BufRead> = match file {
-        Some(path) => Box::new(BufReader::new(File::open(path)?)),
-        None => Box::new(BufReader::new(io::stdin())),
-    };
-    let json = input.fill_buf()?.trim_ascii_start().starts_with(b"{");
-    Ok(if json { json_lines(input) } else { csv_rows(input) })
-}
-
-fn json_lines(input: Box<dyn BufRead>) -> Points {
-    let lines = input.lines().enumerate().map(|(i, line)| (format!("line {}", i + 1), line));
-    let filled = lines.filter(|(_, line)| !line.as_ref().is_ok_and(|line| line.trim().is_empty()));
-    Box::new(filled.map(|(at, line)| {
-        let point = line.map_err(anyhow::Error::new).and_then(|line| Ok(serde_json::from_str(&line)?));
-        (at, point.context("expected an object with epoch and val_acc"))
-    }))
-}
-
-fn csv_rows(input: Box<dyn BufRead>) -> Points {
-    let rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(input).into_deserialize();
-    Box::new(rows.enumerate().map(|(i, row): (usize, Result<Point, csv::Error>)| {
-        let row = row.context("expected columns epoch and val_acc, and perhaps arch, train_acc, train_loss");
-        (format!("point {}", i + 1), row)
-    }))
-}
-
 /// All curves so far, and what the engine has learned from those that are complete.
 struct Curves {
     engine: Engine,
-    unit: Unit,
     calibration: Calibration,
     all: Vec<(String, Vec<Observation>)>,
     ids: HashMap<String, usize>,
 }
 
 impl Curves {
-    /// Adds a point, and returns the number of its curve.
-    fn add(&mut self, point: Point) -> anyhow::Result<usize> {
-        let name = match point.arch {
-            Name::Text(text) => text,
-            Name::Number(number) => number.to_string(),
-        };
-        let scale = if self.unit == Unit::Fraction { 100.0 } else { 1.0 };
-        let accuracies = [Some(point.val_acc * scale), point.train_acc.map(|accuracy| accuracy * scale)];
-        for accuracy in accuracies.into_iter().flatten() {
-            if !(0.0..=100.0).contains(&accuracy) {
-                bail!("an accuracy of {accuracy} %: expected 0 to 100; say --unit if it is a fraction");
-            }
-        }
-        let [val_acc, train_acc] = accuracies;
-        let id = *self.ids.entry(name.clone()).or_insert(self.all.len());
+    /// Adds a point, and returns the number of its curve. `file` is for the error.
+    fn add(&mut self, point: Point, file: &Path) -> anyhow::Result<usize> {
+        let Point { line, arch, epoch, val_acc, train_acc, train_loss, .. } = point;
+        let place = || format!("{}, line {line}, curve `{arch}`", file.display());
+        let id = *self.ids.entry(arch.clone()).or_insert(self.all.len());
         if id == self.all.len() {
-            self.all.push((name, vec![]));
+            self.all.push((arch.clone(), vec![]));
         }
-        let (name, curve) = &mut self.all[id];
-        curve.push(Observation {
-            epoch: point.epoch,
-            val_acc: val_acc.unwrap_or_default(),
-            train_acc,
-            train_loss: point.train_loss,
-        });
-        let whole = self.engine.target().steps();
-        let in_curve = || format!("curve `{name}`");
-        // Also checks the curve.
-        self.engine.assess(curve, &self.calibration).with_context(in_curve)?;
-        if self.engine.target().step(point.epoch) == whole {
+        let (_, curve) = &mut self.all[id];
+        let observation = Observation { epoch, val_acc, train_acc, train_loss };
+        let before = curve.last().map_or(0.0, |last| last.epoch);
+        observation.check(curve.len() + 1, before).with_context(place)?;
+        curve.push(observation);
+        if self.engine.target().step(epoch) == self.engine.target().steps() {
             let ended = Ended { job: id as i64, curve, end: End::Completed, cost: None };
-            self.engine.learn(&mut self.calibration, &ended).with_context(in_curve)?;
+            self.engine.learn(&mut self.calibration, &ended).with_context(place)?;
         }
         Ok(id)
     }

@@ -1,8 +1,7 @@
 //! `peng search`.
 
 use std::{
-    fs::File,
-    io::{self, BufRead, BufReader},
+    io::{self, BufRead},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,9 +9,9 @@ use std::{
 use anyhow::Context as _;
 use clap::Subcommand;
 use diesel::PgConnection;
-use domain::{JobId, Ordinal, SearchId};
+use domain::{JobId, Ordinal, SearchId, TextReader};
 use genome::Genome;
-use search::Spec;
+use search::{Spec, SpecError};
 use serde::Serialize;
 use store::{
     finish::{self, Ending},
@@ -23,7 +22,7 @@ use store::{
 use crate::{
     db,
     exit::Exit,
-    output::{self, Column, Format, duration, percent},
+    output::{self, Column, Format, duration, percent, short},
     watch::{self, saved_percent},
 };
 
@@ -230,10 +229,10 @@ fn submit(spec: &Spec, given: Vec<Genome>, dry_run: bool, format: Format) -> any
 /// Reads genomes for a search; the error names file and line.
 fn read_genomes(file: &Path, spec: &Spec) -> anyhow::Result<Vec<Genome>> {
     let (reader, name): (Box<dyn BufRead>, _) = if file == Path::new("-") {
-        (Box::new(io::stdin().lock()), "standard input".to_owned())
+        (Box::new(TextReader::new(io::stdin().lock())), "standard input".to_owned())
     } else {
-        let open = File::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
-        (Box::new(BufReader::new(open)), file.display().to_string())
+        let open = TextReader::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        (Box::new(open), file.display().to_string())
     };
     genome::read_genomes(reader, &spec.space, spec.input()).map_err(|error| {
         let place = format!("{name}:{}", error.line());
@@ -253,7 +252,7 @@ fn add(name: &str, file: &Path, format: Format) -> anyhow::Result<()> {
     if stored.state == SearchState::Cancelled {
         anyhow::bail!("search `{name}` is cancelled: nothing can be added to it");
     }
-    let spec = Spec::from_json(&stored.spec)?;
+    let spec = Spec::from_json(&stored.spec).context("nothing can be added to it")?;
     let given = read_genomes(file, &spec)?;
     let count = given.len();
     let added = search::add(&mut conn, stored.id, &spec, given)?;
@@ -283,7 +282,7 @@ struct Planned {
 impl From<&searches::NewJob> for Planned {
     fn from(job: &searches::NewJob) -> Self {
         Self {
-            hash: job.hash[..12].to_owned(),
+            hash: short(&job.hash).to_owned(),
             mode: job.mode.as_str(),
             parameters: job.parameters,
             flops: job.flops,
@@ -340,7 +339,7 @@ impl<'a> From<&'a Ending> for Line<'a> {
 const RESULTS: &[Column<Ending>] = &[
     ("#cursor", |end| end.cursor.to_string()),
     ("#job", |end| end.job.to_string()),
-    ("hash", |end| end.hash[..12].to_owned()),
+    ("hash", |end| short(&end.hash).to_owned()),
     ("outcome", |end| end.outcome.as_str().to_owned()),
     ("#fitness", |end| percent(end.fitness)),
     ("source", |end| end.fitness_source.clone().unwrap_or_default()),
@@ -364,7 +363,11 @@ fn show(name: &str, format: Format) -> anyhow::Result<()> {
     let search = find(&mut conn, name)?;
     if format == Format::Table {
         output::rows(format, &searches::progress(&mut conn, Some(&search.name))?, COLUMNS)?;
-        let spec = Spec::from_json(&search.spec)?;
+        let spec = match Spec::from_json(&search.spec) {
+            Ok(spec) => spec,
+            Err(SpecError::Imported { .. }) => return show_import(&search, format),
+            Err(error) => return Err(error.into()),
+        };
         if search.state == SearchState::Running
             && let Some(why) = workers::nobody_can_train(&mut conn, &spec.class)?
         {
@@ -372,11 +375,17 @@ fn show(name: &str, format: Format) -> anyhow::Result<()> {
         }
         let text = format!(
             "\nspec {}, by peng {}\n\n{}",
-            &search.spec_hash[..12],
+            short(&search.spec_hash),
             search.version,
             toml::to_string(&spec)?
         );
         return output::value(format, &(), &text);
     }
     output::rows(format, &[search], &[])
+}
+
+/// What was said of imported curves, which have no specification to train by.
+fn show_import(search: &Search, format: Format) -> anyhow::Result<()> {
+    let said = toml::to_string(&search.spec)?;
+    output::value(format, &(), &format!("\nimported by peng {}\n\n{said}", search.version))
 }

@@ -41,8 +41,13 @@ const ENGINE: [&str; 4] = ["--engine", "penguin-v4", "--epochs", "25"];
 
 #[test]
 fn each_curve_gets_one_answer_whatever_the_format() {
-    let inputs: [(String, &[&str], usize); 3] =
-        [(csv(1.0), &[], 2), (csv(0.01), &["--unit", "fraction"], 2), (json_lines(), &[], 1)];
+    let inputs: [(String, &[&str], usize); 5] = [
+        (format!("\u{feff}{}", csv(1.0)), &[], 2),
+        (format!("\u{feff}{}", json_lines()), &[], 1),
+        (csv(1.0), &[], 2),
+        (csv(0.01), &["--unit", "fraction"], 2),
+        (json_lines(), &[], 1),
+    ];
     for (input, more, count) in inputs {
         let output = predict(&[&ENGINE[..], more, &["--output", "json"]].concat(), &input);
         let answers: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -92,30 +97,56 @@ fn finished_curves_teach_the_engine() {
 
 #[test]
 fn bad_input_is_named_with_its_place() {
-    let table: [(&[&str], &str, &str, &str); 8] = [
-        (&ENGINE, "arch,epoch\na,1\n", "point 1: expected columns epoch and val_acc", "no accuracy"),
+    let table: [(&[&str], &str, &str, &str); 13] = [
+        (&ENGINE, "arch,epoch\na,1\n", "no column `val_acc`; found arch, epoch", "no accuracy"),
         (
             &ENGINE,
             "epoch,val_acc\n1,50\n1,51\n",
-            "point 2: curve ``: point 2 of the curve: epoch 1 does not follow",
+            "line 3, curve ``: point 2 of the curve: epoch 1 does not follow",
             "order",
         ),
-        (&ENGINE, "epoch,val_acc\n1,NaN\n", "point 1: an accuracy of NaN %", "NaN"),
+        (&ENGINE, "epoch,val_acc\n1,NaN\n", "line 2: val_acc is `NaN`, expected a number", "NaN"),
+        (
+            &ENGINE,
+            "arch,epoch,val_acc\na,1,50\nb,1,nan\nb,2,-1\n",
+            "line 3: val_acc is `nan`, expected a number\n  line 4: val_acc is -1, expected per cent",
+            "every bad row",
+        ),
+        (
+            &ENGINE,
+            "arch,epoch,val_acc\na,1,150\n",
+            "line 2: val_acc is 150, expected per cent from 0 to 100",
+            "range",
+        ),
+        (
+            &ENGINE,
+            "[{\"arch\":\"a\",\"epoch\":1,\"val_acc\":50}]\n",
+            "is a JSON array: expected one object a line",
+            "array",
+        ),
+        (&ENGINE, "", "no column `epoch`", "nothing"),
+        (&ENGINE, "epoch,val_acc\n", "no row", "a header"),
         (
             &ENGINE,
             "{\"epoch\":1,\"val_acc\":50}\n\n{\"epoch\":2}\n",
-            "line 3: expected an object with epoch and val_acc",
+            "line 3: val_acc is ``, expected a number",
             "JSON",
         ),
-        (&["--unit", "fraction", "--epochs", "9"], "epoch,val_acc\n1,50\n", "an accuracy of 5000 %", "unit"),
+        (
+            &["--unit", "fraction", "--epochs", "9"],
+            "epoch,val_acc\n1,50\n",
+            "line 2: val_acc is 50, expected a fraction from 0 to 1",
+            "unit",
+        ),
         (&["--set", "kep=1", "--epochs", "9"], "", "unknown field `kep`", "setting"),
         (&["--set", "keep=2", "--epochs", "9"], "", "keep = 2: must be", "range"),
-        (&["--epochs", "9", "/nowhere/x.csv"], "", "cannot read /nowhere/x.csv", "file"),
+        (&["--epochs", "9", "/nowhere/x.csv"], "", "cannot read `/nowhere/x.csv`", "file"),
     ];
     for (arguments, input, expected, why) in table {
         let output = predict(arguments, input);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{why}: {text}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{why}: nothing is answered");
         assert!(text.contains(expected), "{why}: {text}");
     }
     assert_eq!(predict(&["--engine", "pengu", "--epochs", "9"], "").status.code(), Some(2));

@@ -7,7 +7,9 @@ mod home;
 mod id;
 mod lease;
 mod log_interval;
+mod name;
 mod text;
+mod text_reader;
 
 pub use checkpoint::{Checkpoint, CheckpointKey, NewCheckpoint, NoCheckpointKey, StoreMarker};
 pub use error::chain;
@@ -16,4 +18,6 @@ pub use home::default_home;
 pub use id::{Fence, JobId, Ordinal, SearchId};
 pub use lease::Lease;
 pub use log_interval::OnceAMinute;
+pub use name::{NAMES, is_name};
 pub use text::for_people;
+pub use text_reader::TextReader;

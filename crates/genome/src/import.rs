@@ -3,7 +3,7 @@ use std::io::{self, BufRead};
 
 use thiserror::Error;
 
-use crate::{Genome, GenomeError, Input, Space};
+use crate::{Genome, GenomeError, Input, Space, whole_number::beyond_64_bits};
 
 /// Why a list of genomes cannot be used: the first line that is wrong, counted from 1.
 #[derive(Debug, Error)]
@@ -26,6 +26,16 @@ pub enum ImportError {
         /// Where and what the parser stopped at.
         source: serde_json::Error,
     },
+    /// A whole number would be rounded on its way to the training.
+    #[error(
+        "the whole number {found} is beyond 64 bits: expected -9223372036854775808 to 18446744073709551615, or a text"
+    )]
+    Number {
+        /// Number of the line.
+        line: usize,
+        /// The number.
+        found: String,
+    },
     /// The genome is no network of the space.
     #[error("not a network of this search")]
     Genome {
@@ -40,7 +50,10 @@ impl ImportError {
     /// Number of the line.
     pub fn line(&self) -> usize {
         match self {
-            Self::Read { line, .. } | Self::Json { line, .. } | Self::Genome { line, .. } => *line,
+            Self::Read { line, .. }
+            | Self::Json { line, .. }
+            | Self::Number { line, .. }
+            | Self::Genome { line, .. } => *line,
         }
     }
 }
@@ -67,6 +80,9 @@ pub fn read_genomes(lines: impl BufRead, space: &Space, input: Input) -> Result<
             example: example(space),
             source,
         })?;
+        if let Some(found) = beyond_64_bits(&text) {
+            return Err(ImportError::Number { line, found: found.to_owned() });
+        }
         accepts(space, &genome, input).map_err(|source| ImportError::Genome { line, source })?;
         if seen.insert(genome.hash()) {
             genomes.push(genome);

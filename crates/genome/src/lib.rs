@@ -35,6 +35,7 @@ mod recipe;
 mod setting;
 mod shape;
 mod space;
+mod whole_number;
 
 pub use error::GenomeError;
 pub use external::{External, ExternalSpace};

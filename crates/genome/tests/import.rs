@@ -50,6 +50,13 @@ fn a_wrong_line_is_named() {
         assert_eq!(error.line(), 3);
         assert!(chain(&error).contains(expected), "{}", chain(&error));
     }
+    let big = format!("\n{{\"space\":\"external\",\"description\":{{\"id\":[18446744073709551616]}}}}\n");
+    let error = read_genomes(big.as_bytes(), &Space::External(ExternalSpace {}), CIFAR).unwrap_err();
+    assert_eq!(error.line(), 2);
+    assert!(error.to_string().contains("the whole number 18446744073709551616 is beyond 64 bits"), "{error}");
+    let largest = big.replace("616]", "615,-9223372036854775808]");
+    let genomes = read_genomes(largest.as_bytes(), &Space::External(ExternalSpace {}), CIFAR).unwrap();
+    assert_eq!(genomes[0].summary(), r#"{"id":[18446744073709551615,-9223372036854775808]}"#);
     let error = read_genomes(&b"\n\xff\xfe\n"[..], &metaqnn(), CIFAR).unwrap_err();
     assert!(error.line() == 2 && chain(&error).starts_with("cannot be read: "), "{}", chain(&error));
 }

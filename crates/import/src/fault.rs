@@ -1,6 +1,9 @@
 //! What is wrong with a file of curves.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// One bad row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub enum ImportError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: csv::Error,
+        source: io::Error,
     },
     /// A column that must be there is not.
     #[error("`{path}`: no column `{column}`; found {found}")]
@@ -32,8 +35,14 @@ pub enum ImportError {
         /// The columns that are there.
         found: String,
     },
+    /// One JSON value for all.
+    #[error("`{path}` is a JSON array: expected one object a line, as `jq -c '.[]'` writes them")]
+    Array {
+        /// The file.
+        path: PathBuf,
+    },
     /// Bad rows. Nothing was stored.
-    #[error("`{path}`: nothing is imported{}", listed(faults, *more))]
+    #[error("`{path}` cannot be used{}", listed(faults, *more))]
     Faults {
         /// The file.
         path: PathBuf,
@@ -41,6 +50,24 @@ pub enum ImportError {
         faults: Vec<Fault>,
         /// How many more there are.
         more: usize,
+    },
+    /// No search can have the name.
+    #[error("the name of a search is {found:?}: expected {}", domain::NAMES)]
+    Name {
+        /// What was given.
+        found: String,
+    },
+    /// No curve of the file can be trained for so long, or for so short.
+    #[error(
+        "the target is {found} epochs: expected {interval} or more, the interval of `{path}`, and at most a million intervals"
+    )]
+    Target {
+        /// The file.
+        path: PathBuf,
+        /// What was given.
+        found: f64,
+        /// The interval.
+        interval: f64,
     },
     /// Another search has the name.
     #[error("there is a search `{search}` already, with other content: choose another name")]
@@ -63,6 +90,10 @@ pub(crate) struct Faults(Vec<Fault>);
 impl Faults {
     pub fn add(&mut self, line: u64, message: impl Into<String>) {
         self.0.push(Fault { line, message: message.into() });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub fn check(mut self, path: &Path) -> Result<(), ImportError> {

@@ -1,14 +1,16 @@
 //! Reading a file of curves.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, fs, io::Cursor, path::Path};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::{
+    columns::NAMES,
     fault::{Faults, ImportError},
     network::{Architecture, architectures, hex},
+    point::Point,
+    points::Points,
     request::{Request, Unit},
-    sheet::{Row, Sheet, read},
 };
 
 /// All curves of a file, checked.
@@ -39,49 +41,28 @@ pub struct Recorded {
     pub points: Vec<Point>,
 }
 
-/// One point of a curve; accuracies in per cent.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Point {
-    /// From 1.
-    pub step: i32,
-    /// Epochs trained.
-    pub epoch: f64,
-    /// Validation accuracy.
-    pub val_acc: f64,
-    /// Training accuracy.
-    pub train_acc: Option<f64>,
-    /// Validation loss.
-    pub val_loss: Option<f64>,
-    /// Training loss.
-    pub train_loss: Option<f64>,
-    /// Seconds of the interval.
-    pub seconds: Option<f64>,
-    /// Recorded prediction; none where it was not finite.
-    pub prediction: Option<f64>,
-    /// Recorded decision.
-    pub converged: Option<bool>,
-    line: u64,
-}
-
 impl Curves {
-    /// Reads `NAME.csv`, and `NAME.archs.csv` if it is there.
+    /// Reads `NAME.csv`, once, and `NAME.archs.csv` if it is there.
     ///
     /// # Errors
     /// See [`crate::import`].
     pub fn read(path: &Path, unit: Unit, target: Option<f64>) -> Result<Self, ImportError> {
-        let sheet = Sheet::read(path)?;
-        let mut notes = unknown(&sheet);
-        let mut grouped = rows(&sheet, unit)?;
+        let bytes = fs::read(path).map_err(|source| ImportError::Read { path: path.to_owned(), source })?;
+        let digest = Sha256::new().chain_update(&bytes);
+        let points = Points::new(path, Cursor::new(bytes), unit)?;
+        let mut notes = unknown(points.names());
+        let recorded = points.names().iter().any(|name| name == "recorded_converged");
+        let mut grouped = grouped(path, points.read()?)?;
         let interval = interval(&grouped);
-        number(&mut grouped, interval).check(path)?;
+        check_epochs(&grouped, interval).check(path)?;
         let last =
             grouped.iter().filter_map(|(_, points)| points.last()).map(|p| p.epoch).fold(0.0, f64::max);
         let target = target.unwrap_or(last);
+        check_target(path, target, interval)?;
         cut(&mut grouped, target, &mut notes);
+        let seeds = seeds(path, &grouped)?;
         let labels: Vec<&str> = grouped.iter().map(|(arch, _)| arch.as_str()).collect();
         let (architectures, bytes) = architectures(path, &labels)?;
-        let numbers: Option<Vec<i64>> = grouped.iter().map(|(arch, _)| arch.parse().ok()).collect();
-        let seeds = numbers.unwrap_or_else(|| (0..grouped.len() as i64).collect());
         let curves = grouped.into_iter().zip(architectures).zip(seeds);
         Ok(Self {
             curves: curves
@@ -89,9 +70,9 @@ impl Curves {
                 .collect(),
             target,
             interval,
-            recorded: sheet.column(&["recorded_converged"]).is_some(),
+            recorded,
             notes,
-            sha256: hex(&Sha256::new().chain_update(read(path)?).chain_update(bytes).finalize()),
+            sha256: hex(&digest.chain_update(bytes).finalize()),
         })
     }
 
@@ -118,75 +99,68 @@ impl Curves {
 
 type Grouped = Vec<(String, Vec<Point>)>;
 
-const COLUMNS: [&str; 10] = [
-    "arch",
-    "epoch",
-    "val_acc",
-    "train_acc",
-    "val_loss",
-    "train_loss",
-    "epoch_seconds",
-    "cum_seconds",
-    "recorded_prediction",
-    "recorded_converged",
-];
-
-fn unknown(sheet: &Sheet) -> Vec<String> {
-    let names: Vec<&str> = sheet.names.iter().map(String::as_str).filter(|n| !COLUMNS.contains(n)).collect();
+fn unknown(names: &[String]) -> Vec<String> {
+    let names: Vec<&str> = names.iter().map(String::as_str).filter(|n| !NAMES.contains(n)).collect();
     if names.is_empty() { vec![] } else { vec![format!("columns that are not stored: {}", names.join(", "))] }
 }
 
-/// The rows by architecture, each value checked.
-fn rows(sheet: &Sheet, unit: Unit) -> Result<Grouped, ImportError> {
-    let (arch, epoch, val_acc) = (sheet.need("arch")?, sheet.need("epoch")?, sheet.need("val_acc")?);
-    let column = |name| sheet.column(&[name]);
-    let (train_acc, val_loss, train_loss) = (column("train_acc"), column("val_loss"), column("train_loss"));
-    let (seconds, prediction, converged) =
-        (column("epoch_seconds"), column("recorded_prediction"), column("recorded_converged"));
-    let total = column("cum_seconds");
+/// The points by architecture, in the order of their first rows, with the seconds of each interval.
+fn grouped(path: &Path, points: Vec<Point>) -> Result<Grouped, ImportError> {
     let mut faults = Faults::default();
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut grouped: Grouped = Vec::new();
-    let mut spent: HashMap<String, f64> = HashMap::new();
-    for (line, record) in &sheet.rows {
-        let mut row = Row { line: *line, record, unit, faults: &mut faults };
-        let label = record.get(arch).unwrap_or_default().to_owned();
-        if label.is_empty() {
-            row.fault("arch is empty, expected a number or a name".to_owned());
+    for mut point in points {
+        if point.arch.is_empty() {
+            faults.add(point.line, "arch is empty, expected a number or a name");
         }
-        let mut point = Point {
-            step: 0,
-            epoch: row.required(epoch, "epoch").unwrap_or(f64::NAN),
-            val_acc: row.required(val_acc, "val_acc").map_or(f64::NAN, |v| row.accuracy(v, "val_acc")),
-            train_acc: row.optional(train_acc, "train_acc").map(|v| row.accuracy(v, "train_acc")),
-            val_loss: row.optional(val_loss, "val_loss"),
-            train_loss: row.optional(train_loss, "train_loss"),
-            seconds: row.optional(seconds, "epoch_seconds"),
-            prediction: row.prediction(prediction),
-            converged: row.flag(converged),
-            line: *line,
-        };
-        if let Some(cumulative) = row.optional(total, "cum_seconds") {
-            let before = spent.insert(label.clone(), cumulative).unwrap_or(0.0);
-            point.seconds = point.seconds.or(Some(cumulative - before));
-        }
-        if point.seconds.is_some_and(|s| s < 0.0) {
-            row.fault("seconds are negative or run backwards".to_owned());
-        }
-        if point.converged == Some(true) && point.prediction.is_none() {
-            row.fault("recorded_converged is 1 without a finite recorded_prediction".to_owned());
-        }
-        let place = *places.entry(label.clone()).or_insert(grouped.len());
+        let place = *places.entry(point.arch.clone()).or_insert(grouped.len());
         if place == grouped.len() {
-            grouped.push((label, Vec::new()));
+            grouped.push((point.arch.clone(), Vec::new()));
         }
-        grouped[place].1.push(point);
+        let curve = &mut grouped[place].1;
+        if let Some(total) = point.total_seconds {
+            let before = curve.iter().rev().find_map(|p| p.total_seconds).unwrap_or(0.0);
+            point.seconds = point.seconds.or(Some(total - before));
+        }
+        if let Some(seconds) = point.seconds.filter(|seconds| *seconds < 0.0) {
+            faults.add(
+                point.line,
+                format!("seconds are negative or run backwards: {seconds} for the interval"),
+            );
+        }
+        curve.push(point);
     }
-    if grouped.is_empty() {
-        faults.add(1, "no row, expected one per architecture and epoch");
-    }
-    faults.check(&sheet.path)?;
+    faults.check(path)?;
     Ok(grouped)
+}
+
+/// The numbers in column `arch`, or the places of the curves if those are no numbers. `1` and `01` are one number and two
+/// texts: which is meant is not guessed.
+fn seeds(path: &Path, grouped: &Grouped) -> Result<Vec<i64>, ImportError> {
+    let numbers: Option<Vec<i64>> = grouped.iter().map(|(arch, _)| arch.parse().ok()).collect();
+    let Some(numbers) = numbers else { return Ok((0..grouped.len() as i64).collect()) };
+    let mut faults = Faults::default();
+    let mut first: HashMap<i64, &(String, Vec<Point>)> = HashMap::new();
+    for (number, curve) in numbers.iter().zip(grouped) {
+        let (other, points) = *first.entry(*number).or_insert(curve);
+        if *other != curve.0 {
+            let (line, before) = (curve.1[0].line, points[0].line);
+            faults.add(
+                line,
+                format!("arch is `{}`, expected `{other}` as on line {before}, or a name", curve.0),
+            );
+        }
+    }
+    faults.check(path)?;
+    Ok(numbers)
+}
+
+/// An engine takes at most a million points of a curve.
+fn check_target(path: &Path, found: f64, interval: f64) -> Result<(), ImportError> {
+    if found >= interval - 1e-9 && found / interval <= 1e6 {
+        return Ok(());
+    }
+    Err(ImportError::Target { path: path.to_owned(), found, interval })
 }
 
 /// The smallest distance of two epochs of a curve, 0 counting as its beginning.
@@ -198,22 +172,18 @@ fn interval(grouped: &Grouped) -> f64 {
     gaps.filter(|gap| *gap > 1e-9).fold(f64::INFINITY, f64::min)
 }
 
-/// Gives each point its step. Epochs must be 1, 2, 3, … intervals.
-fn number(grouped: &mut Grouped, interval: f64) -> Faults {
+/// Epochs must be 1, 2, 3, … intervals.
+fn check_epochs(grouped: &Grouped, interval: f64) -> Faults {
     let mut faults = Faults::default();
     for (arch, points) in grouped {
-        let mut before = 0;
-        for point in points {
-            let steps = point.epoch / interval;
-            point.step = steps.round() as i32;
-            let due = f64::from(before + 1) * interval;
-            if (steps - steps.round()).abs() > 1e-6 || point.step != before + 1 {
+        for (step, point) in (1..).zip(points) {
+            let due = f64::from(step) * interval;
+            if (point.epoch / interval - f64::from(step)).abs() > 1e-6 {
                 faults.add(
                     point.line,
                     format!("epoch {} of architecture {arch}: expected {due}, an interval of {interval} after the one before", point.epoch),
                 );
             }
-            before = point.step;
         }
     }
     faults

@@ -9,8 +9,9 @@ use diesel::{
 
 use crate::{
     fault::ImportError,
-    file::{Curves, Point},
+    file::{Curves, Recorded},
     network::Architecture,
+    point::Point,
     request::{Request, Unit},
 };
 
@@ -36,7 +37,7 @@ pub enum Imported {
     },
 }
 
-/// Stores the curves of a CSV file with columns `arch`, `epoch`, `val_acc`, and where there are any `train_acc`,
+/// Stores the curves of a file of CSV or JSON lines with columns `arch`, `epoch`, `val_acc`, and where there are any `train_acc`,
 /// `train_loss`, `val_loss`, `epoch_seconds` or `cum_seconds`, `recorded_prediction` (per cent or fraction as the
 /// accuracies) and `recorded_converged` (0 or 1). A file `NAME.archs.csv` beside `NAME.csv` describes the
 /// architectures: `arch`, and where there are any `genome` or `net`, `hash`, `flops` or `mflops`, `params` or
@@ -49,11 +50,25 @@ pub enum Imported {
 /// # Errors
 /// [`ImportError::Faults`] names each bad row by its line; [`ImportError::NameTaken`] if another search has the name.
 pub fn import(conn: &mut PgConnection, path: &Path, request: &Request<'_>) -> Result<Imported, ImportError> {
-    let curves = Curves::read(path, request.unit, request.target)?;
-    store(conn, path, &curves, request)
+    store(conn, path, &check(path, request)?, request)
 }
 
-fn store(
+/// All that can be known of an import without the database: the curves of the file, each value checked.
+///
+/// # Errors
+/// As [`import`], but for those of the database.
+pub fn check(path: &Path, request: &Request<'_>) -> Result<Curves, ImportError> {
+    if !domain::is_name(request.search) {
+        return Err(ImportError::Name { found: request.search.to_owned() });
+    }
+    Curves::read(path, request.unit, request.target)
+}
+
+/// Stores curves that [`check`] has read for the same request.
+///
+/// # Errors
+/// As [`import`].
+pub fn store(
     conn: &mut PgConnection,
     path: &Path,
     curves: &Curves,
@@ -159,27 +174,32 @@ fn insert_jobs(conn: &mut PgConnection, search: i64, curves: &Curves) -> QueryRe
 }
 
 fn insert_observations(conn: &mut PgConnection, search: i64, curves: &Curves) -> QueryResult<usize> {
-    let points: Vec<(i64, &Point)> =
-        curves.curves.iter().flat_map(|c| c.points.iter().map(|point| (c.seed, point))).collect();
+    let points: Vec<(i64, i32, &Point)> = curves.curves.iter().flat_map(numbered).collect();
     let mut stored = 0;
     for chunk in points.chunks(20_000) {
-        let numbers = |f: &dyn Fn(&Point) -> Option<f64>| chunk.iter().map(|(_, p)| f(p)).collect::<Vec<_>>();
+        let numbers =
+            |f: &dyn Fn(&Point) -> Option<f64>| chunk.iter().map(|(_, _, p)| f(p)).collect::<Vec<_>>();
         let decision = |p: &Point| p.converged.map(|stop| if stop { "stop" } else { "continue" });
         stored += sql_query(include_str!("sql/observation.sql"))
             .bind::<ty::BigInt, _>(search)
-            .bind::<ty::Array<ty::BigInt>, _>(chunk.iter().map(|(seed, _)| *seed).collect::<Vec<_>>())
-            .bind::<ty::Array<ty::Integer>, _>(chunk.iter().map(|(_, p)| p.step).collect::<Vec<_>>())
-            .bind::<ty::Array<ty::Double>, _>(chunk.iter().map(|(_, p)| p.epoch).collect::<Vec<_>>())
-            .bind::<ty::Array<ty::Double>, _>(chunk.iter().map(|(_, p)| p.val_acc).collect::<Vec<_>>())
+            .bind::<ty::Array<ty::BigInt>, _>(chunk.iter().map(|(seed, _, _)| *seed).collect::<Vec<_>>())
+            .bind::<ty::Array<ty::Integer>, _>(chunk.iter().map(|(_, step, _)| *step).collect::<Vec<_>>())
+            .bind::<ty::Array<ty::Double>, _>(chunk.iter().map(|(_, _, p)| p.epoch).collect::<Vec<_>>())
+            .bind::<ty::Array<ty::Double>, _>(chunk.iter().map(|(_, _, p)| p.val_acc).collect::<Vec<_>>())
             .bind::<ty::Array<ty::Nullable<ty::Double>>, _>(numbers(&|p| p.train_acc))
             .bind::<ty::Array<ty::Nullable<ty::Double>>, _>(numbers(&|p| p.val_loss))
             .bind::<ty::Array<ty::Nullable<ty::Double>>, _>(numbers(&|p| p.train_loss))
             .bind::<ty::Array<ty::Nullable<ty::Double>>, _>(numbers(&|p| p.seconds))
             .bind::<ty::Array<ty::Nullable<ty::Double>>, _>(numbers(&|p| p.prediction))
             .bind::<ty::Array<ty::Nullable<ty::Text>>, _>(
-                chunk.iter().map(|(_, p)| decision(p)).collect::<Vec<_>>(),
+                chunk.iter().map(|(_, _, p)| decision(p)).collect::<Vec<_>>(),
             )
             .execute(conn)?;
     }
     Ok(stored)
+}
+
+/// The points of a curve with the seed of its job and their steps, from 1.
+fn numbered(curve: &Recorded) -> impl Iterator<Item = (i64, i32, &Point)> {
+    (1..).zip(&curve.points).map(|(step, point)| (curve.seed, step, point))
 }

@@ -1,6 +1,11 @@
 //! The file of architectures beside a file of curves.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    fs,
+    io::{Cursor, ErrorKind},
+    path::Path,
+};
 
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
@@ -8,8 +13,12 @@ use sha2::{Digest as _, Sha256};
 use crate::{
     fault::{Faults, ImportError},
     request::Unit,
-    sheet::{Row, Sheet, read},
+    row::Row,
+    table::Table,
 };
+
+/// Longest hash that the database finds again, in bytes.
+const LONGEST_HASH: usize = 500;
 
 /// What was trained.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,24 +41,59 @@ pub(crate) fn architectures(
     labels: &[&str],
 ) -> Result<(Vec<Architecture>, Vec<u8>), ImportError> {
     let beside = path.with_extension("archs.csv");
-    if !beside.exists() {
-        return Ok((labels.iter().map(|label| unnamed(path, label)).collect(), Vec::new()));
-    }
-    let sheet = Sheet::read(&beside)?;
-    let arch = sheet.need("arch")?;
-    let mut faults = Faults::default();
-    let mut described: HashMap<&str, Architecture> = HashMap::new();
-    for (line, record) in &sheet.rows {
-        let label = record.get(arch).unwrap_or_default();
-        if described.insert(label, describe(&sheet, *line, record, &mut faults)).is_some() {
-            faults.add(*line, format!("architecture {label} is described twice"));
+    let bytes = match fs::read(&beside) {
+        Ok(bytes) => bytes,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok((labels.iter().map(|label| unnamed(path, label)).collect(), Vec::new()));
         }
+        Err(source) => return Err(ImportError::Read { path: beside, source }),
+    };
+    let described = described(&beside, bytes.clone(), labels)?;
+    Ok((labels.iter().map(|label| described[*label].clone()).collect(), bytes))
+}
+
+/// What the file of architectures says of each, of these labels at least.
+fn described(
+    path: &Path,
+    bytes: Vec<u8>,
+    labels: &[&str],
+) -> Result<HashMap<String, Architecture>, ImportError> {
+    let mut table = Table::new(path, Cursor::new(bytes), &[])?;
+    let columns = Columns::of(&table)?;
+    let mut faults = Faults::default();
+    let mut described = HashMap::new();
+    while let Some(line) = table.next() {
+        let line = line?;
+        let record = match line.record {
+            Ok(record) => record,
+            Err(message) => {
+                faults.add(line.number, message);
+                continue;
+            }
+        };
+        let mut row = Row { line: line.number, record: &record, unit: Unit::Percent, faults: &mut faults };
+        let label = row.text(Some(columns.arch)).to_owned();
+        let architecture = columns.describe(&table.names, &mut row);
+        if described.contains_key(&label) {
+            row.fault(format!("architecture {label} is described twice"));
+        }
+        described.insert(label, architecture);
     }
     for label in labels.iter().filter(|label| !described.contains_key(**label)) {
         faults.add(1, format!("architecture {label} has a curve and no row here"));
     }
-    faults.check(&beside)?;
-    Ok((labels.iter().map(|label| described[label].clone()).collect(), read(&beside)?))
+    faults.check(path)?;
+    Ok(described)
+}
+
+/// Where the columns of a file of architectures stand.
+struct Columns {
+    arch: usize,
+    genome: Option<usize>,
+    hash: Option<usize>,
+    flops: Option<usize>,
+    mflops: Option<usize>,
+    parameters: Option<usize>,
 }
 
 fn unnamed(path: &Path, arch: &str) -> Architecture {
@@ -62,32 +106,50 @@ fn unnamed(path: &Path, arch: &str) -> Architecture {
     }
 }
 
-fn describe(sheet: &Sheet, line: u64, record: &csv::StringRecord, faults: &mut Faults) -> Architecture {
-    let mut row = Row { line, record, unit: Unit::Percent, faults };
-    let (flops, mflops) = (sheet.column(&["flops"]), sheet.column(&["mflops"]));
-    let flops = row.optional(flops, "flops").or_else(|| row.optional(mflops, "mflops").map(|m| m * 1e6));
-    let parameters = row.optional(sheet.column(&["params", "parameters"]), "params");
-    let own = ["arch", "flops", "mflops", "params", "parameters", "hash"];
-    let words: Vec<String> = sheet
-        .names
-        .iter()
-        .zip(record.iter())
-        .filter(|(name, value)| !own.contains(&name.as_str()) && !value.is_empty())
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    let word =
-        |names: &[&str]| sheet.column(names).and_then(|at| record.get(at)).filter(|word| !word.is_empty());
-    let (genome, hash) = (word(&["genome", "net"]), word(&["hash"]));
-    let summary = genome.map_or_else(|| words.join(" "), ToOwned::to_owned);
-    let fields =
-        sheet.names.iter().zip(record.iter()).map(|(name, value)| (name.clone(), Value::from(value)));
-    Architecture {
-        hash: hash.map_or_else(|| hex(&Sha256::digest(&summary)), ToOwned::to_owned),
-        genome: Value::Object(fields.collect::<Map<_, _>>()),
-        summary,
-        parameters: parameters.unwrap_or(0.0).round().max(0.0) as i64,
-        flops: flops.unwrap_or(0.0).round().max(0.0) as i64,
+impl Columns {
+    fn of(table: &Table) -> Result<Self, ImportError> {
+        Ok(Self {
+            arch: table.need("arch")?,
+            genome: table.column(&["genome", "net"]),
+            hash: table.column(&["hash"]),
+            flops: table.column(&["flops"]),
+            mflops: table.column(&["mflops"]),
+            parameters: table.column(&["params", "parameters"]),
+        })
     }
+
+    fn describe(&self, names: &[String], row: &mut Row<'_>) -> Architecture {
+        let flops = row.optional(self.flops, "flops");
+        let flops = flops.or_else(|| row.optional(self.mflops, "mflops").map(|m| m * 1e6));
+        let parameters = row.optional(self.parameters, "params");
+        let hash = self.hash(row);
+        let genome = row.text(self.genome);
+        let summary = if genome.is_empty() { words(names, row.record) } else { genome.to_owned() };
+        let fields = names.iter().zip(row.record).map(|(name, value)| (name.clone(), Value::from(value)));
+        Architecture {
+            genome: Value::Object(fields.collect::<Map<_, _>>()),
+            hash: hash.unwrap_or_else(|| hex(&Sha256::digest(&summary))),
+            summary,
+            parameters: parameters.map_or(0, |n| row.count(n, "params")),
+            flops: flops.map_or(0, |n| row.count(n, "flops")),
+        }
+    }
+
+    fn hash(&self, row: &mut Row<'_>) -> Option<String> {
+        let hash = Some(row.text(self.hash)).filter(|hash| !hash.is_empty())?.to_owned();
+        if hash.len() > LONGEST_HASH {
+            row.fault(format!("hash has {} bytes, expected {LONGEST_HASH} at most", hash.len()));
+        }
+        Some(hash)
+    }
+}
+
+/// A network without a genome, by what else is said of it.
+fn words(names: &[String], record: &csv::StringRecord) -> String {
+    let own = ["arch", "flops", "mflops", "params", "parameters", "hash"];
+    let said =
+        names.iter().zip(record).filter(|(name, value)| !own.contains(&name.as_str()) && !value.is_empty());
+    said.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 /// In hexadecimal.

@@ -16,7 +16,7 @@ struct Files {
 }
 
 impl Files {
-    fn new(curves: &str, networks: Option<&str>) -> Self {
+    fn new(curves: impl AsRef<[u8]>, networks: Option<&str>) -> Self {
         let folder = std::env::temp_dir().join(format!("peng-import-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("c.csv"), curves).unwrap();
@@ -141,23 +141,42 @@ fn bad_rows_are_named_by_line_and_nothing_is_stored() {
         ),
         (
             "arch,epoch,val_acc,cum_seconds\n0,1,50,9\n0,2,50,8\n",
-            "line 3: seconds are negative or run backwards",
+            "line 3: seconds are negative or run backwards: -1 for the interval",
         ),
+        ("arch,epoch,val_acc\n0,0,50\n", "line 2: epoch is 0, expected a number above 0"),
+        ("arch,epoch,val_acc\n0,-1,50\n", "line 2: epoch is -1, expected a number above 0"),
+        (
+            "arch,epoch,val_acc\n1,1,50\n1,2,60\n01,1,20\n01,2,30\n",
+            "line 4: arch is `01`, expected `1` as on line 2, or a name",
+        ),
+        ("arch,epoch,val_acc\n0,1\n", "line 2: 2 columns, expected 3 as in the header"),
+        ("arch,epoch,val_acc\n0,1,50\n\"0,2,60\n", "line 3: 1 columns, expected 3 as in the header"),
+        ("\n\narch,epoch,val_acc\n\"0\n\",1,50\n\n0,2,x\n", "line 7: val_acc is `x`"),
+        ("arch,epoch,val_acc\na\0b,1,50\n", "line 2: arch holds a NUL"),
+        ("arch,epoch,val_acc,epoch\na,1,50,1\n", "line 1: column 4 is `epoch` again, expected each once"),
+        ("{\"arch\":\"a\",\"epoch\":1,\"val_acc\":150}\n", "line 1: val_acc is 150, expected per cent"),
+        ("{\"arch\":\"a\",\"epoch\":1}\n", "line 1: val_acc is ``, expected a number"),
+        ("\n{\"arch\":\"a\",\n", "line 2: no JSON object in one line: EOF"),
+        ("{\"arch\":[1],\"epoch\":1,\"val_acc\":1}\n", "line 1: arch is `[1]`, expected a number or a text"),
+        ("[{\"arch\":\"a\",\"epoch\":1,\"val_acc\":50}]", "is a JSON array: expected one object a line"),
         ("arch,epoch,accuracy\n0,1,50\n", "no column `val_acc`; found arch, epoch, accuracy"),
     ];
     for (text, expected) in table {
         let error = import(conn, &Files::new(text, None).curves(), &REQUEST).unwrap_err().to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
-    let networks = Some("arch,genome,flops\n0,A,x\n1,B,2\n1,B,3\n");
-    let error = import(conn, &Files::new("arch,epoch,val_acc\n2,1,50\n", networks).curves(), &REQUEST)
+    let long = "h".repeat(501);
+    let networks = format!("arch,genome,flops,hash\n0,A,x,\n1,B,2,\n1,B,3,\n2,C,-1,{long}\n");
+    let error = import(conn, &Files::new("arch,epoch,val_acc\n3,1,50\n", Some(&networks)).curves(), &REQUEST)
         .unwrap_err()
         .to_string();
     for expected in [
         "c.archs.csv",
         "line 2: flops is `x`",
         "line 4: architecture 1 is described twice",
-        "architecture 2 has a curve and no row",
+        "line 5: flops is -1, expected 0 or more",
+        "line 5: hash has 501 bytes, expected 500 at most",
+        "architecture 3 has a curve and no row",
     ] {
         assert!(error.contains(expected), "{error}");
     }
@@ -167,7 +186,7 @@ fn bad_rows_are_named_by_line_and_nothing_is_stored() {
 #[test]
 fn many_faults_are_counted() {
     let rows: String = (1..=30).map(|i| format!("0,{i},-1\n")).collect();
-    let files = Files::new(&format!("arch,epoch,val_acc\n{rows}"), None);
+    let files = Files::new(format!("arch,epoch,val_acc\n{rows}"), None);
     let error = Curves::read(&files.curves(), Unit::Percent, None).unwrap_err().to_string();
     assert!(error.ends_with("and 10 more"), "{error}");
 }
@@ -188,5 +207,69 @@ fn fractions_become_per_cent_and_points_beyond_the_target_are_left_out() {
             .unwrap_err()
             .to_string()
             .contains("/no/such.csv")
+    );
+}
+
+#[test]
+fn a_target_or_name_that_cannot_be_is_refused_before_anything_is_asked_of_the_database() {
+    let files = Files::new("arch,epoch,val_acc\n0,0.5,50\n0,1,60\n", None);
+    for target in [f64::NAN, f64::INFINITY, 0.0, -1.0, 0.4, 1e9] {
+        let error = Curves::read(&files.curves(), Unit::Percent, Some(target)).unwrap_err().to_string();
+        assert!(error.contains(&format!("the target is {target} epochs: expected 0.5 or more")), "{error}");
+    }
+    assert_eq!(Curves::read(&files.curves(), Unit::Percent, Some(0.5)).unwrap().target, 0.5);
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    for search in ["", "a b", "é", "-"] {
+        let error = import(conn, &files.curves(), &Request { search, ..REQUEST }).unwrap_err();
+        assert!(matches!(error, ImportError::Name { .. }), "{search}: {error}");
+    }
+}
+
+/// A pipe such as `/dev/stdin` gives its content once.
+#[cfg(unix)]
+#[test]
+fn a_file_is_read_once() {
+    let read = |content: &'static str| {
+        let files = Files::new("", None);
+        let pipe = files.folder.join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let writer = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::write(pipe, content).unwrap()
+        });
+        let curves = Curves::read(&pipe, Unit::Percent, None).unwrap();
+        writer.join().unwrap();
+        curves
+    };
+    let one = read("arch,epoch,val_acc\na,1,50\na,2,60\n");
+    let other = read("arch,epoch,val_acc\na,1,10\na,2,99\n");
+    assert_eq!(one.curves[0].points[1].val_acc, 60.0);
+    assert_ne!(one.sha256, other.sha256, "it was hashed in a second reading, of nothing");
+}
+
+#[test]
+fn json_lines_marks_and_line_ends_make_no_difference() {
+    let plain = "arch,epoch,val_acc\na,1,50\na,2,60.5\n";
+    let json = "{\"arch\":\"a\",\"epoch\":1,\"val_acc\":50}\n\n{\"arch\":\"a\",\"epoch\":2,\"val_acc\":60.5,\"lr\":0.1}\n";
+    let epochs = |content: &str| {
+        let curves = Curves::read(&Files::new(content, None).curves(), Unit::Percent, None).unwrap();
+        curves.curves[0].points.iter().map(|p| (p.epoch, p.val_acc)).collect::<Vec<_>>()
+    };
+    for content in [plain, json] {
+        for content in [content.to_owned(), content.replace('\n', "\r\n"), content.trim_end().to_owned()] {
+            assert_eq!(epochs(&content), [(1.0, 50.0), (2.0, 60.5)], "{content:?}");
+            assert_eq!(
+                epochs(&format!("\u{feff}{content}")),
+                [(1.0, 50.0), (2.0, 60.5)],
+                "{content:?}, marked"
+            );
+        }
+    }
+    let utf16: Vec<u8> = plain.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let error = Curves::read(&Files::new(utf16, None).curves(), Unit::Percent, None).unwrap_err();
+    assert!(
+        matches!(&error, ImportError::Read { source, .. } if source.to_string().contains("UTF-16")),
+        "{error:?}"
     );
 }

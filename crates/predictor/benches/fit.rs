@@ -66,6 +66,28 @@ fn assessed(bencher: Bencher<'_, '_>, completed: u64, earlier: u64) {
     bencher.bench_local(|| engine.assess(&asked[..10], &calibration));
 }
 
+/// A curve of so many points after four of its kind: one assessment, then its learning. Ten times the points should take ten
+/// times as long; the median of 10,000 over that of 1,000 is the ratio to look at.
+#[divan::bench(args = [1_000, 10_000], sample_count = 10, sample_size = 1)]
+fn long_curve(bencher: Bencher<'_, '_>, points: usize) {
+    let target = Target { epochs: points as f64, interval: 1.0 };
+    let engine = Engine::new(&Settings::default(), target).expect("default settings");
+    let curve = |seed: u64| -> Vec<Observation> {
+        let point = |(i, a): (usize, f64)| Observation::new(i as f64 + 1.0, a);
+        accuracies(seed, points).into_iter().enumerate().map(point).collect()
+    };
+    let mut four = Calibration::default();
+    for job in 0..4 {
+        let ended = Ended { job, curve: &curve(job as u64), end: End::Completed, cost: None };
+        engine.learn(&mut four, &ended).expect("a sound curve");
+    }
+    let long = curve(4);
+    bencher.with_inputs(|| four.clone()).bench_local_refs(|calibration| {
+        engine.assess(&long[..points - 1], calibration).expect("a sound curve");
+        engine.learn(calibration, &Ended { job: 4, curve: &long, end: End::Completed, cost: None })
+    });
+}
+
 /// 1,000 curves of 20 points, stopped jobs resumed where the engine does so: about a second.
 #[divan::bench(args = ["penguin-v4", "peng"], sample_count = 3, sample_size = 1)]
 fn replay(bencher: Bencher<'_, '_>, name: &str) {

@@ -20,6 +20,29 @@ impl Observation {
     pub fn new(epoch: f64, val_acc: f64) -> Self {
         Self { epoch, val_acc, train_acc: None, train_loss: None }
     }
+
+    /// Checks that the point can follow one at epoch `before` (0 for the first): its epoch lies above that, and every
+    /// number is finite. `point` is its place in the curve, from 1, for the error.
+    ///
+    /// # Errors
+    /// Names the number at fault.
+    pub fn check(&self, point: usize, before: f64) -> Result<(), CurveError> {
+        let numbers = [
+            ("epoch", Some(self.epoch)),
+            ("val_acc", Some(self.val_acc)),
+            ("train_acc", self.train_acc),
+            ("train_loss", self.train_loss),
+        ];
+        for (quantity, number) in numbers {
+            if let Some(found) = number.filter(|n| !n.is_finite()) {
+                return Err(CurveError::NotFinite { point, epoch: self.epoch, quantity, found });
+            }
+        }
+        if self.epoch <= before {
+            return Err(CurveError::Order { point, before, found: self.epoch });
+        }
+        Ok(())
+    }
 }
 
 /// Why a list of observations is not a learning curve.
@@ -60,22 +83,9 @@ pub enum CurveError {
 /// Checks that epochs rise from above 0 and that every number is finite.
 pub(crate) fn check(curve: &[Observation]) -> Result<(), CurveError> {
     let mut before = 0.0;
-    for (i, o) in curve.iter().enumerate() {
-        let numbers = [
-            ("epoch", Some(o.epoch)),
-            ("val_acc", Some(o.val_acc)),
-            ("train_acc", o.train_acc),
-            ("train_loss", o.train_loss),
-        ];
-        for (quantity, number) in numbers {
-            if let Some(found) = number.filter(|n| !n.is_finite()) {
-                return Err(CurveError::NotFinite { point: i + 1, epoch: o.epoch, quantity, found });
-            }
-        }
-        if o.epoch <= before {
-            return Err(CurveError::Order { point: i + 1, before, found: o.epoch });
-        }
-        before = o.epoch;
+    for (point, observation) in (1..).zip(curve) {
+        observation.check(point, before)?;
+        before = observation.epoch;
     }
     Ok(())
 }

@@ -1,8 +1,10 @@
 //! The specification of a search, as a person writes it and as it is stored.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use data::DataSpec;
+use domain::TextReader;
 use genome::{Input, Recipe, Space};
 use predictor::{Engine, Settings, Target};
 use serde::{Deserialize, Serialize};
@@ -66,8 +68,9 @@ impl Spec {
     /// # Errors
     /// [`SpecError`] names file, line, key, what was found and what is allowed.
     pub fn read(path: &Path) -> Result<Self, SpecError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| SpecError::Read { path: path.to_owned(), source })?;
+        let failed = |source| SpecError::Read { path: path.to_owned(), source };
+        let mut text = String::new();
+        TextReader::open(path).map_err(failed)?.read_to_string(&mut text).map_err(failed)?;
         Self::parse(&text, &path.display().to_string())
     }
 
@@ -96,8 +99,13 @@ impl Spec {
     /// A stored specification.
     ///
     /// # Errors
-    /// [`SpecError::Stored`] if another version of peng wrote something that this one does not understand.
+    /// [`SpecError::Stored`] if another version of peng wrote something that this one does not understand,
+    /// [`SpecError::Imported`] for recorded curves.
     pub fn from_json(value: &serde_json::Value) -> Result<Self, SpecError> {
+        if let Some(import) = value.get("import") {
+            let file = import["file"].as_str().unwrap_or("a file").to_owned();
+            return Err(SpecError::Imported { file });
+        }
         serde_path_to_error::deserialize(value).map_err(|error| SpecError::Stored {
             key: error.path().to_string(),
             message: error.inner().to_string(),
@@ -181,9 +189,5 @@ impl Budget {
 }
 
 fn check_name(key: &str, name: &str) -> Result<(), Fault> {
-    let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    let fine =
-        name.len() <= 100 && name.chars().all(good) && name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    let allowed = "1 to 100 letters, digits, `.`, `_` or `-`, a letter or digit first";
-    if fine { Ok(()) } else { Err(Fault::new(key, format!("\"{name}\""), allowed)) }
+    if domain::is_name(name) { Ok(()) } else { Err(Fault::new(key, format!("\"{name}\""), domain::NAMES)) }
 }

@@ -41,6 +41,12 @@ pub enum SpecError {
         /// Why.
         message: String,
     },
+    /// The search holds curves that were trained elsewhere.
+    #[error("its curves were imported from `{file}`: there is nothing that peng could train")]
+    Imported {
+        /// The file.
+        file: String,
+    },
 }
 
 /// A key with a value that it cannot have.

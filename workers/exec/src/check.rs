@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Read as _,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -10,7 +11,7 @@ use std::{
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use domain::{Fence, JobId};
+use domain::{Fence, JobId, TextReader};
 use runner::{Advance, Interrupt, Measurement, Trainer as _};
 use search::Spec;
 use serde::Serialize;
@@ -116,8 +117,11 @@ impl Script {
             None => Spec::parse(SAMPLE, "the built-in sample")?,
         };
         let genome = if let Some(path) = &check.genome {
-            let text = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-            serde_json::from_slice(&text).with_context(|| format!("`{}` is no JSON", path.display()))?
+            let mut text = String::new();
+            TextReader::open(path)
+                .and_then(|mut reader| reader.read_to_string(&mut text))
+                .with_context(|| format!("cannot read `{}`", path.display()))?;
+            serde_json::from_str(&text).with_context(|| format!("`{}` is no JSON", path.display()))?
         } else {
             let job = search::first_jobs(&spec, vec![])?.into_iter().next();
             job.context("the search has no first job: give one of its networks by --genome")?.genome

@@ -1,11 +1,10 @@
 //! Learning curves to replay: the same genome and seed always give the same one.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use import::{Curves, ImportError, Unit};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 /// One point: validation and training accuracy in per cent.
@@ -24,30 +23,12 @@ pub enum Source {
     MadeUp,
 }
 
-#[derive(Deserialize)]
-struct Row {
-    arch: String,
-    epoch: f64,
-    val_acc: f64,
-    train_acc: Option<f64>,
-}
-
 impl Source {
-    /// Reads recorded curves; other columns are passed over.
-    pub fn read(file: &Path) -> anyhow::Result<Self> {
-        let mut curves: BTreeMap<String, Vec<(f64, Point)>> = BTreeMap::new();
-        let mut reader = csv::Reader::from_path(file)?;
-        for row in reader.deserialize() {
-            let row: Row = row.context("expected columns arch, epoch, val_acc and perhaps train_acc")?;
-            let point = Point { val_acc: row.val_acc, train_acc: row.train_acc };
-            curves.entry(row.arch).or_default().push((row.epoch, point));
-        }
-        ensure!(!curves.is_empty(), "it holds no curve");
-        let mut curves: Vec<_> = curves.into_values().collect();
-        for curve in &mut curves {
-            curve.sort_by(|a, b| a.0.total_cmp(&b.0));
-        }
-        Ok(Self::Recorded(curves))
+    /// Reads recorded curves, accuracies in per cent, with the checks of an import.
+    pub fn read(file: &Path) -> Result<Self, ImportError> {
+        let curves = Curves::read(file, Unit::Percent, None)?.curves;
+        let point = |p: import::Point| (p.epoch, Point { val_acc: p.val_acc, train_acc: p.train_acc });
+        Ok(Self::Recorded(curves.into_iter().map(|c| c.points.into_iter().map(point).collect()).collect()))
     }
 
     /// The point of a job at an epoch; a recorded curve that has ended stays where it was.
@@ -76,4 +57,33 @@ fn made_up(seed: u64, epoch: f64) -> Point {
     let level = best - rise * (-speed * epoch).exp();
     let (val_acc, train_acc) = (level + jitter(), level + 0.3 * epoch.min(5.0) + jitter());
     Point { val_acc: val_acc.clamp(0.0, 100.0), train_acc: Some(train_acc.clamp(0.0, 100.0)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_import_would_refuse_is_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |text: &str| {
+            std::fs::write(file.path(), text).unwrap();
+            Source::read(file.path()).map_err(|error| error.to_string())
+        };
+        let table = [
+            ("arch,epoch,val_acc\na,1,150\n", "line 2: val_acc is 150, expected per cent"),
+            ("arch,epoch,val_acc\na,1,50\na,2,nan\n", "line 3: val_acc is `nan`, expected a number"),
+            ("arch,epoch,val_acc\na,1,50\na,3,60\n", "line 3: epoch 3 of architecture a: expected 2"),
+            ("arch,epoch,val_acc\n", "no row"),
+        ];
+        for (text, expected) in table {
+            let error = read(text).err().unwrap();
+            assert!(error.contains(expected), "{text}: {error}");
+        }
+        let Ok(Source::Recorded(curves)) = read("\u{feff}{\"arch\":\"a\",\"epoch\":1,\"val_acc\":50}\n")
+        else {
+            panic!("JSON lines with a mark are curves")
+        };
+        assert_eq!(curves, [[(1.0, Point { val_acc: 50.0, train_acc: None })]]);
+    }
 }

@@ -5,7 +5,6 @@ mod curves;
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Context as _;
 use clap::Parser;
 
 /// A worker that trains nothing: each job replays a learning curve, recorded or made up from its genome and seed
@@ -15,8 +14,9 @@ struct Cli {
     #[command(flatten)]
     options: runner::Options,
 
-    /// Recorded curves to draw from: CSV with columns arch, epoch, val_acc and optionally train_acc, in per cent
-    #[arg(long, value_name = "FILE.csv")]
+    /// Recorded curves to draw from: CSV or JSON lines with arch, epoch, val_acc and optionally train_acc, in per cent, as
+    /// `peng curve import` reads them
+    #[arg(long, value_name = "FILE")]
     curves: Option<PathBuf>,
 
     /// Seconds that an epoch takes
@@ -41,9 +41,7 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<runner::ExitStatus> {
     let source = match &cli.curves {
-        Some(file) => {
-            curves::Source::read(file).with_context(|| format!("cannot use `{}`", file.display()))?
-        }
+        Some(file) => curves::Source::read(file)?,
         None => curves::Source::MadeUp,
     };
     anyhow::ensure!(

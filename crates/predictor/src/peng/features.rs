@@ -27,17 +27,20 @@ pub(super) struct Features {
 impl Features {
     /// From a curve of at least one point.
     pub(super) fn of(curve: &[Observation]) -> Self {
-        let (level, best) = level(curve);
-        let lag = best - scale::to(middle(&curve[curve.len().saturating_sub(3)..]));
-        let mut values = [level, best - level, lag, slope(curve), 0.0, 0.0, 0.0];
-        let trained = curve.iter().all(|o| o.train_acc.is_some());
-        let half = (curve.len() / 2).max(1);
-        if let (Some(now), Some(then)) = (curve[curve.len() - 1].train_acc, curve[half - 1].train_acc) {
-            values[4] = scale::to(now);
-            values[5] = values[4] - scale::to(then);
-            values[6] = now / 20.0;
+        let mut seen = Seen::default();
+        for point in curve {
+            seen.add(point);
         }
-        Self { level, values, trained }
+        seen.features(curve)
+    }
+
+    /// Of each prefix, from one point on, as [`Features::of`] has it: one pass over the curve for all of them.
+    pub(super) fn of_prefixes(curve: &[Observation]) -> impl Iterator<Item = Self> {
+        let mut seen = Seen::default();
+        (1..=curve.len()).map(move |m| {
+            seen.add(&curve[m - 1]);
+            seen.features(&curve[..m])
+        })
     }
 
     /// Growth from the level to the median of the last three accuracies, in u.
@@ -46,19 +49,48 @@ impl Features {
     }
 }
 
-/// Mean of u of the best validation accuracy after each point, the newest with the most weight; and u of the best of all.
-fn level(curve: &[Observation]) -> (f64, f64) {
-    let (mut sum, mut weights) = (0.0, 0.0);
-    let (mut best, mut u) = (f64::NEG_INFINITY, 0.0);
-    for o in curve {
-        if o.val_acc > best {
-            best = o.val_acc;
-            u = scale::to(best);
-        }
-        sum = FADING * sum + u;
-        weights = FADING * weights + 1.0;
+/// What the features need of all points so far, kept point by point: a curve is walked once, however many of its prefixes
+/// are looked at.
+struct Seen {
+    best: f64,
+    /// The best on the scale u.
+    u: f64,
+    /// Fading sum of u of the best after each point, the newest with the most weight.
+    sum: f64,
+    weights: f64,
+    trained: bool,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self { best: f64::NEG_INFINITY, u: 0.0, sum: 0.0, weights: 0.0, trained: true }
     }
-    (sum / weights, u)
+}
+
+impl Seen {
+    fn add(&mut self, point: &Observation) {
+        if point.val_acc > self.best {
+            self.best = point.val_acc;
+            self.u = scale::to(self.best);
+        }
+        self.sum = FADING * self.sum + self.u;
+        self.weights = FADING * self.weights + 1.0;
+        self.trained &= point.train_acc.is_some();
+    }
+
+    /// The features of the curve, all of whose points have been added.
+    fn features(&self, curve: &[Observation]) -> Features {
+        let level = self.sum / self.weights;
+        let lag = self.u - scale::to(middle(&curve[curve.len().saturating_sub(3)..]));
+        let mut values = [level, self.u - level, lag, slope(curve), 0.0, 0.0, 0.0];
+        let half = (curve.len() / 2).max(1);
+        if let (Some(now), Some(then)) = (curve[curve.len() - 1].train_acc, curve[half - 1].train_acc) {
+            values[4] = scale::to(now);
+            values[5] = values[4] - scale::to(then);
+            values[6] = now / 20.0;
+        }
+        Features { level, values, trained: self.trained }
+    }
 }
 
 /// The best validation accuracy.
@@ -121,6 +153,25 @@ mod tests {
                     features.values
                 );
             }
+        }
+    }
+
+    #[test]
+    fn the_features_of_prefixes_are_those_of_each_prefix_bit_for_bit() {
+        let point = |i: usize| Observation {
+            train_acc: (i != 11).then_some(40.0 + i as f64),
+            ..Observation::new(i as f64 + 1.0, 50.0 + (i * i * 7 % 31) as f64 / 3.0)
+        };
+        let curve: Vec<_> = (0..20).map(point).collect();
+        let prefixes: Vec<_> = Features::of_prefixes(&curve).collect();
+        assert_eq!(prefixes.len(), 20);
+        for (m, prefix) in (1..).zip(&prefixes) {
+            let alone = Features::of(&curve[..m]);
+            assert_eq!(
+                (prefix.level, prefix.values, prefix.trained),
+                (alone.level, alone.values, alone.trained),
+                "{m} points"
+            );
         }
     }
 

@@ -110,47 +110,66 @@ impl Step {
     }
 }
 
-/// The entry of a curve of this length; it is made if need be.
-fn entry<'a>(steps: &'a mut Vec<Step>, curve: &[Observation], target: Target) -> &'a mut Step {
-    let step = place(curve, target);
-    if steps.len() < step {
-        steps.resize_with(step, Step::default);
-    }
-    &mut steps[step - 1]
+/// A curve so far, as the moments of its step see it.
+struct Prefix {
+    /// Place of its step, from 0.
+    place: usize,
+    features: Features,
 }
 
-fn place(curve: &[Observation], target: Target) -> usize {
-    target.step(curve[curve.len() - 1].epoch).max(1) as usize
+impl Prefix {
+    fn of(curve: &[Observation], target: Target) -> Self {
+        Self { place: place(&curve[curve.len() - 1], target), features: Features::of(curve) }
+    }
+
+    /// All prefixes of a curve, from one point on.
+    fn all(curve: &[Observation], target: Target) -> Vec<Self> {
+        let of = |(last, features)| Self { place: place(last, target), features };
+        curve.iter().zip(Features::of_prefixes(curve)).map(of).collect()
+    }
+
+    /// Its entry, made if need be.
+    fn entry<'a>(&self, steps: &'a mut Vec<Step>) -> &'a mut Step {
+        if steps.len() <= self.place {
+            steps.resize_with(self.place + 1, Step::default);
+        }
+        &mut steps[self.place]
+    }
+}
+
+fn place(last: &Observation, target: Target) -> usize {
+    target.step(last.epoch).max(1) as usize - 1
 }
 
 impl Knowledge {
     /// Learns from a completed curve, from each of its prefixes.
     pub(super) fn complete(&mut self, job: i64, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
-        let predicted = self.predicted(curve, target);
+        let prefixes = Prefix::all(curve, target);
+        let predicted = self.predicted(&prefixes);
         let ends = self.winsorized(end, &predicted);
-        self.variance = self.compared(self.variance, curve, end, &predicted);
+        self.variance = self.compared(self.variance, curve.len(), end, &predicted);
         self.likeness.add(end, predicted.get(1..).unwrap_or_default());
-        self.take_back(job, curve, target);
-        for (m, end) in (1..).zip(ends) {
-            entry(&mut self.coming, &curve[..m], target).add(&Features::of(&curve[..m]), end);
+        self.take_back(job, &prefixes);
+        for (prefix, end) in prefixes.iter().zip(ends) {
+            prefix.entry(&mut self.coming).add(&prefix.features, end);
         }
         self.steps.clone_from(&self.coming);
     }
 
     /// Learns from a stopped curve as far as its end can be told.
     pub(super) fn stop(&mut self, job: i64, curve: &[Observation], target: Target) {
-        self.take_back(job, curve, target);
-        let Some(spread) = self.predict(curve, target) else { return };
+        let prefixes = Prefix::all(curve, target);
+        self.take_back(job, &prefixes);
+        let Some((whole, shorter)) = prefixes.split_last() else { return };
+        let Some(spread) = self.spread(whole) else { return };
         let variance = spread.variance();
-        let resolved = |m: &usize| {
-            let shorter = self.predict(&curve[..*m], target);
-            shorter.is_some_and(|s| variance <= RESOLVED * s.variance())
-        };
-        let lengths = (1..curve.len()).take_while(resolved).count();
+        let resolved =
+            |prefix: &&Prefix| self.spread(prefix).is_some_and(|s| variance <= RESOLVED * s.variance());
+        let lengths = shorter.iter().take_while(resolved).count();
         let known = Supposed { end: spread.mean, variance, lengths };
-        for m in 1..=lengths {
-            entry(&mut self.coming, &curve[..m], target).suppose(&Features::of(&curve[..m]), known);
+        for prefix in &shorter[..lengths] {
+            prefix.entry(&mut self.coming).suppose(&prefix.features, known);
         }
         if lengths > 0 {
             self.stopped.insert(job, known);
@@ -158,21 +177,21 @@ impl Knowledge {
     }
 
     /// Takes back what a job taught when it was stopped; its curve is at least as long now.
-    fn take_back(&mut self, job: i64, curve: &[Observation], target: Target) {
+    fn take_back(&mut self, job: i64, prefixes: &[Prefix]) {
         let Some(known) = self.stopped.remove(&job) else { return };
-        for m in 1..=known.lengths.min(curve.len()) {
-            entry(&mut self.coming, &curve[..m], target).take_back(&Features::of(&curve[..m]), known);
+        for prefix in prefixes.iter().take(known.lengths) {
+            prefix.entry(&mut self.coming).take_back(&prefix.features, known);
         }
     }
 
-    /// What is predicted for the prefixes of a curve, from one point on.
-    fn predicted(&self, curve: &[Observation], target: Target) -> Vec<Predicted> {
+    /// What is predicted for the prefixes of a curve but for the whole of it.
+    fn predicted(&self, prefixes: &[Prefix]) -> Vec<Predicted> {
         let warm = !self.earlier.is_empty();
-        let each = |m: usize| Predicted {
-            own: self.regressed(&curve[..m], target, false),
-            with: if warm { self.regressed(&curve[..m], target, true) } else { None },
+        let each = |prefix: &Prefix| Predicted {
+            own: self.regressed(prefix, false),
+            with: if warm { self.regressed(prefix, true) } else { None },
         };
-        (1..curve.len()).map(each).collect()
+        prefixes.split_last().map_or_else(Vec::new, |(_, shorter)| shorter.iter().map(each).collect())
     }
 
     /// The end of a completed curve for each of its prefixes, winsorized from below: no lower than the lowest hundredth of
@@ -187,17 +206,11 @@ impl Knowledge {
     }
 
     /// The variance after what was predicted for the prefixes of a completed curve has been compared with its end.
-    fn compared(
-        &self,
-        mut variance: Variance,
-        curve: &[Observation],
-        end: f64,
-        predicted: &[Predicted],
-    ) -> Variance {
+    fn compared(&self, mut variance: Variance, points: usize, end: f64, predicted: &[Predicted]) -> Variance {
         for p in predicted.iter().skip(1) {
             if let Some(spread) = self.average(|| p.own, || p.with) {
                 let squared = (end - spread.mean).powi(2) / spread.variance();
-                variance.add_error(spread.mean, squared, curve.len());
+                variance.add_error(spread.mean, squared, points);
             }
         }
         variance.add_end(end);
@@ -207,11 +220,12 @@ impl Knowledge {
     /// Learns from a completed curve of an earlier search, before any of this one.
     pub(super) fn add_earlier(&mut self, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);
-        let predicted = self.predicted(curve, target);
+        let prefixes = Prefix::all(curve, target);
+        let predicted = self.predicted(&prefixes);
         let ends = self.winsorized(end, &predicted);
-        self.earlier_variance = self.compared(self.earlier_variance, curve, end, &predicted);
-        for (m, end) in (1..).zip(ends) {
-            entry(&mut self.earlier, &curve[..m], target).add(&Features::of(&curve[..m]), end);
+        self.earlier_variance = self.compared(self.earlier_variance, curve.len(), end, &predicted);
+        for (prefix, end) in prefixes.iter().zip(ends) {
+            prefix.entry(&mut self.earlier).add(&prefix.features, end);
         }
     }
 
@@ -222,7 +236,12 @@ impl Knowledge {
 
     /// Where the curve will end, on the scale u; none before 4 curves are known at its step.
     pub(super) fn predict(&self, curve: &[Observation], target: Target) -> Option<Spread> {
-        self.even(curve, target).map(|spread| self.weighed(spread))
+        self.spread(&Prefix::of(curve, target))
+    }
+
+    /// The same of a prefix.
+    fn spread(&self, prefix: &Prefix) -> Option<Spread> {
+        self.even(prefix).map(|spread| self.weighed(spread))
     }
 
     /// Wider or narrower, by the level that is predicted.
@@ -232,8 +251,8 @@ impl Knowledge {
     }
 
     /// The same with one variance for all.
-    fn even(&self, curve: &[Observation], target: Target) -> Option<Spread> {
-        self.average(|| self.regressed(curve, target, false), || self.regressed(curve, target, true))
+    fn even(&self, prefix: &Prefix) -> Option<Spread> {
+        self.average(|| self.regressed(prefix, false), || self.regressed(prefix, true))
     }
 
     /// The average of what is predicted by the own curves and with an earlier search; asked of neither in vain.
@@ -252,16 +271,15 @@ impl Knowledge {
     }
 
     /// The same by the search's own curves alone, or as if those of the earlier search were its own.
-    fn regressed(&self, curve: &[Observation], target: Target, with_earlier: bool) -> Option<Spread> {
-        let at = place(curve, target) - 1;
+    fn regressed(&self, prefix: &Prefix, with_earlier: bool) -> Option<Spread> {
+        let Prefix { place, features } = prefix;
         let nothing = Step::default();
-        let own = self.steps.get(at).unwrap_or(&nothing);
+        let own = self.steps.get(*place).unwrap_or(&nothing);
         let step = if with_earlier {
-            Cow::Owned(own.merged(self.earlier.get(at).unwrap_or(&nothing)))
+            Cow::Owned(own.merged(self.earlier.get(*place).unwrap_or(&nothing)))
         } else {
             Cow::Borrowed(own)
         };
-        let features = Features::of(curve);
         let (known, count) = if features.trained && step.mostly_trained() {
             (&step.trained, MOST)
         } else {
@@ -301,8 +319,8 @@ mod tests {
         }
         let (before, next) = (knowledge.clone(), curve(54.0, 20.0));
         knowledge.complete(5, &next, TARGET);
-        let said = before.predicted(&next, TARGET);
-        let expected = before.compared(before.variance, &next, scale::to(next[5].val_acc), &said);
+        let said = before.predicted(&Prefix::all(&next, TARGET));
+        let expected = before.compared(before.variance, next.len(), scale::to(next[5].val_acc), &said);
         let (then, now) = (before.alike(), knowledge.alike());
         assert!((now - then).abs() > 0.01, "the odds stood still: {then:.3}, then {now:.3}");
         assert_eq!(knowledge.variance, expected);

@@ -1,8 +1,11 @@
 -- Failed, diverged and cancelled jobs become ready again; their search goes on. $1 ids.
 -- The searches are locked so that they cannot be paused or finished between the look and the write; not for share, since two
 -- retries that revive one search would deadlock then. Locks go from them to the jobs, in the order of their numbers.
+-- Imported curves that were cut off are cancelled jobs, too, which nobody can train.
 WITH owner AS MATERIALIZED (
-    SELECT id, state FROM search WHERE id IN (SELECT search_id FROM job WHERE job.id = ANY ($1)) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, state FROM search
+    WHERE id IN (SELECT search_id FROM job WHERE job.id = ANY ($1)) AND NOT jsonb_exists(spec, 'import')
+    ORDER BY id FOR NO KEY UPDATE
 ), mine AS MATERIALIZED (
     SELECT job.id, owner.state AS search_state FROM job JOIN owner ON owner.id = job.search_id
     WHERE job.id = ANY ($1) AND job.state IN ('failed', 'diverged', 'cancelled')

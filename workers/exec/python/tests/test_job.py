@@ -1,6 +1,7 @@
 """A training against a worker played by the test."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -17,11 +18,14 @@ LOOP = "import peng\njob = peng.job()\nfor epoch in peng.epochs(job):\n    {body
 def run(body, answers, environment=None, prologue=""):
     """Exit code, the lines on stdout, stderr."""
     environment = {"PENG_PROTOCOL": "1"} if environment is None else environment
-    lines = "".join(json.dumps(line) + "\n" for line in answers)
+    # The worker writes letters as they are.
+    lines = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in answers)
     program = prologue + LOOP.format(body=body)
-    done = subprocess.run([sys.executable, "-c", program], input=lines, capture_output=True, text=True,
+    # As a file is read, whatever the locale: an argument would be decoded by it.
+    done = subprocess.run([sys.executable, "-c", f"exec({program.encode()!r})"], input=lines.encode(), capture_output=True,
                           env=environment, timeout=60)  # fmt: skip
-    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+    written = [json.loads(line.decode()) for line in done.stdout.splitlines()]
+    return done.returncode, written, done.stderr.decode()
 
 
 def test_a_training_reports_each_interval_after_those_behind_it():
@@ -42,6 +46,55 @@ def test_a_stop_and_the_end_of_input_end_the_loop(answers, reason):
     code, lines, log = run("job.report(val_acc=50)", [JOB, *answers])
     assert code == 0 and len(lines) == 2
     assert log == f"left: {reason}\n"
+
+
+LOCALES = [
+    {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"},
+    {"LC_ALL": "POSIX"},
+    {"LC_ALL": "tr_TR.ISO-8859-9"},
+    {"PYTHONIOENCODING": "latin-1"},
+    {"PYTHONIOENCODING": "ascii:strict"},
+    {"PYTHONIOENCODING": "utf-16"},
+    {"LC_ALL": "C.UTF-8"},
+]
+
+
+@pytest.mark.parametrize("locale", LOCALES, ids=lambda locale: "-".join(locale.values()))
+def test_lines_are_utf_8_whatever_the_locale(locale):
+    name = "Zürich, İstanbul, 東京, 😀"
+    body = "print(job.genome['name']); job.log(job.genome['name']); job.fail(ascii(job.genome['name']))"
+    job = {**JOB, "genome": {"space": "external", "name": name}}
+    code, lines, log = run(body, [job], {"PENG_PROTOCOL": "1", **locale})
+    assert code == 0, log
+    assert lines[1] == {"type": "log", "message": name}
+    assert lines[2]["message"] == ascii(name)
+    assert name in log.splitlines(), log
+
+
+@pytest.mark.parametrize("locale", LOCALES, ids=lambda locale: "-".join(locale.values()))
+def test_what_is_no_text_is_replaced_visibly(locale):
+    body = "import os; odd = os.fsdecode(b'model-\\xff'); print(odd); job.log(odd); job.diverged('\\ud83d')"
+    code, lines, log = run(body, [JOB], {"PENG_PROTOCOL": "1", **locale})
+    assert code == 0, log
+    assert [line["message"].isprintable() for line in lines[1:]] == [True, True]
+    assert lines[2]["message"] == "\\ud83d" and "\\ud83d" in log
+    assert lines[1]["message"] in ("model-\\udcff", "model-ÿ"), "as the locale reads the name of a file"
+
+
+def test_bytes_of_the_worker_that_are_no_text_are_replaced_visibly():
+    job = json.dumps(JOB).replace("external", "\\u2420").encode().replace(b"\\u2420", b"\xff")
+    program = LOOP.format(body="job.fail(ascii(job.genome['space']))")
+    done = subprocess.run([sys.executable, "-c", program], input=job + b"\n", capture_output=True,
+                          env={"PENG_PROTOCOL": "1"}, timeout=60)  # fmt: skip
+    assert json.loads(done.stdout.splitlines()[1])["message"] == "'\\ufffd'", done.stderr
+
+
+def test_a_checkpoint_whose_name_is_no_text_is_a_clear_error(tmp_path):
+    with open(os.fsencode(tmp_path) + b"/\xff", "wb"):
+        pass
+    body = f"import os; job.report(val_acc=50, checkpoint=os.fsdecode({os.fsencode(tmp_path)!r} + b'/\\xff'))"
+    code, _, log = run(body, [JOB])
+    assert code == 1 and "path is no UTF-8" in log, log
 
 
 def test_numbers_that_json_has_not_are_words():

@@ -71,7 +71,7 @@ class Job:
         Accuracies are in per cent. A loss that is not finite ends the job as diverged. ``checkpoint`` is a file or
         directory with all that the training depends on; when this returns it may be overwritten.
 
-        Raises ValueError for an accuracy that is no percentage, FileNotFoundError for a checkpoint that is not there,
+        Raises ValueError for an accuracy that is no percentage and for a path that is no UTF-8, FileNotFoundError for a checkpoint that is not there,
         ProtocolError after the training was stopped.
         """
         if self.stopped is not None:
@@ -81,6 +81,9 @@ class Job:
                 raise ValueError(f"{name} is {float(accuracy)}: expected per cent, from 0 to 100")
         if checkpoint is not None and not Path(checkpoint).exists():
             raise FileNotFoundError(f"there is no checkpoint {os.fspath(checkpoint)!r}")
+        path = None if checkpoint is None else os.path.abspath(os.fsdecode(checkpoint))
+        if path is not None and not _is_text(path):
+            raise ValueError(f"the checkpoint's path is no UTF-8: {path!r}")
         self._reports += 1
         self.epoch = self.start_epoch + self._reports * self.interval
         values = {"val_acc": val_acc, "train_acc": train_acc, "val_loss": val_loss, "train_loss": train_loss}
@@ -88,8 +91,8 @@ class Job:
         line.update({name: float(value) for name, value in values.items() if value is not None})
         if seconds is not None:
             line["seconds"] = float(seconds)
-        if checkpoint is not None:
-            line["checkpoint"] = os.path.abspath(os.fspath(checkpoint))
+        if path is not None:
+            line["checkpoint"] = path
         self.stopped = self._ask(line)
         return self.stopped is None
 
@@ -141,6 +144,14 @@ class Job:
         if answer["type"] == "continue":
             return None
         raise ProtocolError(f"the worker answered an observation with {answer['type']!r}")
+
+
+def _is_text(path: str) -> bool:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def job(
