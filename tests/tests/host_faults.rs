@@ -43,7 +43,7 @@ fn shown_fault(lab: &Lab, worker: &Worker) -> String {
     let mut fault = String::new();
     wait("the list of workers to show a fault", || {
         let workers = lab.peng_json(&["worker", "list"]);
-        fault = workers[0]["fault"].as_str().unwrap_or_default().to_owned();
+        workers[0]["fault"].as_str().unwrap_or_default().clone_into(&mut fault);
         if fault.is_empty() { Err(format!("{workers}\n{}", worker.log())) } else { Ok(()) }
     });
     fault
