@@ -30,6 +30,8 @@ pub struct Ending<'a> {
     pub claim: &'a Claim,
     /// Of the search, where it has been read.
     pub spec: Option<&'a Spec>,
+    /// The last evaluation interval that was recorded; 0: none.
+    pub recorded: i32,
     /// Whether waiting for the database is of no use: the lease is another's, or the worker has to go.
     pub hopeless: &'a dyn Fn() -> bool,
 }
@@ -71,8 +73,11 @@ impl Ending<'_> {
     fn finish(&mut self, outcome: Outcome, cause: Option<&str>) -> Result<bool, DbError> {
         let (job, lease) = (self.claim.job_id, self.claim.lease());
         let log = cause.map(|_| log::last_lines());
-        let finished = self.run(|conn| finish::finish(conn, lease, outcome, cause, log.as_deref()))?;
-        let Some(finished) = finished else { return Ok(false) };
+        let step = self.recorded;
+        let finished =
+            self.run(|conn| finish::finish_after(conn, lease, step, outcome, cause, log.as_deref()))?;
+        // Fenced out; or a fail-over has lost what the ending rests on, and the job is still ours to give back.
+        let Some(finished) = finished else { return self.give_back(GiveBack::Leaving) };
         self.worker.metrics.ended(outcome.as_str());
         match (outcome, cause, finished.fitness) {
             (Outcome::Failed, Some(cause), _) => {

@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,6 +25,8 @@ pub struct HeldLease {
     pub interrupt: Interrupt,
     renewed: Mutex<Instant>,
     calls: Mutex<Calls>,
+    /// The last evaluation interval known to be recorded; 0 before the first.
+    recorded: AtomicI32,
 }
 
 /// Calls into the trainer: only they can hang. Waits for the database, the checkpoint store or a lock are none.
@@ -35,7 +40,12 @@ struct Calls {
 
 impl HeldLease {
     fn new(renewed: Instant) -> Self {
-        Self { interrupt: Interrupt::default(), renewed: Mutex::new(renewed), calls: Mutex::default() }
+        Self {
+            interrupt: Interrupt::default(),
+            renewed: Mutex::new(renewed),
+            calls: Mutex::default(),
+            recorded: AtomicI32::new(0),
+        }
     }
 
     /// Calls the trainer, under the eyes of the watchdog.
@@ -68,6 +78,16 @@ impl HeldLease {
             *watched += awake;
             *watched > limit
         })
+    }
+
+    /// Notes that the curve reaches this evaluation interval.
+    pub fn note_recorded(&self, step: i32) {
+        self.recorded.fetch_max(step, Ordering::Relaxed);
+    }
+
+    /// The last evaluation interval known to be recorded; 0 before the first.
+    pub fn recorded(&self) -> i32 {
+        self.recorded.load(Ordering::Relaxed)
     }
 
     /// Notes that the database confirmed the lease at `at`.

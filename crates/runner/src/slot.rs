@@ -230,8 +230,14 @@ impl<'a> Slot<'a> {
         let worker = self.worker;
         let spec = self.known.spec(claim.search_id);
         let hopeless = || held.interrupt.reason() == Some(StopReason::LeaseLost) || worker.is_abandoning();
-        let ending =
-            Ending { worker, session: &mut self.session, claim, spec: spec.as_deref(), hopeless: &hopeless };
+        let ending = Ending {
+            worker,
+            session: &mut self.session,
+            claim,
+            spec: spec.as_deref(),
+            recorded: held.recorded(),
+            hopeless: &hopeless,
+        };
         match ending.write(outcome) {
             Err(DbError::Stopped | DbError::Unavailable(_)) => {
                 let job = claim.job_id;

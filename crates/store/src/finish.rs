@@ -25,14 +25,30 @@ pub struct Finished {
     pub fitness: Option<f64>,
 }
 
-/// Ends a job: the lease goes, the one result row is written, the state is set. `None`: fenced out, nothing was
-/// written. `error` belongs to [`Outcome::Failed`]; `log` are the last lines of the worker's log.
+/// Ends a job by the curve that is there: see [`finish_after`].
 ///
 /// # Errors
 /// Those of the database.
 pub fn finish(
     conn: &mut PgConnection,
     lease: Lease,
+    outcome: Outcome,
+    error: Option<&str>,
+    log: Option<&str>,
+) -> QueryResult<Option<Finished>> {
+    finish_after(conn, lease, 0, outcome, error, log)
+}
+
+/// Ends a job: the lease goes, the one result row is written, the state is set. `None`: fenced out, or the observation of
+/// `step` is not there, on which the ending rests; nothing was written. `error` belongs to [`Outcome::Failed`]; `log` are the
+/// last lines of the worker's log.
+///
+/// # Errors
+/// Those of the database.
+pub fn finish_after(
+    conn: &mut PgConnection,
+    lease: Lease,
+    step: i32,
     outcome: Outcome,
     error: Option<&str>,
     log: Option<&str>,
@@ -44,7 +60,8 @@ pub fn finish(
             .bind::<sql_types::Uuid, _>(lease.worker_id)
             .bind::<sql_types::Text, _>(outcome.as_str())
             .bind::<sql_types::Nullable<sql_types::Text>, _>(error.map(for_people))
-            .bind::<sql_types::Nullable<sql_types::Text>, _>(log.map(for_people)),
+            .bind::<sql_types::Nullable<sql_types::Text>, _>(log.map(for_people))
+            .bind::<sql_types::Integer, _>(step),
     )
     .get_result(conn)
     .optional()

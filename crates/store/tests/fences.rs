@@ -114,6 +114,22 @@ fn an_observation_whose_predecessor_is_missing_is_not_written() {
     assert_eq!(steps, [1, 2, 3]);
 }
 
+#[test]
+fn a_job_does_not_end_by_an_observation_that_is_missing() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    submit(&mut conn, "s", 1);
+    let held = claim(&mut conn);
+    curve::record(&mut conn, held, &point(1, 50.0), None).unwrap().unwrap();
+    let before = everything(&mut conn);
+    let end = |conn: &mut PgConnection, step| {
+        finish::finish_after(conn, held, step, Outcome::Completed, None, None).unwrap()
+    };
+    assert_eq!(end(&mut conn, 2), None, "it rests on what a fail-over has lost");
+    assert_eq!(everything(&mut conn), before);
+    assert!(end(&mut conn, 1).is_some());
+}
+
 /// A job that is resumed for one interval.
 fn thawed(conn: &mut PgConnection) -> Lease {
     let search = submit(conn, "thawed", 1);

@@ -18,7 +18,7 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
         &["job_pkey", "lease_pkey", "observation_pkey"],
     ),
     ("renew", include_str!("../src/sql/renew.sql"), "'{10,20,30}', '{1,1,1}', :w, 60", &["lease_pkey"]),
-    ("finish", include_str!("../src/sql/finish.sql"), "10, 1, :w, 'diverged', NULL, NULL", ENDING),
+    ("finish", include_str!("../src/sql/finish.sql"), "10, 1, :w, 'diverged', NULL, NULL, 1", ENDING),
     ("release", include_str!("../src/sql/release.sql"), "10, 1, :w, 'x', NULL, 10", ENDING_IN_SEARCH),
     ("retry", include_str!("../src/sql/retry.sql"), "10, 1, :w, 'x', '', 10", CRASHING),
     (
@@ -55,7 +55,7 @@ const TYPES: &[(&str, &str)] = &[
          float8, bigint, decision, text, text, text, bigint, text)",
     ),
     ("renew", "(bigint[], bigint[], uuid, float8)"),
-    ("finish", "(bigint, bigint, uuid, text, text, text)"),
+    ("finish", "(bigint, bigint, uuid, text, text, text, int)"),
     ("release", "(bigint, bigint, uuid, text, text, float8)"),
     ("retry", "(bigint, bigint, uuid, text, text, float8)"),
     ("lead", "(uuid, float8, float8)"),

@@ -51,6 +51,7 @@ fn try_run(
     let AttemptContext { claim, held, steps, .. } = context;
     let hopeless = || context.is_hopeless();
     let points = session.run(&hopeless, |conn| curve::load(conn, claim.job_id, i32::MAX))?;
+    held.note_recorded(points.last().map_or(0, |last| last.step));
     let mut candidates = Candidates::read(context, session)?;
     let (done, mut training) = loop {
         let restored = match candidates.next_whole() {

@@ -101,6 +101,7 @@ impl Recorder<'_> {
             warn!(job.id = %job, step, "job {job}: the database has lost what was recorded before; giving it back");
             return Ok(Some(AttemptOutcome::Released));
         }
+        self.context.held.note_recorded(step);
         self.log(&point);
         self.points.push(point.clone());
         worker.metrics.observed(spec.budget.interval, interval.measurement.seconds);

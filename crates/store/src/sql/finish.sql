@@ -1,10 +1,12 @@
 -- Ends a job under its fence: state, lease, attempt, and the result row, which is computed from the curve. The job is found by
--- primary key and fence alone, so that no partial index is read. Locks go from the job to its lease, as everywhere.
--- $1 job, $2 fence, $3 worker, $4 outcome, $5 error or null, $6 last lines of the log or null.
+-- primary key and fence alone, so that no partial index is read. Locks go from the job to its lease, as everywhere. An ending
+-- rests on the curve up to what was recorded: where that is not there, as after a fail-over that lost it, nothing is written.
+-- $1 job, $2 fence, $3 worker, $4 outcome, $5 error or null, $6 last lines of the log or null, $7 last step recorded or 0.
 WITH moved AS (
     UPDATE job SET state = $4::text::job_state, run_after = NULL
     WHERE id = $1 AND fence = $2 AND state = 'running'
       AND EXISTS (SELECT FROM lease WHERE job_id = $1 AND fence = $2 AND worker_id = $3)
+      AND ($7 = 0 OR EXISTS (SELECT FROM observation WHERE job_id = $1 AND step = $7))
     RETURNING id, search_id
 ), held AS (
     DELETE FROM lease WHERE job_id = (SELECT id FROM moved) AND fence = $2
