@@ -71,7 +71,7 @@ impl Verification<'_> {
             (
                 "curve with a hole or too short",
                 &format!(
-                    "(SELECT job_id FROM observation GROUP BY job_id \
+                    "(SELECT job_id, count(*), max(step) FROM observation GROUP BY job_id \
                      HAVING count(*) <> max(step) OR max(step) <> {STEPS}) broken"
                 ),
             ),
