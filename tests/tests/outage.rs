@@ -61,14 +61,17 @@ fn a_training_that_goes_on_through_an_outage_trains_nothing_twice() {
     assert_eq!(worker.said("resumed after epoch"), 0, "{}", worker.log());
 }
 
+/// Idle slots take the jobs up at once, while their old workers are still in the middle of an interval.
 #[test]
 fn raised_fences_take_every_job_from_its_worker_and_each_is_trained_once_more() {
     let lab = Lab::new();
-    lab.submit(&spec("random", 8, 12));
-    let arguments = ["--once", "--slots", "2", "--epoch-seconds", "0.1"];
-    let mut workers = [lab.worker(REPLAY, &arguments), lab.worker(REPLAY, &arguments)];
+    lab.submit(&spec("random", 4, 12));
+    let worker = |slots| lab.worker(REPLAY, &["--once", "--slots", slots, "--epoch-seconds", "0.3"]);
+    let mut workers = vec![worker("2"), worker("2")];
     lab.wait_for("lease", 4);
-    lab.wait_for("observation", 8);
+    workers.push(worker("4"));
+    lab.wait_for("worker", 3);
+    lab.wait_for("observation WHERE step = 3", 4);
     let bumped = lab.peng_json(&["db", "fence", "--bump", "--yes"]);
     let bumped = bumped.as_array().unwrap();
     assert!(!bumped.is_empty());
@@ -88,5 +91,5 @@ fn raised_fences_take_every_job_from_its_worker_and_each_is_trained_once_more() 
         let again = format!("attempt WHERE job_id = {job} AND fence > {fence} AND \"end\" = 'finished'");
         assert_eq!(lab.count(&again), 1, "{job}: {logs}");
     }
-    lab.assert_whole(8, 12);
+    lab.assert_whole(4, 12);
 }
