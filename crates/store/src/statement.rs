@@ -9,7 +9,7 @@ use diesel::{
 
 /// Has a [`diesel::sql_query`] of constant text prepared by name, which diesel itself never does with one. Where
 /// sessions are shared, behind a pooler, the connection's cache is off and nothing is prepared: see
-/// [`crate::Database::detect_pooler`].
+/// [`crate::Database::connect`].
 pub fn prepared<Q>(query: Q) -> Prepared<Q> {
     Prepared(query)
 }
