@@ -46,7 +46,7 @@ const MEANWHILE: &[(&str, Statement)] = &[
     ("claim", |conn, lease| Claimer::new("default", lease.worker_id, TTL).claim(conn).map(drop)),
     ("bump", |conn, _| lease::bump_fences(conn).map(drop)),
     ("lead", |conn, lease| maintenance::lead(conn, lease.worker_id, TTL, Duration::ZERO).map(drop)),
-    ("job cancel", |conn, lease| job::cancel(conn, &[lease.job_id]).map(drop)),
+    ("job cancel", |conn, lease| job::cancel(conn, &[lease.job_id, JobId(2), JobId(3)]).map(drop)),
     ("priority", |conn, lease| job::set_priority(conn, &[lease.job_id], 1).map(drop)),
     ("finish if done", |conn, _| search::finish_if_done(conn, SearchId(1), Some(Ordinal(0))).map(drop)),
     ("enqueue", |conn, _| enqueue(conn, SearchId(1), 9)),
