@@ -141,15 +141,14 @@ fn is_known(
     stop: &dyn Fn() -> bool,
 ) -> anyhow::Result<bool> {
     let Some(known) = ask(session, stop, |conn| Ok(store::known_store(conn)?))? else { return Ok(false) };
-    let known = match known {
-        Some(known) => known,
-        None => {
-            let marker = checkpoints.mark(stop)?;
-            let Some(kept) = ask(session, stop, |conn| Ok(store::claim_store(conn, &marker)?))? else {
-                return Ok(false);
-            };
-            kept
-        }
+    let known = if let Some(known) = known {
+        known
+    } else {
+        let marker = checkpoints.mark(stop)?;
+        let Some(kept) = ask(session, stop, |conn| Ok(store::claim_store(conn, &marker)?))? else {
+            return Ok(false);
+        };
+        kept
     };
     checkpoints.verify(&known, stop)?;
     Ok(true)

@@ -37,16 +37,13 @@ pub fn beat(worker: &WorkerContext, stop: &Receiver<()>) {
             }
             maintenance.run(conn)
         });
-        match done {
-            Ok(()) => {
-                told = fault;
-                renewed = if is_due { Some(Instant::now()) } else { renewed };
-            }
-            Err(_) => {
-                // The session says what is wrong, once a minute. Renew with the next tick, however short ago the last one was.
-                worker.metrics.renewals_failed.inc();
-                renewed = None;
-            }
+        if done.is_ok() {
+            told = fault;
+            renewed = if is_due { Some(Instant::now()) } else { renewed };
+        } else {
+            // The session says what is wrong, once a minute. Renew with the next tick, however short ago the last one was.
+            worker.metrics.renewals_failed.inc();
+            renewed = None;
         }
     }
 }

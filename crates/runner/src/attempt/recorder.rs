@@ -157,7 +157,7 @@ impl Recorder<'_> {
             ..Observation::default()
         };
         let context = self.context;
-        let judge = &mut self.judge;
+        let judge = &mut *self.judge;
         self.session.run(&|| context.is_hopeless(), |conn| {
             judge.refresh(conn).map(Ok).or_else(JudgeError::parted)
         })??;
