@@ -1,5 +1,4 @@
 //! Cancelling, pausing and resuming a search whose strategy goes on proposing.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use serde_json::Value;
 use tests::{Lab, Worker, spec};

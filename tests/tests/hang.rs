@@ -53,7 +53,9 @@ fn only_entry(dir: &std::path::Path) -> PathBuf {
 /// Asks workers to leave, and checks that they do within their grace period and their last words.
 fn assert_leave(workers: &mut [Worker]) {
     let asked = Instant::now();
-    workers.iter().for_each(|worker| worker.signal(Signal::TERM));
+    for worker in &mut *workers {
+        worker.signal(Signal::TERM);
+    }
     for worker in workers {
         assert_eq!(worker.join(), Some(0), "{}", worker.log());
         let took = asked.elapsed();
@@ -75,7 +77,9 @@ fn a_worker_whose_database_is_away_leaves_within_its_grace_period() {
     let mut workers = ["0.1", "3600"].map(|seconds| lab.worker(REPLAY, &arguments(seconds)));
     lab.wait_for("attempt", 2);
     postgres.server().down().unwrap();
-    workers.iter().for_each(|worker| worker.wait_for("trying again"));
+    for worker in &workers {
+        worker.wait_for("trying again");
+    }
     assert_leave(&mut workers);
     postgres.restart();
     lab.assert_unharmed();

@@ -1,5 +1,4 @@
 //! Workers and commands behind PgBouncer in transaction mode, where each transaction may get another session.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _};
 use rustix::process::Signal;
