@@ -53,7 +53,7 @@ fn only_entry(dir: &std::path::Path) -> PathBuf {
 /// Asks workers to leave, and checks that they do within their grace period and their last words.
 fn assert_leave(workers: &mut [Worker]) {
     let asked = Instant::now();
-    for worker in &*workers {
+    for worker in &mut *workers {
         worker.signal(Signal::TERM);
     }
     for worker in workers {
