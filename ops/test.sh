@@ -6,9 +6,9 @@ say() { printf 'test: %s\n' "$*" >&2; }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-say 'this will, where it is missing: install PostgreSQL, build tools, PgBouncer and Chromium (apt), fetch libtorch into'
+say 'this will, where it is missing: install PostgreSQL, build tools, PgBouncer, iproute2 and Chromium (apt), fetch libtorch into'
 say 'third_party/ and Fashion-MNIST into the data directory, build into target/; the tests start a private Postgres,'
-say 'stopped at the end. With --without-test-tools PgBouncer and Chromium stay away and their tests are skipped'
+say 'stopped at the end. With --without-test-tools PgBouncer, iproute2 and Chromium stay away and their tests are skipped'
 ops/setup.sh --with-test-tools "$@"
 ops/data.sh fashion-mnist
 
