@@ -10,7 +10,7 @@ usage: ops/setup.sh [--yes] [--without-libtorch] [--without-postgres] [--with-te
   --yes               install without asking (also where CI is set)
   --without-libtorch  for hosts that build the command line, but no torch worker
   --without-postgres  for hosts that use a database elsewhere (DATABASE_URL)
-  --with-test-tools   also what only tests use: PgBouncer, Chromium and spin (also where CI is set);
+  --with-test-tools   also what only tests use: PgBouncer, iproute2, Chromium and spin (also where CI is set);
                       --without-test-tools after it takes it back, and those tests are skipped
 TEXT
 }
@@ -69,6 +69,7 @@ missing_packages() {
   [ -e /usr/include/stdlib.h ] || echo libc6-dev
   [ -z "$postgres" ] || has_postgres || echo postgresql
   [ -z "$test_tools" ] || [ -z "$postgres" ] || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
+  [ -z "$test_tools" ] || has ip || [ -x /usr/sbin/ip ] || echo iproute2
   [ -z "$test_tools" ] || has chromium || has chromium-browser || echo chromium
   [ -z "$test_tools" ] || has spin || echo spin
   if needs_libtorch; then

@@ -6,9 +6,9 @@ say() { printf 'test: %s\n' "$*" >&2; }
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
-say 'this will, where it is missing: install PostgreSQL, build tools, PgBouncer, Chromium and spin (apt), fetch libtorch into'
+say 'this will, where it is missing: install PostgreSQL, build tools, PgBouncer, iproute2, Chromium and spin (apt), fetch libtorch into'
 say 'third_party/ and Fashion-MNIST into the data directory, build into target/; the tests start a private Postgres,'
-say 'stopped at the end. With --without-test-tools PgBouncer, Chromium and spin stay away and their tests are skipped'
+say 'stopped at the end. With --without-test-tools PgBouncer, iproute2, Chromium and spin stay away and their tests are skipped'
 ops/setup.sh --with-test-tools "$@"
 if command -v spin >/dev/null; then ops/check-model.sh; else say 'spin is not installed: the model of the queue is skipped'; fi
 ops/data.sh fashion-mnist

@@ -14,8 +14,6 @@ use tests::{Lab, Worker};
 
 use crate::{EPOCHS, curves::Source};
 
-/// Time to live of leases, in seconds.
-pub const TTL: f64 = 2.0;
 /// Workers on hosts that cannot train, at a time.
 const TOXIC: usize = 3;
 /// `--hang-after`, in seconds.
@@ -31,9 +29,22 @@ pub struct Crew<'a> {
     pub logs: Vec<PathBuf>,
     /// Logs of the others.
     toxic_logs: Vec<PathBuf>,
-    jobs: u32,
-    epoch_seconds: f64,
+    pace: Pace,
     recorded: Option<PathBuf>,
+}
+
+/// How much is to be done, and how fast.
+#[derive(Clone, Copy)]
+pub struct Pace {
+    pub jobs: u32,
+    pub workers: usize,
+    pub epoch_seconds: f64,
+    /// Time to live of leases, in seconds.
+    pub ttl: f64,
+    /// How often the database is asked, at the least, in seconds.
+    pub poll: f64,
+    /// What trainings do when leases cannot be renewed: `--on-db-lost`.
+    pub on_db_lost: &'static str,
 }
 
 /// A worker that can train.
@@ -44,6 +55,20 @@ pub struct Member {
 }
 
 impl Member {
+    /// Its id, as it says it when it enters.
+    pub fn id(&self) -> String {
+        let log = self.worker.log();
+        let (before, _) = log.split_once(": class default").unwrap();
+        before.rsplit(' ').next().unwrap().to_owned()
+    }
+
+    /// Lets it go on if it is stopped.
+    pub fn wake(&mut self) {
+        if self.stopped.take().is_some() {
+            self.worker.signal(Signal::CONT);
+        }
+    }
+
     /// Waits until the database knows it.
     pub fn await_entrance(&self) {
         tests::wait("a worker to enter", || {
@@ -61,13 +86,14 @@ pub enum Lack {
 }
 
 impl<'a> Crew<'a> {
-    /// So many workers with so many jobs before them, and a witness.
-    pub fn begin(lab: &'a Lab, jobs: u32, workers: usize, epoch_seconds: f64) -> Self {
+    /// Workers with their jobs before them, and a witness.
+    pub fn begin(lab: &'a Lab, pace: Pace) -> Self {
         assert!(lab.peng(&["db", "migrate"]).status.success());
         lab.connect().batch_execute(include_str!("witness.sql")).unwrap();
         lab.submit(&format!(
             "name = \"chaos\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n\
-             [budget]\njobs = {jobs}\nmax_epochs = {EPOCHS}\ninterval = 0.5\n[predictor]\nengine = \"none\"\n"
+             [budget]\njobs = {}\nmax_epochs = {EPOCHS}\ninterval = 0.5\n[predictor]\nengine = \"none\"\n",
+            pace.jobs
         ));
         fs::create_dir(scratch(lab)).unwrap();
         let recorded =
@@ -79,11 +105,10 @@ impl<'a> Crew<'a> {
             toxic: VecDeque::new(),
             logs: vec![],
             toxic_logs: vec![],
-            jobs,
-            epoch_seconds,
+            pace,
             recorded,
         };
-        (0..workers).for_each(|_| crew.join(&[]));
+        (0..pace.workers).for_each(|_| crew.join(&[]));
         crew
     }
 
@@ -115,7 +140,7 @@ impl<'a> Crew<'a> {
     }
 
     fn replaying(&self, command: &mut Command) {
-        command.args(["--epoch-seconds", &self.epoch_seconds.to_string()]);
+        command.args(["--epoch-seconds", &self.pace.epoch_seconds.to_string()]);
         if let Some(curves) = &self.recorded {
             command.arg("--curves").arg(curves);
         }
@@ -127,7 +152,16 @@ impl<'a> Crew<'a> {
         let mut command = Command::new("sh");
         command.args(["-c", "PGAPPNAME=peng-$$ exec \"$0\" \"$@\""]).args(behind).arg(plain.get_program());
         command.envs(environment).current_dir(self.lab.dir.path());
-        command.args(["--lease-ttl", &TTL.to_string(), "--hang-after", &HANG_AFTER.to_string()]);
+        let Pace { ttl, poll, on_db_lost, .. } = self.pace;
+        command.args([
+            "--lease-ttl",
+            &ttl.to_string(),
+            "--poll",
+            &poll.to_string(),
+            "--on-db-lost",
+            on_db_lost,
+        ]);
+        command.args(["--hang-after", &HANG_AFTER.to_string()]);
         command
     }
 
@@ -187,18 +221,17 @@ impl<'a> Crew<'a> {
 
     /// Lets those go on whose pause is over by then.
     pub fn wake(&mut self, by: Instant) {
-        for Member { worker, stopped } in &mut self.workers {
-            if stopped.take_if(|until| *until <= by).is_some() {
-                worker.signal(Signal::CONT);
-            }
-        }
+        self.workers
+            .iter_mut()
+            .filter(|member| member.stopped.is_some_and(|until| until <= by))
+            .for_each(Member::wake);
     }
 
     /// Lets the workers finish in peace and leave; a last one then finds nothing to do, and sweeps up behind the killed ones.
     pub fn settle(&mut self) -> Ended {
         self.wake(Instant::now() + Duration::from_secs(3600));
         let when_over = self.lab.count("result");
-        for ended in when_over..i64::from(self.jobs) {
+        for ended in when_over..i64::from(self.pace.jobs) {
             self.lab.wait_for("result", ended + 1);
         }
         for worker in self.toxic.iter_mut().chain(self.workers.iter_mut().map(|member| &mut member.worker)) {
@@ -220,7 +253,7 @@ impl<'a> Crew<'a> {
         // Pauses that double to five minutes leave no room for more in half an hour.
         assert!(refused.iter().all(|&times| times <= 20), "they do not step aside: {refused:?}");
         Ended {
-            jobs: self.jobs,
+            jobs: self.pace.jobs,
             when_over,
             lost,
             woken: said("dropped, another"),

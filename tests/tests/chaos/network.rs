@@ -10,13 +10,15 @@ use tests::{Lab, Postgres};
 
 use crate::{
     Run,
-    crew::{Crew, TTL},
+    crew::{Crew, Pace},
     namespace::Namespace,
     verify::Verification,
 };
 
 /// After how long a connection counts as broken whose packets are not acknowledged, in seconds.
 const TCP_USER_TIMEOUT: f64 = 2.0;
+/// Time to live of leases, in seconds.
+const TTL: f64 = 2.0;
 const EPOCH_SECONDS: f64 = 0.3;
 const JOBS_A_MINUTE: f64 = 30.0;
 /// Of the minutes, that this test takes.
@@ -29,7 +31,15 @@ fn a_worker_that_was_cut_off_loses_its_job_writes_nothing_and_goes_on_when_it_is
     let postgres = Postgres::start();
     postgres.listen_on(&namespace.here(), &namespace.network());
     let (lab, jobs) = (Lab::on(postgres.url()), (JOBS_A_MINUTE * minutes) as u32);
-    let mut crew = Crew::begin(&lab, jobs, 1, EPOCH_SECONDS);
+    let pace = Pace {
+        jobs,
+        workers: 1,
+        epoch_seconds: EPOCH_SECONDS,
+        ttl: TTL,
+        poll: TTL,
+        on_db_lost: "finish-interval",
+    };
+    let mut crew = Crew::begin(&lab, pace);
     crew.workers[0].await_entrance();
     let url = format!(
         "DATABASE_URL=postgresql://peng@{}/peng?tcp_user_timeout={}&connect_timeout=2",

@@ -12,7 +12,10 @@ use rand_chacha::ChaCha8Rng;
 use testing::SmallDisk;
 use tests::{Lab, Postgres};
 
-use crate::crew::{Crew, HANG_AFTER, Lack, TTL};
+use crate::crew::{Crew, HANG_AFTER, Lack};
+
+/// Time to live of leases, in seconds.
+pub const TTL: f64 = 2.0;
 
 /// How long a frozen client may hold its locks, in milliseconds.
 const FROZEN: u32 = 1500;
