@@ -16,4 +16,4 @@ pub use home::default_home;
 pub use id::{Fence, JobId, Ordinal, SearchId};
 pub use lease::Lease;
 pub use log_interval::OnceAMinute;
-pub use text::for_people;
+pub use text::{for_people, uri_component};
