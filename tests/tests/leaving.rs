@@ -101,6 +101,59 @@ fn a_signal_to_all_processes_of_a_worker_releases_the_job_of_its_program() {
     }
 }
 
+/// A terminal that breaks sends SIGHUP more than once: from the kernel, and from the shell.
+#[test]
+fn a_hangup_releases_the_job_however_often_it_comes() {
+    let lab = lab(1);
+    let mut worker = at_work(&lab, &["--epoch-seconds", "1"]);
+    lab.wait_for("observation", 1);
+    worker.signal(Signal::HUP);
+    worker.wait_for("asked to leave");
+    worker.signal(Signal::HUP);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(lab.count("attempt WHERE \"end\" = 'released'"), 1, "{}", worker.log());
+    assert_eq!(lab.count("job WHERE state = 'ready' AND crashes = 0 AND losses = 0"), 1);
+}
+
+#[test]
+fn a_worker_under_nohup_goes_on_after_a_hangup() {
+    let lab = lab(1);
+    let mut command = lab.command(REPLAY);
+    command.args(["--epoch-seconds", "0.2", "--once"]);
+    let mut nohup = std::process::Command::new("nohup");
+    nohup.arg(command.get_program()).args(command.get_args()).current_dir(lab.dir.path());
+    nohup.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut worker = lab.spawn(nohup);
+    lab.wait_for("observation", 1);
+    worker.signal(Signal::HUP);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!((lab.count("attempt"), lab.count("result WHERE outcome = 'completed'")), (1, 1));
+}
+
+/// A broken ssh: worker, guard and program are of one session. The program dies at once.
+#[test]
+fn a_hangup_of_a_worker_and_its_program_releases_the_job() {
+    let lab = lab(1);
+    let program = lab.file(
+        "train.py",
+        "import json, os, time\nprint(json.dumps(dict(type='hello', protocol=1)), flush=True)\njob = input()\n\
+         open('../../../pid.new', 'w').write(str(os.getpid())); os.rename('../../../pid.new', '../../../pid')\n\
+         while True: time.sleep(1)\n",
+    );
+    let arguments = ["--grace", "60", "--", "python3", program.to_str().unwrap()];
+    let mut worker = lab.worker("peng-exec-worker", &arguments);
+    let file = lab.dir.path().join("pid");
+    tests::wait("the program", || if file.exists() { Ok(()) } else { Err(worker.log()) });
+    let pid: i32 = std::fs::read_to_string(file).unwrap().parse().unwrap();
+    worker.signal(Signal::HUP);
+    for child in siblings(pid) {
+        kill_process(Pid::from_raw(child).unwrap(), Signal::HUP).unwrap();
+    }
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(lab.count("attempt WHERE \"end\" = 'released'"), 1, "{}", worker.log());
+    assert_eq!(lab.count("job WHERE state = 'ready' AND crashes = 0"), 1, "{}", worker.log());
+}
+
 #[test]
 fn an_interval_longer_than_the_grace_period_is_abandoned() {
     let lab = lab(1);

@@ -1,7 +1,7 @@
 //! `peng curve`: learning curves from elsewhere, engines replayed on them, and curves for elsewhere.
 
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -183,8 +183,9 @@ fn run_export(search: &str, file: Option<PathBuf>, format: Format) -> anyhow::Re
     let conn = &mut db::connect_for_long_reads()?;
     let all = Filter::default();
     let Some(path) = file else {
-        report::export_curves(conn, search, &all, io::stdout().lock())?;
-        io::stdout().flush()?;
+        let mut out = stdio::stdout();
+        report::export_curves(conn, search, &all, &mut out)?;
+        out.flush()?;
         return Ok(Exit::Ok);
     };
     let create =

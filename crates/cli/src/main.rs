@@ -1,4 +1,5 @@
 //! `peng`: submits searches, watches them, reports on them. One file per noun.
+#![warn(clippy::print_stdout, clippy::print_stderr)] // `stdio` does it, and knows of closed pipes.
 
 mod curve;
 mod db;
@@ -55,7 +56,7 @@ enum Noun {
 
 fn main() -> ExitCode {
     init_logs();
-    let cli = Cli::parse();
+    let cli: Cli = stdio::parse();
     let format = cli.output;
     let done = match cli.noun {
         Noun::Db(command) => db::run(command, format),
@@ -68,7 +69,6 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(exit) => ExitCode::from(exit as u8),
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error, format);
             ExitCode::FAILURE
@@ -76,14 +76,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// `peng job list | head` is not an error.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
-}
-
 fn init_logs() {
     use tracing_subscriber::EnvFilter;
     let filter = EnvFilter::try_from_env("PENG_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // It would say on stderr that stderr is closed, and panic.
+        .log_internal_errors(false)
+        .with_target(false)
+        .init();
 }

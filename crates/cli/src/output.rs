@@ -28,7 +28,7 @@ pub type Column<T> = (&'static str, fn(&T) -> String);
 
 /// Prints rows: as a table of the columns, or all their fields as JSON or CSV.
 pub fn rows<T: Serialize>(format: Format, rows: &[T], columns: &[Column<T>]) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdio::stdout();
     match format {
         Format::Html => anyhow::bail!("only `peng report` and `peng curve` write html"),
         Format::Json => json(&mut out, &rows)?,
@@ -57,7 +57,7 @@ pub fn rows<T: Serialize>(format: Format, rows: &[T], columns: &[Column<T>]) -> 
 /// Prints one value: `text` for people, the value itself as JSON or CSV.
 pub fn value<T: Serialize>(format: Format, value: &T, text: &str) -> anyhow::Result<()> {
     match format {
-        Format::Table => writeln!(io::stdout().lock(), "{text}")?,
+        Format::Table => writeln!(stdio::stdout(), "{text}")?,
         other => rows(other, std::slice::from_ref(value), &[])?,
     }
     Ok(())
@@ -77,9 +77,9 @@ pub fn table(headings: &[&'static str], lines: Vec<Vec<String>>) -> String {
 pub fn error(error: &anyhow::Error, format: Format) {
     let text = chain(error);
     if matches!(format, Format::Json | Format::Jsonl) {
-        eprintln!("{}", serde_json::json!({ "error": text }));
+        stdio::message(serde_json::json!({ "error": text }));
     } else {
-        eprintln!("error: {text}");
+        stdio::message(format_args!("error: {text}"));
     }
 }
 
@@ -110,7 +110,7 @@ pub fn confirm(question: &str, yes: bool) -> anyhow::Result<()> {
     if !io::stdin().is_terminal() {
         anyhow::bail!("{question} Nobody can answer here: say --yes");
     }
-    eprint!("{question} [y/N] ");
+    write!(io::stderr(), "{question} [y/N] ")?;
     let mut answer = String::new();
     io::stdin().read_line(&mut answer)?;
     if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { anyhow::bail!("nothing was done") }

@@ -163,15 +163,15 @@ impl Curves {
 
 /// Writes answers one by one.
 enum Writer {
-    Csv(Box<csv::Writer<io::Stdout>>),
-    Json(io::Stdout),
+    Csv(Box<csv::Writer<stdio::Stdout>>),
+    Json(stdio::Stdout),
 }
 
 impl Writer {
     fn new(format: Format) -> Self {
         match format {
-            Format::Csv => Self::Csv(Box::new(csv::Writer::from_writer(io::stdout()))),
-            _ => Self::Json(io::stdout()),
+            Format::Csv => Self::Csv(Box::new(csv::Writer::from_writer(stdio::stdout()))),
+            _ => Self::Json(stdio::stdout()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! `peng report`.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{BufWriter, Write as _};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -132,7 +132,7 @@ pub fn write(report: &impl Report, format: Format, to: Option<PathBuf>) -> anyho
         out.flush().with_context(|| format!("cannot write `{}`", path.display()))?;
         return Ok(());
     }
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = BufWriter::new(stdio::stdout());
     report.write(output, Style::of_stdout(), &mut out)?;
     out.flush()?;
     Ok(())

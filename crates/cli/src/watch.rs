@@ -49,7 +49,8 @@ pub fn follow(conn: &mut PgConnection, search: &Search, timeout: Option<Duration
         }
         if timeout.is_some_and(|timeout| start.elapsed() >= timeout) {
             screen.finish(&progress);
-            eprintln!("search {} is not finished after {} s", search.name, start.elapsed().as_secs());
+            let seconds = start.elapsed().as_secs();
+            stdio::message(format_args!("search {} is not finished after {seconds} s", search.name));
             return Ok(Exit::TimedOut);
         }
         thread::sleep(REFRESH);
@@ -122,14 +123,15 @@ impl Screen {
         let done = ended(progress);
         if done != self.said {
             self.said = done;
-            eprintln!("{}: {done}/{} jobs  {}", progress.name, progress.jobs, summary(progress));
+            let (name, jobs) = (&progress.name, progress.jobs);
+            stdio::message(format_args!("{name}: {done}/{jobs} jobs  {}", summary(progress)));
         }
     }
 
     /// Says why nobody trains, once.
     fn warn(&mut self, why: Option<String>) {
         if let Some(why) = why.as_ref().filter(|why| self.warned.as_ref() != Some(why)) {
-            self.bars.suspend(|| eprintln!("{why}"));
+            self.bars.suspend(|| stdio::message(why));
         }
         self.warned = why;
     }

@@ -19,5 +19,5 @@ pub use id::{Fence, JobId, Ordinal, SearchId};
 pub use lease::Lease;
 pub use log_interval::OnceAMinute;
 pub use name::{NAMES, is_name};
-pub use text::for_people;
+pub use text::{for_people, uri_component};
 pub use text_reader::TextReader;

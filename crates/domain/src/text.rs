@@ -43,6 +43,18 @@ fn shortened(text: String) -> String {
     format!("{}\n[… {} bytes left out …]\n{}", &text[..head], tail - head, &text[tail..])
 }
 
+/// Text as a part of a URI: all but letters, digits and `-._~/` is percent-encoded, so that nothing in it ends the part.
+pub fn uri_component(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut uri, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+        uri
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,8 +5,12 @@
 
 mod account;
 mod binaries;
+mod cluster;
 mod error;
+mod lock;
+mod postmaster;
 mod server;
+mod socket;
 mod version;
 
 pub use account::is_root;

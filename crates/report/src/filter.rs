@@ -157,10 +157,16 @@ impl Condition {
             },
             Kind::Word(words) if words.contains(&value) => format!("'{value}'"),
             Kind::Word(words) => return Err(wrong(format!("{column} to be one of {}", words.join(", ")))),
-            Kind::Text => format!("'{}'", value.replace('\'', "''")),
+            Kind::Text => literal(value),
         };
         Ok(Self { column, operator, value })
     }
+}
+
+/// A text in SQL that means the same whatever the server's `standard_conforming_strings`: with a backslash, an escape string.
+fn literal(text: &str) -> String {
+    let quoted = format!("'{}'", text.replace('\'', "''"));
+    if text.contains('\\') { format!("E{}", quoted.replace('\\', r"\\")) } else { quoted }
 }
 
 fn parse_since(text: &str) -> Result<Since, ReportError> {
@@ -200,6 +206,7 @@ mod tests {
             ("fitness >= 71.5", " AND fitness >= 71.5", "spaces"),
             ("outcome=completed", " AND outcome = 'completed'", "a word"),
             ("class=a' OR true", " AND class = 'a'' OR true'", "a quote stays inside"),
+            (r"class=a\' OR true --", r" AND class = E'a\\'' OR true --'", "behind a backslash too"),
         ];
         for (text, expected, why) in table {
             assert_eq!(Filter::parse(None, &[text]).unwrap().sql(), expected, "{why}");

@@ -49,6 +49,22 @@ fn readers_see_the_views_and_nothing_else() {
     assert!(error.contains("permission denied"), "{error}");
 }
 
+#[test]
+fn a_condition_stays_a_text_on_a_server_that_reads_backslashes() {
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    made_up::search(conn, "one", 5);
+    conn.batch_execute("SET standard_conforming_strings = off; SET escape_string_warning = off").unwrap();
+    let of = |conn: &mut PgConnection, condition| {
+        let filter = Filter::parse(None, &[condition]).unwrap();
+        report::savings(conn, "one", &filter).map(|savings| savings.epochs.jobs)
+    };
+    let all = of(conn, "class=default").unwrap();
+    assert!(all > 0);
+    assert_eq!(of(conn, r"class=\' OR true --").unwrap_or(0), 0, "no job is of such a class");
+    assert_eq!(of(conn, r"class!=\' AND false --").unwrap(), all, "every job is of another class");
+}
+
 /// What stands between two relations in SQL, in capitals as the house writes it.
 const BEFORE_A_RELATION: [&str; 2] = ["FROM", "JOIN"];
 

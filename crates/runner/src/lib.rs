@@ -35,5 +35,6 @@ mod wakeup;
 pub use interrupt::{Interrupt, StopReason};
 pub use log::init_logs;
 pub use options::{OnDbLost, Options, PreemptSignal};
+pub use signals::leave_signals;
 pub use supervisor::{ExitStatus, run};
 pub use trainer::{Advance, Backend, Measurement, Order, TrainError, Trainer};

@@ -26,6 +26,8 @@ pub fn init_logs() {
         .with_env_filter(filter)
         .with_writer(Tee)
         .with_ansi(ansi)
+        // It would say on stderr that stderr is closed, and panic. Whoever reads no log has its jobs trained all the same.
+        .log_internal_errors(false)
         .with_target(false)
         .init();
 }

@@ -7,6 +7,8 @@ use std::{
     ptr,
 };
 
+use domain::uri_component;
+
 /// A connection string that libpq cannot read. Shows nothing of what stands between quotes in libpq's words: it may be part of
 /// a password.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,11 +97,11 @@ impl ConnInfo {
 impl fmt::Display for ConnInfo {
     /// Who is asked for what: user, hosts, ports, database.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let user = self.get("user").map_or_else(String::new, |user| format!("{user}@"));
-        let database = self.get("dbname").unwrap_or_default();
+        let user = self.get("user").map_or_else(String::new, |user| format!("{}@", uri_component(user)));
+        let database = uri_component(self.get("dbname").unwrap_or_default());
         let hosts = self.hosts();
         if hosts.iter().any(|(host, _)| host.starts_with('/')) {
-            let host = self.get("host").unwrap_or_default();
+            let host = uri_component(self.get("host").unwrap_or_default());
             let port = self.get("port").map_or_else(String::new, |port| format!("&port={port}"));
             return write!(f, "postgresql://{user}/{database}?host={host}{port}");
         }
@@ -155,6 +157,11 @@ mod tests {
                 "postgresql://u@h1:1,h2:2/db",
             ),
             ("postgresql:///db?host=/run/x&user=u&password=it's", "it's", "postgresql://u@/db?host=/run/x"),
+            (
+                r"host='/run/a b&c=%20\'' user='u@v' password=x dbname=db",
+                "x",
+                "postgresql://u%40v@/db?host=/run/a%20b%26c%3D%2520%27",
+            ),
         ] {
             let info = ConnInfo::parse(text).unwrap();
             assert_eq!((info.get("password"), info.to_string().as_str()), (Some(password), shown), "{text}");

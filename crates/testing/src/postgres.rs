@@ -73,9 +73,7 @@ impl Postgres {
 
     /// The directory of its socket.
     pub(crate) fn socket_dir(&self) -> String {
-        let url = self.url();
-        let host = url.split_once("host=").expect("a private server is reached by its socket").1;
-        host.split('&').next().expect("a text has a first part").to_owned()
+        self.server.socket_dir().to_str().expect("the directories of tests are UTF-8").to_owned()
     }
 
     /// A session of a superuser, whatever the server may write.
@@ -102,12 +100,12 @@ impl Postgres {
     ///
     /// # Panics
     /// If it does not start again, as where the address is not there.
-    pub fn listen_on(&self, address: &str, network: &str) {
-        self.set("listen_addresses", address);
+    pub fn listen_on(&mut self, address: &str, network: &str) {
         let rules = self.data().join("pg_hba.conf");
         let mut rules = fs::OpenOptions::new().append(true).open(rules).expect("the rules of the server");
         writeln!(rules, "host all all {network} trust").expect("the rules can be written");
         self.server.down().expect("the server stops");
+        self.server = self.server.clone().listening_on(address);
         self.restart();
     }
 

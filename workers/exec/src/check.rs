@@ -1,7 +1,7 @@
 //! `peng-exec-worker check`: a program against a scripted worker.
 
 use std::{
-    io::Read as _,
+    io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -74,8 +74,9 @@ struct Finding {
 /// Runs all checks; exit code 1 if one failed.
 pub fn run(check: &Check) -> anyhow::Result<ExitCode> {
     let findings = Script::new(check)?.play();
+    let mut out = stdio::stdout();
     match check.output {
-        Format::Json => println!("{}", serde_json::to_string_pretty(&findings)?),
+        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&findings)?)?,
         Format::Table => {
             for Finding { check, verdict, text } in &findings {
                 let verdict = match verdict {
@@ -83,7 +84,7 @@ pub fn run(check: &Check) -> anyhow::Result<ExitCode> {
                     Verdict::Note => "note",
                     Verdict::Failed => "FAILED",
                 };
-                println!("{verdict:<7} {check:<10} {}", text.replace('\n', "\n                   "));
+                writeln!(out, "{verdict:<7} {check:<10} {}", text.replace('\n', "\n                   "))?;
             }
         }
     }

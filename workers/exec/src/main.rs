@@ -1,4 +1,5 @@
 //! `peng-exec-worker`: claims jobs and trains them with a program of yours, in any language.
+#![warn(clippy::print_stdout, clippy::print_stderr)] // `stdio` does it, and knows of closed pipes.
 
 mod backend;
 mod check;
@@ -22,7 +23,7 @@ use std::{
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use patience::{Keep, Patience};
-use signal_hook::{consts::TERM_SIGNALS, flag};
+use signal_hook::flag;
 
 /// A worker that trains with any program that speaks JSON lines on stdin and stdout: docs/exec-protocol.md
 #[derive(Debug, Parser)]
@@ -83,14 +84,14 @@ struct Work {
 
 fn main() -> ExitCode {
     runner::init_logs();
-    let cli = Cli::parse();
+    let cli: Cli = stdio::parse();
     let done = match cli.command {
         Some(Command::Check(check)) => check::run(&check),
         Some(Command::Guard) => guard::run().map(|()| ExitCode::SUCCESS).context("cannot guard the programs"),
         None => run(cli.work).map(|left| ExitCode::from(left.code)),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+        stdio::message(format_args!("error: {error:#}"));
         ExitCode::FAILURE
     })
 }
@@ -116,9 +117,9 @@ fn run(work: Work) -> anyhow::Result<runner::ExitStatus> {
     let mut options = work.options;
     // The program's own limit comes first: a program that hangs is killed, the worker goes on.
     options.hang_after = options.hang_after.max(work.patience.timeout * 2);
-    for signal in TERM_SIGNALS {
+    for signal in runner::leave_signals() {
         // The runner, which is next, acts on it.
-        flag::register(*signal, Arc::clone(&leaving)).context("cannot catch signals")?;
+        flag::register(signal, Arc::clone(&leaving)).context("cannot catch signals")?;
     }
     runner::run(options, (0..slots).map(slot).collect())
 }

@@ -1,4 +1,5 @@
 //! `peng-replay-worker`: for evaluation, load tests and demos without training.
+#![warn(clippy::print_stdout, clippy::print_stderr)] // `stdio` does it, and knows of closed pipes.
 
 mod backend;
 mod curves;
@@ -30,10 +31,10 @@ struct Cli {
 
 fn main() -> ExitCode {
     runner::init_logs();
-    match run(Cli::parse()) {
+    match run(stdio::parse()) {
         Ok(left) => ExitCode::from(left.code),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            stdio::message(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }

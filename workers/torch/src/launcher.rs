@@ -22,7 +22,7 @@ const SETTINGS: [(&str, &str); 3] = [
 ];
 
 fn main() -> ExitCode {
-    eprintln!("error: {}", launch());
+    stdio::message(format_args!("error: {}", launch()));
     ExitCode::FAILURE
 }
 

@@ -1,4 +1,5 @@
 //! `peng-worker-torch`: claims jobs and trains them with libtorch. People start it as `peng-worker`.
+#![warn(clippy::print_stdout, clippy::print_stderr)] // `stdio` does it, and knows of closed pipes.
 
 mod backend;
 
@@ -25,10 +26,10 @@ struct Cli {
 
 fn main() -> ExitCode {
     runner::init_logs();
-    match run(Cli::parse()) {
+    match run(stdio::parse()) {
         Ok(left) => ExitCode::from(left.code),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            stdio::message(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
