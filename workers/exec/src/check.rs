@@ -1,7 +1,6 @@
 //! `peng-exec-worker check`: a program against a scripted worker.
 
 use std::{
-    fs,
     io::Read as _,
     path::{Path, PathBuf},
     process::ExitCode,
