@@ -50,7 +50,7 @@ fn a_wrong_line_is_named() {
         assert_eq!(error.line(), 3);
         assert!(chain(&error).contains(expected), "{}", chain(&error));
     }
-    let big = "\n{\"space\":\"external\",\"description\":{\"id\":[18446744073709551616]}}\n".to_string();
+    let big = "\n{\"space\":\"external\",\"description\":{\"id\":[18446744073709551616]}}\n";
     let error = read_genomes(big.as_bytes(), &Space::External(ExternalSpace {}), CIFAR).unwrap_err();
     assert_eq!(error.line(), 2);
     assert!(error.to_string().contains("the whole number 18446744073709551616 is beyond 64 bits"), "{error}");

@@ -68,6 +68,12 @@ impl Table {
         for (at, name) in names.iter().enumerate().filter(|(at, name)| names[..*at].contains(name)) {
             faults.add(1 + skipped, format!("column {} is `{name}` again, expected each once", at + 1));
         }
+        if let Some(found) = names.iter().find_map(|name| control(name)) {
+            faults.add(
+                1 + skipped,
+                format!("the header holds the control character U+{:04X}", u32::from(found)),
+            );
+        }
         faults.check(path)?;
         Ok(Self { path: path.to_owned(), names, rows: Rows::Csv(reader.into_records()), skipped })
     }
@@ -117,10 +123,18 @@ fn checked(names: &[String], record: StringRecord) -> Result<StringRecord, Strin
     if found != expected {
         return Err(format!("{found} columns, expected {expected} as in the header"));
     }
-    match names.iter().zip(record.iter()).find(|(_, value)| value.contains('\0')) {
-        Some((name, _)) => Err(format!("{name} holds a NUL, which no text in a database does")),
+    let odd = names.iter().zip(record.iter()).find_map(|(name, value)| Some((name, control(value)?)));
+    match odd {
+        Some((name, found)) => {
+            Err(format!("{name} holds the control character U+{:04X}, expected text", u32::from(found)))
+        }
         None => Ok(record),
     }
+}
+
+/// A character that no database stores, as NUL, or that a terminal would obey.
+fn control(text: &str) -> Option<char> {
+    text.chars().find(|c| c.is_control() && !matches!(c, '\t' | '\n'))
 }
 
 impl Iterator for Table {

@@ -28,6 +28,9 @@ impl Numbers<'_> {
     }
 }
 
+/// 100 %, as sums of float32 reach it.
+const HIGHEST: f64 = 100.0 + 1e-4;
+
 /// A curve from its columns; those that are given must be of one length.
 pub fn of(
     epochs: &Numbers<'_>,
@@ -50,5 +53,20 @@ pub fn of(
         train_acc: train_acc.as_mut().and_then(Iterator::next),
         train_loss: train_loss.as_mut().and_then(Iterator::next),
     });
-    Ok(points.collect())
+    let curve: Vec<_> = points.collect();
+    check_range(&curve).map_err(PyValueError::new_err)?;
+    Ok(curve)
+}
+
+/// Checks that accuracies are percentages. Whether they are numbers at all the engine checks.
+pub fn check_range(curve: &[Observation]) -> Result<(), String> {
+    for (point, observation) in curve.iter().enumerate() {
+        let accuracies = [("val_acc", Some(observation.val_acc)), ("train_acc", observation.train_acc)];
+        for (name, accuracy) in accuracies {
+            if let Some(found) = accuracy.filter(|found| *found < 0.0 || *found > HIGHEST) {
+                return Err(format!("point {point}: {name} is {found}, expected per cent from 0 to 100"));
+            }
+        }
+    }
+    Ok(())
 }

@@ -1,9 +1,11 @@
 //! An engine with what it has learned, and its answers.
 
+use std::sync::{RwLock, RwLockReadGuard};
+
 use numpy::{IntoPyArray as _, PyArray1, PyReadonlyArray2, ndarray::ArrayView2};
 use predictor::{Calibration, Decision, End, Ended, Observation, Settings, Target};
 use pyo3::{
-    exceptions::PyValueError,
+    exceptions::{PyRuntimeError, PyValueError},
     prelude::*,
     types::{PyBytes, PyDict},
 };
@@ -17,11 +19,16 @@ fn refused(error: impl std::fmt::Display) -> PyErr {
     PyValueError::new_err(error.to_string())
 }
 
-/// One engine and what it has learned from finished curves.
-#[pyclass(module = "peng_predictor")]
+/// One engine and what it has learned from finished curves. Threads may share it: frozen for Python, which else would refuse a
+/// call during another, with the lock inside. No call takes the lock of the interpreter while it has this one.
+#[pyclass(frozen, module = "peng_predictor")]
 pub struct Engine {
     engine: predictor::Engine,
-    calibration: Calibration,
+    calibration: RwLock<Calibration>,
+}
+
+fn poisoned<T>(_: T) -> PyErr {
+    PyRuntimeError::new_err("a call of this engine panicked: what it has learned is lost, make a new one")
 }
 
 #[pymethods]
@@ -40,7 +47,7 @@ impl Engine {
         let text: String = py.import("json")?.call_method1("dumps", (all,))?.extract()?;
         let settings: Settings = serde_json::from_str(&text).map_err(refused)?;
         let engine = predictor::Engine::new(&settings, Target { epochs, interval }).map_err(refused)?;
-        Ok(Self { engine, calibration: Calibration::default() })
+        Ok(Self { engine, calibration: RwLock::default() })
     }
 
     #[getter]
@@ -50,8 +57,8 @@ impl Engine {
 
     /// Curves that it has learned from.
     #[getter]
-    fn learned(&self) -> u64 {
-        self.calibration.version()
+    fn learned(&self) -> PyResult<u64> {
+        Ok(self.known()?.version())
     }
 
     #[pyo3(signature = (epochs, accuracies, train_acc = None, train_loss = None, cost = None))]
@@ -64,7 +71,7 @@ impl Engine {
         cost: Option<f64>,
     ) -> PyResult<Assessment> {
         let curve = curve::of(&epochs, &accuracies, train_acc.as_ref(), train_loss.as_ref())?;
-        let answer = self.engine.assess_with_cost(&curve, cost, &self.calibration).map_err(refused)?;
+        let answer = self.engine.assess_with_cost(&curve, cost, &*self.known()?).map_err(refused)?;
         Ok(Assessment(answer))
     }
 
@@ -91,7 +98,7 @@ impl Engine {
             return Err(PyValueError::new_err(shapes));
         }
         let judged = py.detach(|| self.judge_rows(&epochs, val, train));
-        let (fitness, stop): (Vec<f64>, Vec<bool>) = judged.map_err(refused)?.into_iter().unzip();
+        let (fitness, stop): (Vec<f64>, Vec<bool>) = judged?.into_iter().unzip();
         Ok((fitness.into_pyarray(py), stop.into_pyarray(py)))
     }
 
@@ -99,7 +106,8 @@ impl Engine {
     #[pyo3(signature = (job, epochs, accuracies, train_acc = None, train_loss = None, cost = None, stopped = None))]
     #[expect(clippy::too_many_arguments, reason = "keywords, in Python")]
     fn learn(
-        &mut self,
+        &self,
+        py: Python<'_>,
         job: i64,
         epochs: Numbers<'_>,
         accuracies: Numbers<'_>,
@@ -111,34 +119,44 @@ impl Engine {
         let curve = curve::of(&epochs, &accuracies, train_acc.as_ref(), train_loss.as_ref())?;
         let end = stopped.map_or(End::Completed, |fitness| End::Stopped { fitness });
         let ended = Ended { job, curve: &curve, end, cost };
-        self.engine.learn(&mut self.calibration, &ended).map_err(refused)
+        py.detach(|| {
+            let mut calibration = self.calibration.write().map_err(poisoned)?;
+            self.engine.learn(&mut calibration, &ended).map_err(refused)
+        })
     }
 
     /// What it has learned, as bytes for `restore`.
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &self.calibration.to_bytes().map_err(refused)?))
+        Ok(PyBytes::new(py, &self.known()?.to_bytes().map_err(refused)?))
     }
 
     /// Replaces what it has learned by a snapshot of an engine with the same settings.
-    fn restore(&mut self, snapshot: &[u8]) -> PyResult<()> {
-        self.calibration = Calibration::from_bytes(snapshot).map_err(refused)?;
+    fn restore(&self, snapshot: &[u8]) -> PyResult<()> {
+        *self.calibration.write().map_err(poisoned)? = Calibration::from_bytes(snapshot).map_err(refused)?;
         Ok(())
     }
 
-    fn __repr__(&self) -> String {
+    fn __repr__(&self) -> PyResult<String> {
         let Target { epochs, interval } = self.engine.target();
-        format!("Engine({:?}, epochs={epochs}, interval={interval}, learned={})", self.name(), self.learned())
+        let learned = self.learned()?;
+        Ok(format!("Engine({:?}, epochs={epochs}, interval={interval}, learned={learned})", self.name()))
     }
 }
 
 impl Engine {
+    /// What it has learned so far.
+    fn known(&self) -> PyResult<RwLockReadGuard<'_, Calibration>> {
+        self.calibration.read().map_err(poisoned)
+    }
+
     /// Predicted fitness (NaN where there is none) and whether to stop, for each row.
     fn judge_rows(
         &self,
         epochs: &[f64],
         val: ArrayView2<'_, f64>,
         train: Option<ArrayView2<'_, f64>>,
-    ) -> Result<Vec<(f64, bool)>, String> {
+    ) -> PyResult<Vec<(f64, bool)>> {
+        let known = self.known()?;
         let mut curve = Vec::with_capacity(epochs.len());
         let judge = |row: usize| {
             let values = val.row(row);
@@ -151,8 +169,9 @@ impl Engine {
             };
             curve.clear();
             curve.extend((0..length).map(point));
-            let answer = self.engine.assess(&curve, &self.calibration);
-            let answer = answer.map_err(|error| format!("row {row}: {error}"))?;
+            let wrong = |error: String| PyValueError::new_err(format!("row {row}: {error}"));
+            curve::check_range(&curve).map_err(wrong)?;
+            let answer = self.engine.assess(&curve, &known).map_err(|error| wrong(error.to_string()))?;
             let fitness = answer.prediction.map_or(f64::NAN, |prediction| prediction.fitness);
             Ok((fitness, answer.decision == Decision::Stop))
         };

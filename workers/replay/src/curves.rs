@@ -26,7 +26,9 @@ pub enum Source {
 impl Source {
     /// Reads recorded curves, accuracies in per cent, with the checks of an import.
     pub fn read(file: &Path) -> Result<Self, ImportError> {
-        let curves = Curves::read(file, Unit::Percent, None)?.curves;
+        let mut curves = Curves::read(file, Unit::Percent, None)?.curves;
+        // A job keeps its curve when the rows of the file are in another order.
+        curves.sort_by(|a, b| a.points[0].arch.cmp(&b.points[0].arch));
         let point = |p: import::Point| (p.epoch, Point { val_acc: p.val_acc, train_acc: p.train_acc });
         Ok(Self::Recorded(curves.into_iter().map(|c| c.points.into_iter().map(point).collect()).collect()))
     }
