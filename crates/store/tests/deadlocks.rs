@@ -89,7 +89,7 @@ fn enqueue(conn: &mut PgConnection, search_id: SearchId, count: usize) -> QueryR
 fn scene(conn: &mut PgConnection) -> Lease {
     clear(conn);
     conn.batch_execute(
-        "ALTER SEQUENCE search_id_seq RESTART; ALTER SEQUENCE job_id_seq RESTART; ALTER SEQUENCE architecture_id_seq RESTART",
+        "SELECT setval(name, 1, false) FROM unnest(ARRAY['search_id_seq', 'job_id_seq', 'architecture_id_seq']::regclass[]) AS name",
     )
     .unwrap();
     assert_eq!(submit(conn, "s", 3), SearchId(1));
