@@ -28,7 +28,7 @@ const SHARE: f64 = 0.5;
 fn a_worker_that_was_cut_off_loses_its_job_writes_nothing_and_goes_on_when_it_is_back() {
     let Some(namespace) = Namespace::make() else { return };
     let Run { minutes, mut draw } = Run::begin();
-    let postgres = Postgres::start();
+    let mut postgres = Postgres::start();
     postgres.listen_on(&namespace.here(), &namespace.network());
     let (lab, jobs) = (Lab::on(postgres.url()), (JOBS_A_MINUTE * minutes) as u32);
     let pace = Pace {
