@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    fmt, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -12,7 +12,12 @@ use diesel::connection::SimpleConnection as _;
 use rustix::process::Signal;
 use tests::{Lab, Worker};
 
-use crate::{EPOCHS, curves::Source};
+use crate::{curves::Source, ended::Ended};
+
+/// Epochs of each job.
+pub const EPOCHS: u32 = 12;
+/// Evaluation intervals of each job.
+pub const STEPS: u32 = 2 * EPOCHS;
 
 /// Workers on hosts that cannot train, at a time.
 const TOXIC: usize = 3;
@@ -260,33 +265,6 @@ impl<'a> Crew<'a> {
             full: said("No space left on device"),
             refused: refused.iter().sum(),
         }
-    }
-}
-
-/// How a run ended.
-pub struct Ended {
-    jobs: u32,
-    /// Results that were there when the chaos was over.
-    pub when_over: i64,
-    /// Attempts that were taken from their workers.
-    pub lost: i64,
-    /// Attempts that their workers dropped since another one has the job.
-    pub woken: usize,
-    /// Lines about a full disk.
-    pub full: usize,
-    /// Attempts on hosts that cannot train.
-    pub refused: usize,
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { jobs, when_over, lost, woken, refused, full } = self;
-        write!(
-            f,
-            "{when_over} of {jobs} jobs had ended when it was over; {lost} attempts were lost, {woken} of all dropped by \
-             workers that came back too late; hosts that cannot train left {refused} attempts to others; {full} times \
-             a worker said that the disk was full"
-        )
     }
 }
 

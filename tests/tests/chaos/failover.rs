@@ -14,8 +14,8 @@ use testing::{Pair, Postgres};
 use tests::Lab;
 
 use crate::{
-    Run,
     crew::{Crew, Pace},
+    run::Run,
     verify::Verification,
 };
 
@@ -49,7 +49,8 @@ fn fail_over(is_synchronous: bool) {
     let mut crew = Crew::begin(&lab, pace);
     let (mut rounds, mut lost, mut twins) = (0, Extent::default(), 0);
     let end = Instant::now() + Duration::from_secs_f64(SHARE * 60.0 * minutes);
-    while Instant::now() < end {
+    // A short run on a slow machine may need a few rounds more.
+    while Instant::now() < end || (!is_synchronous && twins == 0 && rounds < 10) {
         pause(&mut draw, 0.5, 2.0);
         if is_synchronous {
             pair.primary().kill();
@@ -67,17 +68,16 @@ fn fail_over(is_synchronous: bool) {
     eprintln!(
         "chaos, {kind} fail-over: {rounds} promotions, {lost}, {twins} workers had another one's fence; {ended}"
     );
+    assert!(ended.when_over > 0, "trainings survived it");
     let verification = Verification { lab: &lab, crew: &crew, jobs };
     if is_synchronous {
-        verification.all();
-    } else {
-        verification.consistent();
-        // What a lost commit pointed to may be gone, but never the newest.
-        verification.checkpoints(1);
-        assert!(lost.claims > 0 && lost.observations > 0, "{lost}");
-        assert!(twins > 0, "no two workers ever had the same fence");
+        return verification.all();
     }
-    assert!(ended.when_over > 0 && rounds > 0, "trainings survived it");
+    verification.consistent();
+    // What a lost commit pointed to may be gone, but never the newest.
+    verification.checkpoints(1);
+    assert!(lost.claims > 0 && lost.observations > 0, "{lost}");
+    assert!(twins > 0, "no two workers ever had the same fence");
 }
 
 /// Fails over to a standby that has not got the last commits: claims and observations, and the entrance of a worker. Workers

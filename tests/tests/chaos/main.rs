@@ -7,26 +7,24 @@
 mod crew;
 #[path = "../../../workers/replay/src/curves.rs"]
 mod curves;
+mod ended;
 mod failover;
 mod namespace;
 mod network;
+mod run;
 mod strikes;
 mod verify;
 
 use std::time::{Duration, Instant};
 
-use crew::{Crew, Pace};
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha8Rng;
+use crew::{Crew, EPOCHS, Pace};
+use run::Run;
 use strikes::Chaos;
 use testing::SmallDisk;
 use tests::{Lab, Postgres};
 use verify::Verification;
 
 const WORKERS: usize = 4;
-const EPOCHS: u32 = 12;
-/// Evaluation intervals of each job.
-const STEPS: u32 = 2 * EPOCHS;
 const JOBS_A_MINUTE: f64 = 25.0;
 /// Of the chaos, that the jobs would take if nothing happened.
 const SHARE: f64 = 0.3;
@@ -59,25 +57,4 @@ fn nothing_is_lost_doubled_or_written_twice() {
     eprintln!("0 lost, 0 doubled, 0 failed");
     assert!(ended.when_over > 0 && ended.lost > 0, "the chaos struck trainings, and trainings survived it");
     assert!(ended.woken > 0, "no worker ever woke up too late");
-}
-
-/// A run of chaos.
-struct Run {
-    minutes: f64,
-    draw: ChaCha8Rng,
-}
-
-impl Run {
-    /// As the environment says, else one minute of another seed each time.
-    fn begin() -> Self {
-        let minutes = setting("PENG_CHAOS_MINUTES").unwrap_or(1.0);
-        let seed = setting("PENG_CHAOS_SEED").unwrap_or_else(|| rand::random_range(0..1_000_000));
-        eprintln!("PENG_CHAOS_SEED={seed} PENG_CHAOS_MINUTES={minutes}");
-        Self { minutes, draw: ChaCha8Rng::seed_from_u64(seed) }
-    }
-}
-
-fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
-    let text = std::env::var(name).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`: expected a number")))
 }

@@ -9,9 +9,9 @@ use rand::RngExt as _;
 use tests::{Lab, Postgres};
 
 use crate::{
-    Run,
     crew::{Crew, Pace},
     namespace::Namespace,
+    run::Run,
     verify::Verification,
 };
 

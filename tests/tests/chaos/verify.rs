@@ -5,10 +5,7 @@ use std::collections::HashSet;
 use diesel::{QueryableByName, RunQueryDsl as _, sql_query, sql_types};
 use tests::Lab;
 
-use crate::{
-    STEPS,
-    crew::{Crew, text},
-};
+use crate::crew::{Crew, STEPS, text};
 
 /// Looks for what was lost, doubled, or written by a worker whose job another one had.
 pub struct Verification<'a> {
