@@ -39,7 +39,8 @@ impl Source {
                     source.modules.push(word(1).to_owned());
                     at += 3;
                 }
-                "use" => {
+                // `impl Trait + use<'a>` says what is captured.
+                "use" if word(1) != "<" => {
                     let is_public = at > 0 && matches!(tokens[at - 1].as_str(), "pub" | ")");
                     at += 1;
                     take(&tokens, &mut at, &[], &mut |path, name| {
@@ -82,7 +83,7 @@ fn take(tokens: &[String], at: &mut usize, before: &[String], found: &mut impl F
         match token.as_str() {
             "::" => {}
             "{" => {
-                while tokens.get(*at).is_some_and(|token| token != "}") {
+                while tokens.get(*at).is_some_and(|token| token != "}" && token != ";") {
                     take(tokens, at, &path, found);
                     *at += usize::from(tokens.get(*at).is_some_and(|token| token == ","));
                 }
@@ -114,6 +115,7 @@ fn a_file_is_read_as_the_compiler_reads_it() {
         pub use child::Handed;
         use crate::{a::{self, B as C}, super_::D, e::*};
         fn f<'a>() -> char { let _ = r#"crate::raw::No"#; let _ = "\"crate::text::No"; '\'' }
+        fn k() -> impl Sized + use<'_> { let _ = 1; }
         fn g() { crate::h::i(&Vec::<u8>::new()); child::j() }
         #[cfg(test)]
         mod tests { use crate::tested::No; }
