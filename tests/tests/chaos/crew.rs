@@ -21,8 +21,6 @@ pub const STEPS: u32 = 2 * EPOCHS;
 
 /// Workers on hosts that cannot train, at a time.
 const TOXIC: usize = 3;
-/// `--hang-after`, in seconds.
-pub const HANG_AFTER: f64 = 3.0;
 
 /// The workers of a run.
 pub struct Crew<'a> {
@@ -48,6 +46,8 @@ pub struct Pace {
     pub ttl: f64,
     /// How often the database is asked, at the least, in seconds.
     pub poll: f64,
+    /// `--hang-after`, in seconds: nothing here hangs, however long the database is away.
+    pub hang_after: f64,
     /// What trainings do when leases cannot be renewed: `--on-db-lost`.
     pub on_db_lost: &'static str,
 }
@@ -157,7 +157,7 @@ impl<'a> Crew<'a> {
         let mut command = Command::new("sh");
         command.args(["-c", "PGAPPNAME=peng-$$ exec \"$0\" \"$@\""]).args(behind).arg(plain.get_program());
         command.envs(environment).current_dir(self.lab.dir.path());
-        let Pace { ttl, poll, on_db_lost, .. } = self.pace;
+        let Pace { ttl, poll, hang_after, on_db_lost, .. } = self.pace;
         command.args([
             "--lease-ttl",
             &ttl.to_string(),
@@ -166,7 +166,7 @@ impl<'a> Crew<'a> {
             "--on-db-lost",
             on_db_lost,
         ]);
-        command.args(["--hang-after", &HANG_AFTER.to_string()]);
+        command.args(["--hang-after", &hang_after.to_string()]);
         command
     }
 

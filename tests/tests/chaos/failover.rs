@@ -45,7 +45,8 @@ fn fail_over(is_synchronous: bool) {
     let lab = Lab::on(pair.url());
     // Those that lost the database write when it is back, before they ask, and leave it to the fence.
     let (epoch_seconds, on_db_lost) = (2.0 * INTERVAL, "finish-interval");
-    let pace = Pace { jobs, workers: WORKERS, epoch_seconds, ttl: TTL, poll: TTL, on_db_lost };
+    let pace =
+        Pace { jobs, workers: WORKERS, epoch_seconds, ttl: TTL, poll: TTL, hang_after: 600.0, on_db_lost };
     let mut crew = Crew::begin(&lab, pace);
     let (mut rounds, mut lost, mut twins) = (0, Extent::default(), 0);
     let end = Instant::now() + Duration::from_secs_f64(SHARE * 60.0 * minutes);

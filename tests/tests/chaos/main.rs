@@ -42,8 +42,8 @@ fn nothing_is_lost_doubled_or_written_twice() {
     let lab = Lab::on(postgres.url());
     let jobs = (JOBS_A_MINUTE * minutes) as u32;
     let epoch_seconds = SHARE * 60.0 * WORKERS as f64 / (JOBS_A_MINUTE * f64::from(EPOCHS));
-    let ttl = strikes::TTL;
-    let pace = Pace { jobs, workers: WORKERS, epoch_seconds, ttl, poll: 0.1, on_db_lost: "stop" };
+    let (ttl, hang_after) = (strikes::TTL, strikes::HANG_AFTER);
+    let pace = Pace { jobs, workers: WORKERS, epoch_seconds, ttl, poll: 0.1, hang_after, on_db_lost: "stop" };
     let mut crew = Crew::begin(&lab, pace);
     let end = Instant::now() + Duration::from_secs_f64(60.0 * minutes);
     let mut chaos = Chaos::new(&lab, &postgres, disk.as_ref(), &mut crew, &mut draw);

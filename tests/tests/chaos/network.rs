@@ -37,6 +37,7 @@ fn a_worker_that_was_cut_off_loses_its_job_writes_nothing_and_goes_on_when_it_is
         epoch_seconds: EPOCH_SECONDS,
         ttl: TTL,
         poll: TTL,
+        hang_after: 600.0,
         on_db_lost: "finish-interval",
     };
     let mut crew = Crew::begin(&lab, pace);

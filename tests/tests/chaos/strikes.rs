@@ -12,10 +12,12 @@ use rand_chacha::ChaCha8Rng;
 use testing::SmallDisk;
 use tests::{Lab, Postgres};
 
-use crate::crew::{Crew, HANG_AFTER, Lack};
+use crate::crew::{Crew, Lack};
 
 /// Time to live of leases, in seconds.
 pub const TTL: f64 = 2.0;
+/// `--hang-after`, in seconds: an outage is three times as long.
+pub const HANG_AFTER: f64 = 3.0;
 
 /// How long a frozen client may hold its locks, in milliseconds.
 const FROZEN: u32 = 1500;
