@@ -53,7 +53,7 @@ fn readers_see_the_views_and_nothing_else() {
 fn a_condition_stays_a_text_on_a_server_that_reads_backslashes() {
     let database = TestDatabase::new();
     let conn = &mut database.connect();
-    made_up::search(conn, "one", 5);
+    made_up::search(conn, "one", 30);
     conn.batch_execute("SET standard_conforming_strings = off; SET escape_string_warning = off").unwrap();
     let of = |conn: &mut PgConnection, condition| {
         let filter = Filter::parse(None, &[condition]).unwrap();
