@@ -138,9 +138,9 @@ pub enum ServerError {
 
 impl ServerError {
     /// What a failure with a file is.
-    pub(crate) fn io(path: &Path) -> Box<dyn Fn(io::Error) -> Self> {
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self + use<> {
         let path = path.to_owned();
-        Box::new(move |source| Self::Io { path: path.clone(), source })
+        move |source| Self::Io { path: path.clone(), source }
     }
 }
 
