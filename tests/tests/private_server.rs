@@ -326,14 +326,10 @@ fn a_crash_of_the_machine_leaves_lock_files_that_do_no_harm() {
             Status::Up(pid) => Err(format!("{pid}")),
             _ => Ok(()),
         });
-        let mut sleep = match place.user {
-            None => Command::new("sleep"),
-            Some(_) => {
-                let mut command = Command::new("setpriv");
-                command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "sleep"]);
-                command
-            }
-        };
+        let mut sleep = Command::new(if place.user.is_some() { "setpriv" } else { "sleep" });
+        if place.user.is_some() {
+            sleep.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "sleep"]);
+        }
         let mut sleep = sleep.arg("600").spawn().unwrap();
         // Of the same user: Postgres itself would take it for the server.
         let number = sleep.id().to_string();
