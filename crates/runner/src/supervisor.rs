@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use domain::{Lease, chain};
 use tracing::{error, info, warn};
@@ -55,12 +56,12 @@ pub fn run<B: Backend + Send + 'static>(options: Options, backends: Vec<B>) -> a
         }
     };
     let (alive, stop) = bounded::<()>(0);
-    spawn_helpers(&worker, server, &stop);
-    let heartbeat = spawn("heartbeat", &worker, &stop, heartbeat::beat);
+    spawn_helpers(&worker, server, &stop)?;
+    let heartbeat = spawn("heartbeat", &worker, &stop, heartbeat::beat)?;
     let (done, slots) = bounded(backends.len());
     let left = backends.len();
     for (number, backend) in backends.into_iter().enumerate() {
-        spawn_slot(Arc::clone(&worker), number, backend, done.clone());
+        spawn_slot(Arc::clone(&worker), number, backend, done.clone())?;
     }
     let hung = watch(&worker, &heartbeat, &slots, left);
     drop(alive);
@@ -81,11 +82,16 @@ fn status(worker: &WorkerContext, hung: Option<Lease>) -> ExitStatus {
     ExitStatus { failed, code }
 }
 
-fn spawn_helpers(worker: &Arc<WorkerContext>, server: Option<tiny_http::Server>, stop: &Receiver<()>) {
-    spawn("notifier", worker, stop, notifier::listen);
+fn spawn_helpers(
+    worker: &Arc<WorkerContext>,
+    server: Option<tiny_http::Server>,
+    stop: &Receiver<()>,
+) -> anyhow::Result<()> {
+    spawn("notifier", worker, stop, notifier::listen)?;
     if let Some(server) = server {
-        spawn("metrics", worker, stop, move |worker, stop| metrics_server::serve(worker, &server, stop));
+        spawn("metrics", worker, stop, move |worker, stop| metrics_server::serve(worker, &server, stop))?;
     }
+    Ok(())
 }
 
 /// Starts a thread that ends by itself when `stop` closes, and is not waited for.
@@ -94,10 +100,10 @@ fn spawn(
     worker: &Arc<WorkerContext>,
     stop: &Receiver<()>,
     work: impl FnOnce(&WorkerContext, &Receiver<()>) + Send + 'static,
-) -> thread::JoinHandle<()> {
+) -> anyhow::Result<thread::JoinHandle<()>> {
     let (worker, stop) = (Arc::clone(worker), stop.clone());
     let thread = thread::Builder::new().name(name.to_owned()).spawn(move || work(&worker, &stop));
-    thread.expect("the system has a thread left for each worker")
+    thread.with_context(|| format!("cannot start the thread `{name}`"))
 }
 
 /// Starts a slot; one that ends early is said at once and started again.
@@ -106,7 +112,7 @@ fn spawn_slot<B: Backend + Send + 'static>(
     number: usize,
     mut backend: B,
     done: Sender<()>,
-) {
+) -> anyhow::Result<()> {
     let run = move || {
         let mut pause = RESTART.0;
         loop {
@@ -131,7 +137,7 @@ fn spawn_slot<B: Backend + Send + 'static>(
         let _ = done.send(());
     };
     let thread = thread::Builder::new().name("slot".to_owned()).spawn(run);
-    thread.expect("the system has a thread left for each slot");
+    thread.map(drop).with_context(|| format!("cannot start slot {number}"))
 }
 
 /// Watches until all slots have ended, or until the grace period is over and they will not. Returns the lease of a training that
