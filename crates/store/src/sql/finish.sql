@@ -6,7 +6,7 @@ WITH moved AS (
     UPDATE job SET state = $4::text::job_state, run_after = NULL
     WHERE id = $1 AND fence = $2 AND state = 'running'
       AND EXISTS (SELECT FROM lease WHERE job_id = $1 AND fence = $2 AND worker_id = $3)
-      AND ($7 IS NULL OR EXISTS (SELECT FROM observation WHERE job_id = $1 AND step = $7))
+      AND ($7::integer IS NULL OR EXISTS (SELECT FROM observation WHERE job_id = $1 AND step = $7::integer))
     RETURNING id, search_id
 ), held AS (
     DELETE FROM lease WHERE job_id = (SELECT id FROM moved) AND fence = $2
