@@ -173,9 +173,10 @@ fn nothing_that_passes_ends_the_work_of_a_session() {
         eprintln!("skipped: a full disk, since this user may not mount one");
     }
     let database = prepare(&own, disk.as_ref());
-    let mut warm = Session::new(database.clone());
     for (i, fault) in FAULTS.iter().chain(disk.is_some().then_some(&FULL_DISK)).enumerate() {
         let Fault { name, words, begin, end } = fault;
+        // A session of its own for each: one says what is wrong once a minute, however often that comes and goes.
+        let mut warm = Session::new(database.clone());
         assert_eq!(warm.run(&patience(), |conn| note(conn, 3 * i)).unwrap(), 1, "{name}: before");
         begin(&own);
         // One that is connected, and may say first that it no longer is; and one that connects now.
