@@ -112,7 +112,7 @@ fn an_outage_of_the_store_costs_no_crash_and_no_job_is_claimed_until_it_is_over(
     lab.wait_for("observation", 2);
     server.stop();
     wait_for_log(&worker, "snoozed, no crash");
-    wait_for_log(&worker, "no job is claimed until the checkpoint store takes something");
+    wait_for_log(&worker, "the checkpoint store takes nothing, claiming no job for");
     let observed = lab.count("observation");
     // Two jobs are ready all the while; the worker looks at the queue ten times a second.
     lab.wait_for("worker WHERE now() > (SELECT max(ended_at) FROM attempt) + interval '3 s'", 1);
@@ -121,7 +121,7 @@ fn an_outage_of_the_store_costs_no_crash_and_no_job_is_claimed_until_it_is_over(
     assert_eq!(worker.join(), Some(0), "{}", worker.log());
     let log = worker.log();
     assert!(log.contains("the checkpoint store is back"), "{log}");
-    assert_eq!(log.matches("no job is claimed").count(), 1, "a sentence a minute: {log}");
+    assert_eq!(log.matches("claiming no job for").count(), 1, "a sentence a minute: {log}");
     assert_eq!(lab.count("result WHERE outcome = 'completed'"), 3);
     assert_eq!((lab.count("attempt"), lab.count("job WHERE crashes > 0")), (4, 0));
     assert_eq!(lab.count(&format!("attempt WHERE first_step = {}", observed + 1)), 1, "resumed: {log}");

@@ -1,7 +1,7 @@
 //! Circuit breakers: while what a worker needs is broken it claims no job, but for one trial after each pause.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -31,6 +31,8 @@ pub struct Breaker {
     mended: &'static str,
     /// Pauses between two trials: the first, and the longest.
     pauses: (Duration, Duration),
+    /// Of all breakers of its kind: a sentence a minute is enough for them together.
+    said: Arc<Mutex<OnceAMinute>>,
     state: Mutex<State>,
 }
 
@@ -39,7 +41,6 @@ struct State {
     open: Option<Open>,
     /// Jobs that failed early since something last worked, each once.
     early: Vec<JobId>,
-    said: OnceAMinute,
 }
 
 #[derive(Debug)]
@@ -53,7 +54,12 @@ struct Open {
 impl Breaker {
     /// A closed breaker with its first and its longest pause.
     pub fn new(broken: &'static str, mended: &'static str, pauses: (Duration, Duration)) -> Self {
-        Self { broken, mended, pauses, state: Mutex::default() }
+        Self { broken, mended, pauses, said: Arc::default(), state: Mutex::default() }
+    }
+
+    /// Another one of its kind, closed, which says the same no more often.
+    pub fn sibling(&self) -> Self {
+        Self { said: Arc::clone(&self.said), ..Self::new(self.broken, self.mended, self.pauses) }
     }
 
     /// Asks to begin.
@@ -80,7 +86,7 @@ impl Breaker {
         let mut state = self.state();
         state.early.clear();
         if state.open.take().is_some() {
-            state.said = OnceAMinute::default();
+            *self.said() = OnceAMinute::default();
             info!("{}: claiming jobs again", self.mended);
         }
     }
@@ -94,7 +100,7 @@ impl Breaker {
         let pause = pause.mul_f64(rand::random_range(0.75..1.25));
         let until = Instant::now() + pause;
         state.open = Some(Open { cause: cause.to_owned(), trips, until, on_trial: false });
-        if state.said.is_due() {
+        if self.said().is_due() {
             warn!("{}, claiming no job for {:.1} s: {cause}", self.broken, pause.as_secs_f64());
         }
         trips
@@ -119,6 +125,10 @@ impl Breaker {
     /// Why it is open, if it is.
     pub fn cause(&self) -> Option<String> {
         self.state().open.as_ref().map(|open| open.cause.clone())
+    }
+
+    fn said(&self) -> MutexGuard<'_, OnceAMinute> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -70,10 +70,8 @@ impl WorkerContext {
         scratch: PathBuf,
         slots: usize,
     ) -> Self {
-        let slot_breaker = || {
-            let pauses = (options.poll, HOST_PAUSE);
-            Breaker::new("this host cannot train", "this host can train again", pauses)
-        };
+        let pauses = (options.poll, HOST_PAUSE);
+        let slot_breaker = Breaker::new("this host cannot train", "this host can train again", pauses);
         Self {
             database,
             checkpoints,
@@ -82,7 +80,7 @@ impl WorkerContext {
             scratch,
             leases: HeldLeases::default(),
             wakeup: Wakeup::default(),
-            slot_breakers: (0..slots).map(|_| slot_breaker()).collect(),
+            slot_breakers: (0..slots).map(|_| slot_breaker.sibling()).collect(),
             store_breaker: Breaker::new(
                 "the checkpoint store takes nothing",
                 "the checkpoint store is back",
