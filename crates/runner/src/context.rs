@@ -147,8 +147,12 @@ impl WorkerContext {
 
     /// Why the worker claims nothing, where that is so in all its slots.
     pub fn fault(&self) -> Option<String> {
-        let causes = || self.slot_breakers.iter().map(Breaker::cause);
-        self.store_breaker.cause().or_else(|| causes().collect::<Option<Vec<_>>>()?.pop())
+        self.store_breaker.cause().or_else(|| self.host_fault())
+    }
+
+    /// What this host lacks, where no slot can train. A store that is away is none: it comes back by itself.
+    pub fn host_fault(&self) -> Option<String> {
+        self.slot_breakers.iter().map(Breaker::cause).collect::<Option<Vec<_>>>()?.pop()
     }
 
     /// Slots that claim nothing but trials.

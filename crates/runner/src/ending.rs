@@ -162,7 +162,7 @@ impl EndingWriter<'_> {
     }
 
     fn leave_after(&self, trips: u32, cause: &str) {
-        if trips >= self.worker.options.host_faults && self.worker.fault().is_some() {
+        if trips >= self.worker.options.host_faults && self.worker.host_fault().is_some() {
             let why = format!("this host could not train {trips} times in a row, last since: {cause}");
             self.worker.fail(HOST_FAULT, why);
         }

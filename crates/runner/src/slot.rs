@@ -159,7 +159,7 @@ impl<'a> Slot<'a> {
         }
         let class = &options.class;
         let stop = || worker.is_leaving();
-        if worker.fault().is_some()
+        if worker.host_fault().is_some()
             && let Some(why) = self.session.run(&stop, |conn| workers::nobody_can_train(conn, class))?
         {
             worker.fail(HOST_FAULT, why);
