@@ -24,7 +24,6 @@ pub(crate) fn make(
     binaries: &Binaries,
     account: &Account,
 ) -> Result<(), ServerError> {
-    sweep(home);
     // The initdb of an `up` that was killed may still write under its own name.
     let new = home.join(format!("{NEW}{}", uuid::Uuid::new_v4().simple()));
     account.private_dir(&new)?;
@@ -37,8 +36,9 @@ pub(crate) fn make(
     made
 }
 
-/// Removes what killed ones left. What does not go now, as while its initdb still writes, goes the next time.
-fn sweep(home: &Path) {
+/// Removes what killed ones left. What does not go now, as while its initdb still writes, goes at the next start. Whoever
+/// holds the lock of the home may call it.
+pub(crate) fn sweep(home: &Path) {
     for entry in fs::read_dir(home).into_iter().flatten().flatten() {
         if entry.file_name().as_encoded_bytes().starts_with(NEW.as_bytes()) {
             let _ = fs::remove_dir_all(entry.path());

@@ -119,6 +119,7 @@ impl Server {
         let binaries = Binaries::find(self.version()?.as_deref(), &self.data())?;
         account.check_entry(&self.home)?;
         account.private_dir(&self.socket_dir())?;
+        cluster::sweep(&self.home);
         if fs::read_dir(self.data()).is_ok_and(|mut entries| entries.next().is_some()) {
             cluster::check(&self.data())?;
         } else {
