@@ -13,10 +13,19 @@ pub fn claim_and_finish(bench: &Bench, database: &str, clients: usize, seconds: 
     );
     let finish = fill(
         include_str!("../../src/sql/finish.sql"),
-        &[":job_id::bigint", ":fence::bigint", worker, "'diverged'::text", "NULL::text", "NULL::text"],
+        &[
+            ":job_id::bigint",
+            ":fence::bigint",
+            worker,
+            "'diverged'::text",
+            "NULL::text",
+            "NULL::text",
+            "NULL::integer",
+        ],
     );
+    // Each `\gset` fails without a row: a bare statement that does nothing is no baseline.
     let script = format!(
-        "{claim} \\gset\n\\set negated -:priority\n\\set last :job_id\n{finish};\n\
+        "{claim} \\gset\n\\set negated -:priority\n\\set last :job_id\n{finish} \\gset\n\
          INSERT INTO job (search_id, architecture_id, seed, mode, priority) \
          VALUES (1, :architecture_id, (random() * 1e15)::bigint, 'terminate', :priority);\n"
     );

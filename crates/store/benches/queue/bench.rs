@@ -13,8 +13,19 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new() -> Self {
-        Self { postgres: Postgres::start() }
+    /// Where commits are not flushed, only the processor is measured, on a disk whose speed changes too.
+    pub fn new(flush: bool) -> Self {
+        let bench = Self { postgres: Postgres::start() };
+        if !flush {
+            let mut admin = bench.admin();
+            admin.batch_execute("ALTER SYSTEM SET synchronous_commit = off").unwrap();
+            admin.batch_execute("SELECT pg_reload_conf()").unwrap();
+        }
+        bench
+    }
+
+    fn admin(&self) -> PgConnection {
+        Database::new(self.postgres.server().url_of("postgres")).unwrap().connect().unwrap()
     }
 
     /// Where the files of the server are.
@@ -29,7 +40,7 @@ impl Bench {
 
     /// A database with the schema and one search, and how a worker reaches it.
     pub fn database(&self, name: &str) -> Database {
-        let mut admin = Database::new(self.postgres.server().url_of("postgres")).unwrap().connect().unwrap();
+        let mut admin = self.admin();
         admin.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).unwrap();
         admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let database = Database::new(self.postgres.server().url_of(name)).unwrap().for_long_reads();

@@ -1,7 +1,7 @@
 //! The speed of the queue, each figure beside its baseline in the same run, on a durable private server of its own.
 //!
 //! `cargo bench -p peng-store --bench queue -- [claim] [mixed] [snapshot] [drain] [wake] [record] [enqueue]
-//! [--seconds 10] [--jobs 1000,100000,1000000] [--clients 1,4,16]`
+//! [--seconds 10] [--jobs 1000,100000,1000000] [--clients 1,4,16] [--no-flush]`
 
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
 
@@ -26,6 +26,8 @@ pub struct Options {
     pub jobs: Vec<usize>,
     /// Sessions.
     pub clients: Vec<usize>,
+    /// Whether commits wait for the disk.
+    flush: bool,
 }
 
 impl Options {
@@ -36,6 +38,7 @@ impl Options {
             seconds: 10,
             jobs: vec![1_000, 100_000, 1_000_000],
             clients: vec![1, 4, 16],
+            flush: true,
         };
         while let Some(argument) = arguments.next() {
             match argument.as_str() {
@@ -43,6 +46,7 @@ impl Options {
                 "--seconds" => options.seconds = arguments.next().unwrap().parse().unwrap(),
                 "--jobs" => options.jobs = list(arguments.next().unwrap()),
                 "--clients" => options.clients = list(arguments.next().unwrap()),
+                "--no-flush" => options.flush = false,
                 name => options.names.push(name.to_owned()),
             }
         }
@@ -57,7 +61,7 @@ impl Options {
 
 fn main() {
     let options = Options::parse(std::env::args().skip(1));
-    let server = bench::Bench::new();
+    let server = bench::Bench::new(options.flush);
     let all: [(&str, fn(&bench::Bench, &Options)); 7] = [
         ("claim", queue::claim),
         ("mixed", queue::mixed),
