@@ -1,5 +1,7 @@
 //! `peng db`: a private Postgres, or the one that `DATABASE_URL` names.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use clap::Subcommand;
 use diesel::PgConnection;
@@ -13,6 +15,9 @@ use crate::{
     output::{self, Format},
 };
 
+/// How long `peng db up` tries to migrate.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// What to do with the database
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -22,8 +27,12 @@ pub enum Command {
     Down,
     /// Say which database is used, whether it answers, and whether its schema fits
     Status,
-    /// Bring the schema of the database to this version
-    Migrate,
+    /// Bring the schema of the database to this version, while workers run
+    Migrate {
+        /// How long to try where other sessions use the tables that have to change; each try holds them up for two seconds at most
+        #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+        patience: u64,
+    },
     /// Take back the jobs of dead workers now, as any worker does by itself
     Reap {
         /// Only say which
@@ -62,7 +71,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Up => up(format)?,
         Command::Down => down(format)?,
         Command::Status => return status(format),
-        Command::Migrate => migrate(format)?,
+        Command::Migrate { patience } => migrate(Duration::from_secs(patience), format)?,
         Command::Reap { dry_run } => reap(dry_run, format)?,
         Command::Fence { bump: _, yes } => bump_fences(yes, format)?,
         Command::Gc { checkpoints, unknown, dry_run, yes } => {
@@ -110,7 +119,7 @@ fn up(format: Format) -> anyhow::Result<()> {
     let private = Server::at(domain::default_home());
     let started = private.up()?;
     let mut conn = Database::new(private.url())?.connect().context("the private Postgres was started")?;
-    let migrations = migration::migrate(&mut conn)?.len();
+    let migrations = migration::migrate(&mut conn, PATIENCE)?.len();
     let url = private.url();
     let text = format!(
         "private Postgres {} in {}\nurl: {url}{}",
@@ -178,9 +187,9 @@ struct Migrated {
     migrations: Vec<String>,
 }
 
-fn migrate(format: Format) -> anyhow::Result<()> {
+fn migrate(patience: Duration, format: Format) -> anyhow::Result<()> {
     let mut conn = Database::from_env()?.connect()?;
-    let migrations = migration::migrate(&mut conn)?;
+    let migrations = migration::migrate(&mut conn, patience)?;
     let text = match migrations.as_slice() {
         [] => "the schema is up to date".to_owned(),
         done => format!("migrated: {}", done.join(", ")),

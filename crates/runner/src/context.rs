@@ -51,7 +51,7 @@ pub struct WorkerContext {
     /// The grace period is nearly over: nothing is waited for any more.
     abandoning: AtomicBool,
     /// Claim nothing more; finish what runs.
-    pub draining: AtomicBool,
+    draining: AtomicBool,
     /// Why the worker ends itself, and with which exit code.
     failure: Mutex<Option<(u8, String)>>,
     claimed: AtomicU64,
@@ -79,7 +79,7 @@ impl WorkerContext {
             registration,
             scratch,
             leases: HeldLeases::default(),
-            wakeup: Wakeup::default(),
+            wakeup: Wakeup::new(options.poll),
             slot_breakers: (0..slots).map(|_| slot_breaker.sibling()).collect(),
             store_breaker: Breaker::new(
                 "the checkpoint store takes nothing",
@@ -126,7 +126,15 @@ impl WorkerContext {
         if !self.leaving.swap(true, Ordering::Relaxed) {
             info!("{why}: releasing jobs within {} s", self.options.grace.as_secs_f64());
         }
-        self.wakeup.notify();
+        self.wakeup.close();
+    }
+
+    /// Lets slots finish what runs, and claim nothing more.
+    pub fn drain(&self) {
+        if !self.draining.swap(true, Ordering::Relaxed) {
+            info!("asked to drain: leaving after the running jobs");
+        }
+        self.wakeup.close();
     }
 
     /// Asks all slots to leave since the worker cannot go on, with an exit code for its supervisor.

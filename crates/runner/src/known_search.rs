@@ -1,11 +1,18 @@
 //! What a slot has read of the searches that it works on.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use diesel::{PgConnection, QueryResult};
-use domain::{SearchId, chain};
+use domain::{Ordinal, SearchId, chain};
 use search::{FrozenJobs, Judge, JudgeError, Spec, SpecError};
-use store::{job::Outcome, search as searches};
+use store::{
+    job::Outcome,
+    search::{self as searches, Exhausted},
+};
 
 use crate::attempt::AttemptOutcome;
 
@@ -14,6 +21,8 @@ pub struct KnownSearch {
     pub spec: Arc<Spec>,
     pub judge: Judge,
     pub frozen: FrozenJobs,
+    /// When there was nothing to do for it, and after which ending.
+    nothing: Option<(Ordinal, Instant)>,
 }
 
 /// Why a search is not understood.
@@ -58,9 +67,26 @@ impl KnownSearches {
         };
         let judge = Judge::new(conn, id, &spec).map(Ok).or_else(JudgeError::parted)?;
         Ok(judge.map_err(SearchError::from).map(|judge| {
-            let known = KnownSearch { spec: Arc::new(spec), judge, frozen: FrozenJobs::default() };
+            let known =
+                KnownSearch { spec: Arc::new(spec), judge, frozen: FrozenJobs::default(), nothing: None };
             self.0.insert(id, known);
         }))
+    }
+
+    /// Whether there was nothing to do for a search when this slot last looked, no longer ago than `recently`, and nothing has
+    /// ended since. A job that was resumed may come back without an ending, and then somebody has to look again.
+    pub fn had_nothing(&self, exhausted: Exhausted, recently: Duration) -> bool {
+        let nothing = self.0.get(&exhausted.id).and_then(|known| known.nothing);
+        nothing.is_some_and(|(ordinal, at)| {
+            ordinal == exhausted.ordinal && !exhausted.unnumbered && at.elapsed() < recently
+        })
+    }
+
+    /// Notes that there is nothing to do for a search.
+    pub fn note_nothing(&mut self, exhausted: Exhausted) {
+        if let Some(known) = self.0.get_mut(&exhausted.id) {
+            known.nothing = Some((exhausted.ordinal, Instant::now()));
+        }
     }
 
     /// One that was read.

@@ -104,6 +104,11 @@ impl HeldLeases {
         lock(&self.0).remove(&lease);
     }
 
+    /// Whether this worker has no lease.
+    pub fn is_empty(&self) -> bool {
+        lock(&self.0).is_empty()
+    }
+
     /// All of them, in order.
     pub fn all(&self) -> Vec<(Lease, Arc<HeldLease>)> {
         let mut all: Vec<_> = lock(&self.0).iter().map(|(lease, held)| (*lease, Arc::clone(held))).collect();

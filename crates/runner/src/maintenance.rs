@@ -1,6 +1,6 @@
 //! What one worker does for all: dead workers' jobs are reaped, waiting jobs wake up.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use diesel::{PgConnection, QueryResult};
 use store::{
@@ -10,7 +10,7 @@ use store::{
 use tracing::{info, warn};
 use uuid::Uuid;
 
-/// This worker's part in the maintenance of all. While another worker leads it asks only now and then whether that still lives.
+/// This worker's part in the maintenance of all: rounds while it leads, and a try to lead while nobody does.
 #[derive(Debug)]
 pub struct Maintenance {
     worker: Uuid,
@@ -18,26 +18,22 @@ pub struct Maintenance {
     term: Duration,
     /// A gap between two rounds that means that the database was away.
     gap: Duration,
-    /// How often to ask while another one leads.
-    apart: Duration,
-    next: Instant,
+    leads: bool,
 }
 
 impl Maintenance {
-    pub fn new(worker: Uuid, lease_ttl: Duration, apart: Duration) -> Self {
-        let apart = apart.min(lease_ttl / 8);
-        Self { worker, term: lease_ttl / 8, gap: lease_ttl / 2, apart, next: Instant::now() }
+    pub fn new(worker: Uuid, lease_ttl: Duration) -> Self {
+        Self { worker, term: lease_ttl / 8, gap: lease_ttl / 2, leads: false }
     }
 
-    /// Does a round if it is this worker's turn.
-    pub fn run(&mut self, conn: &mut PgConnection) -> QueryResult<()> {
-        if Instant::now() < self.next {
+    /// Does a round if this worker leads, or nobody does and it is elected.
+    pub fn run(&mut self, conn: &mut PgConnection, leaderless: bool) -> QueryResult<()> {
+        if !self.leads && !leaderless {
             return Ok(());
         }
-        match maintenance::round(conn, self.worker, self.term, self.gap)? {
-            Some(round) => log(&round),
-            None => self.next = Instant::now() + self.apart,
-        }
+        let round = maintenance::round(conn, self.worker, self.term, self.gap)?;
+        self.leads = round.is_some();
+        round.iter().for_each(log);
         Ok(())
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use domain::chain;
-use store::Listener;
+use store::{Listener, News};
 use tracing::{debug, warn};
 
-use crate::context::WorkerContext;
+use crate::{context::WorkerContext, wakeup::Look};
 
 /// How long one wait for a notification lasts, and so how long the thread takes to leave.
 const WAIT: Duration = Duration::from_millis(250);
@@ -22,11 +22,13 @@ pub fn listen(worker: &WorkerContext, stop: &Receiver<()>) {
     loop {
         match Listener::connect(&worker.database, &options.class) {
             Ok(mut listener) => {
-                worker.wakeup.notify(); // Jobs that came before the registration are not announced.
+                worker.wakeup.set_listening(true);
+                worker.wakeup.notify(Look::Everything, 1); // What came before the registration is not announced.
                 while !stopped(Duration::ZERO) {
                     match listener.wait(WAIT) {
-                        Ok(true) => worker.wakeup.notify(),
-                        Ok(false) => {}
+                        Ok(Some(News::Jobs(jobs))) => worker.wakeup.notify(Look::Queue, jobs),
+                        Ok(Some(News::Thawed)) => worker.wakeup.notify(Look::Everything, 1),
+                        Ok(None) => {}
                         Err(error) => {
                             debug!("{}", chain(&error));
                             break;
@@ -44,6 +46,7 @@ pub fn listen(worker: &WorkerContext, stop: &Receiver<()>) {
             }
             Err(error) => debug!("{}", chain(&error)),
         }
+        worker.wakeup.set_listening(false);
         if stopped(RETRY.min(options.lease_ttl)) {
             return;
         }

@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, time::Duration, time::Instant};
 
 use domain::{SearchId, chain};
-use store::{Claim, Claimer, DbError, Session, search as searches, worker as workers};
+use store::{
+    Claim, Claimer, DbError, Session,
+    search::{self as searches, Exhausted},
+    worker as workers,
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -16,10 +20,20 @@ use crate::{
     known_search::KnownSearches,
     lease::HeldLease,
     thaw::{self, Thawed},
+    wakeup::Look,
 };
 
 /// How often a slot whose lease is uncertain looks whether it was renewed.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// What a look for a job came to.
+enum Next {
+    Job(Box<Claim>),
+    /// There is none.
+    Nothing,
+    /// This host or its checkpoint store cannot work now: the look is left to other slots.
+    Refused,
+}
 
 /// One slot with its session and what it has read of the searches that it worked on.
 pub struct Slot<'a> {
@@ -53,40 +67,46 @@ impl<'a> Slot<'a> {
     /// # Errors
     /// What the database refuses; its outages are none.
     pub fn run(&mut self, backend: &mut dyn Backend) -> Result<(), DbError> {
-        let mut idle_since = Instant::now();
+        let (mut look, mut idle_since) = (Look::Everything, None);
         while self.worker.may_claim() && self.worker.reserve_job() {
-            let (at, generation) = (Instant::now(), self.worker.wakeup.generation());
-            let next = match self.next_if_admitted() {
-                Err(DbError::Stopped) => None, // The worker leaves.
+            let at = Instant::now();
+            let next = match self.next_if_admitted(look) {
+                Err(DbError::Stopped) => Next::Nothing, // The worker leaves.
                 next => next?,
             };
-            let Some(claim) = next else {
+            let Next::Job(claim) = next else {
                 self.worker.unreserve_job();
+                let idle_since = *idle_since.get_or_insert(at);
                 match self.is_over(idle_since) {
                     Ok(false) => {}
                     Ok(true) | Err(DbError::Stopped) => break,
                     Err(error) => return Err(error),
                 }
-                self.wait(generation);
+                look = self.wait(&next, idle_since);
                 continue;
             };
+            if idle_since.take().is_some() {
+                self.worker.wakeup.found(look);
+            }
             self.work(&claim, at, backend)?;
             self.breaker.give_up_trial();
-            idle_since = Instant::now();
+            look = Look::Everything;
         }
+        // What ended this slot may end another one that waits.
+        self.worker.wakeup.found(Look::Everything);
         Ok(())
     }
 
     /// The next job, if this host can train it and its checkpoints can be kept.
-    fn next_if_admitted(&mut self) -> Result<Option<Claim>, DbError> {
+    fn next_if_admitted(&mut self, look: Look) -> Result<Next, DbError> {
         if !self.store_takes() || self.breaker.admit() == Admission::Refused {
-            return Ok(None);
+            return Ok(Next::Refused);
         }
-        let next = self.next();
+        let next = self.next(look);
         if !matches!(next, Ok(Some(_))) {
             self.breaker.give_up_trial();
         }
-        next
+        Ok(next?.map_or(Next::Nothing, |claim| Next::Job(Box::new(claim))))
     }
 
     /// Whether the checkpoint store takes something; where it did not, one slot asks it after each pause.
@@ -107,10 +127,18 @@ impl<'a> Slot<'a> {
 
     /// The next job: one to be resumed in a search that this slot has left, else the head of the queue, else one to be
     /// resumed in any search.
-    fn next(&mut self) -> Result<Option<Claim>, DbError> {
-        for search in self.left.clone() {
-            if let Some(claim) = self.thaw(search)? {
-                return Ok(Some(claim));
+    fn next(&mut self, look: Look) -> Result<Option<Claim>, DbError> {
+        let worker = self.worker;
+        let stop = || worker.is_leaving();
+        let left = if look == Look::Everything { self.left.clone() } else { BTreeSet::new() };
+        for search in left {
+            match self.session.run(&stop, |conn| searches::exhausted(conn, Some(search)))?.pop() {
+                None => _ = self.left.remove(&search),
+                Some(exhausted) => {
+                    if let Some(claim) = self.thaw(exhausted)? {
+                        return Ok(Some(claim));
+                    }
+                }
             }
         }
         if let Some(claim) = self.claim()? {
@@ -118,20 +146,22 @@ impl<'a> Slot<'a> {
             self.left.extend(before.filter(|search| *search != claim.search_id));
             return Ok(Some(claim));
         }
-        let worker = self.worker;
-        for search in self.session.run(&|| worker.is_leaving(), |conn| searches::exhausted(conn, None))? {
-            if let Some(claim) = self.thaw(search)? {
+        if look == Look::Queue {
+            return Ok(None);
+        }
+        for exhausted in self.session.run(&stop, |conn| searches::exhausted(conn, None))? {
+            if let Some(claim) = self.thaw(exhausted)? {
                 return Ok(Some(claim));
             }
         }
         Ok(None)
     }
 
-    fn thaw(&mut self, search: SearchId) -> Result<Option<Claim>, DbError> {
-        match thaw::next(self.worker, &mut self.session, &mut self.known, search)? {
+    fn thaw(&mut self, exhausted: Exhausted) -> Result<Option<Claim>, DbError> {
+        match thaw::next(self.worker, &mut self.session, &mut self.known, exhausted)? {
             Thawed::Claimed(claim) => return Ok(Some(*claim)),
             Thawed::Nothing => {}
-            Thawed::Left => _ = self.left.remove(&search),
+            Thawed::Finished => _ = self.left.remove(&exhausted.id),
         }
         Ok(None)
     }
@@ -168,10 +198,14 @@ impl<'a> Slot<'a> {
         self.session.run(&stop, |conn| store::queue::is_drained(conn, class))
     }
 
-    /// Waits for a notification, and for the poll that finds what is not announced: jobs whose backoff is over.
-    fn wait(&self, generation: u64) {
-        let poll = self.worker.options.poll.mul_f64(rand::random_range(0.5..1.0));
-        self.worker.wakeup.wait(generation, poll);
+    /// Waits until it is this slot's turn to look, and says for what.
+    fn wait(&self, next: &Next, idle_since: Instant) -> Look {
+        let options = &self.worker.options;
+        if matches!(next, Next::Refused) {
+            self.worker.wakeup.rest(options.poll.mul_f64(rand::random_range(0.5..1.0)));
+            return Look::Everything;
+        }
+        self.worker.wakeup.wait(options.idle_timeout.map(|timeout| idle_since + timeout))
     }
 
     fn work(&mut self, claim: &Claim, at: Instant, backend: &mut dyn Backend) -> Result<(), DbError> {

@@ -1,8 +1,12 @@
 //! Bringing a search with nothing left to start to its end: resuming terminated jobs while one deserves it, then finishing it.
 
-use domain::{SearchId, chain};
+use domain::chain;
 use search::{JudgeError, ProposalError};
-use store::{Claim, DbError, Session, search as searches, thaw};
+use store::{
+    Claim, DbError, Session,
+    search::{self as searches, Exhausted},
+    thaw,
+};
 use tracing::{info, warn};
 
 use crate::{
@@ -16,8 +20,8 @@ pub enum Thawed {
     Claimed(Box<Claim>),
     /// Nothing now; it may have something later.
     Nothing,
-    /// Nothing more for this slot: it has jobs in the queue again, or is over.
-    Left,
+    /// Nothing more: the search is over.
+    Finished,
 }
 
 /// In a search with nothing left to start: claims the terminated job that most deserves one more interval, or marks the search
@@ -26,23 +30,26 @@ pub fn next(
     worker: &WorkerContext,
     session: &mut Session,
     known: &mut KnownSearches,
-    search: SearchId,
+    exhausted: Exhausted,
 ) -> Result<Thawed, DbError> {
-    let stop = || worker.is_leaving();
-    if session.run(&stop, |conn| searches::exhausted(conn, Some(search)))?.is_empty() {
-        return Ok(Thawed::Left);
+    let (stop, search) = (|| worker.is_leaving(), exhausted.id);
+    if known.had_nothing(exhausted, worker.options.poll * 60) {
+        return Ok(Thawed::Nothing);
     }
     if let Err(error) = session.run(&stop, |conn| known.read(conn, search))? {
         warn!("search {search} cannot be brought to its end: {}", chain(&error));
         return Ok(Thawed::Nothing);
     }
-    let KnownSearch { spec, judge, frozen } = known.get_mut(search).expect("the search was just read");
+    let KnownSearch { spec, judge, frozen, .. } = known.get_mut(search).expect("the search was just read");
     if judge.thaw_above().is_some() && spec.class != worker.options.class {
         return Ok(Thawed::Nothing); // Workers of its class decide what is resumed, and when it is over.
     }
     // An ending that nobody answered: a job cancelled while it waited, one failed by the reaper, or a worker that died.
-    let proposed = session
-        .run(&stop, |conn| search::propose(conn, search, spec).map(Ok).or_else(ProposalError::parted))?;
+    let proposed = match exhausted.proposing {
+        false => Ok(0),
+        true => session
+            .run(&stop, |conn| search::propose(conn, search, spec).map(Ok).or_else(ProposalError::parted))?,
+    };
     match proposed {
         Ok(0) => {}
         Ok(_) => return Ok(Thawed::Nothing),
@@ -75,8 +82,11 @@ pub fn next(
     match session.run(&stop, |conn| searches::finish_if_done(conn, search, seen))? {
         Some(name) => {
             info!("search {name} is finished");
-            Ok(Thawed::Left)
+            Ok(Thawed::Finished)
         }
-        None => Ok(Thawed::Nothing),
+        None => {
+            known.note_nothing(exhausted);
+            Ok(Thawed::Nothing)
+        }
     }
 }

@@ -28,7 +28,7 @@ pub use client::ListenError;
 pub use connection::{ConnectError, Database};
 pub use domain::Lease;
 pub use identity::{claim_store, identity, known_store};
-pub use listen::Listener;
+pub use listen::{Listener, News};
 pub use migration::SchemaError;
 pub use queue::{Claim, Claimer};
 pub use session::{DbError, Session};

@@ -11,6 +11,26 @@ use crate::{
     search::CHANNEL,
 };
 
+/// What has happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum News {
+    /// So many jobs can be claimed; one may stand for more.
+    Jobs(u32),
+    /// A terminated job was resumed, so that there may be more to resume.
+    Thawed,
+}
+
+impl News {
+    /// A payload is a class, or a class and what there is of it: a number of jobs, or the word `thaw`.
+    fn of(payload: &str, class: &str) -> Option<Self> {
+        match payload.strip_prefix(class)? {
+            "" => Some(Self::Jobs(1)),
+            " thaw" => Some(Self::Thawed),
+            rest => rest.strip_prefix(' ')?.parse().ok().map(Self::Jobs),
+        }
+    }
+}
+
 /// Listens for new jobs of one class.
 pub struct Listener {
     client: Client,
@@ -28,18 +48,37 @@ impl Listener {
         Ok(Self { client, class: class.to_owned() })
     }
 
-    /// Waits for a new job of the class, at most so long; whether there was one.
+    /// Waits for news of the class, at most so long.
     ///
     /// # Errors
     /// [`ListenError::Postgres`] when the connection is lost.
-    pub fn wait(&mut self, timeout: Duration) -> Result<bool, ListenError> {
+    pub fn wait(&mut self, timeout: Duration) -> Result<Option<News>, ListenError> {
         let mut notifications = self.client.notifications();
         let mut waiting = notifications.timeout_iter(timeout);
         while let Some(notification) = waiting.next()? {
-            if notification.payload() == self.class {
-                return Ok(true);
+            if let Some(news) = News::of(notification.payload(), &self.class) {
+                return Ok(Some(news));
             }
         }
-        Ok(false)
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn news_are_of_one_class() {
+        for (payload, expected) in [
+            ("gpu", Some(News::Jobs(1))),
+            ("gpu 250", Some(News::Jobs(250))),
+            ("gpu thaw", Some(News::Thawed)),
+            ("gpu2", None),
+            ("gpu-big 3", None),
+            ("default", None),
+        ] {
+            assert_eq!(News::of(payload, "gpu"), expected, "{payload}");
+        }
     }
 }

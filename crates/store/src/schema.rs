@@ -98,6 +98,16 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::*;
 
+    compatibility (only_row) {
+        only_row -> Bool,
+        oldest_schema -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::*;
+
     event (id) {
         id -> BigInt,
         at -> Timestamptz,
@@ -287,6 +297,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     architecture,
     attempt,
     checkpoint,
+    compatibility,
     event,
     finish,
     identity,

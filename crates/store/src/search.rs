@@ -12,7 +12,7 @@ use diesel_derive_enum::DbEnum;
 use domain::{JobId, SearchId};
 use serde::{Deserialize, Serialize};
 
-pub use ending::{Finalist, cancel, exhausted, finish_if_done, pause, promote, resume};
+pub use ending::{Exhausted, Finalist, cancel, exhausted, finish_if_done, pause, promote, resume};
 pub use enqueueing::{
     CHUNK, EnqueueParams, NewJob, NewSearch, SubmitError, add, enqueue, hashes, is_proposing, lock,
     lock_for_proposal, stop_proposing, submit,

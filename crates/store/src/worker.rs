@@ -1,5 +1,7 @@
 //! Worker processes: who they are and whether they still live.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use diesel::{
     ExpressionMethods as _, Insertable, IntoSql as _, NullableExpressionMethods as _, OptionalExtension as _,
@@ -13,7 +15,11 @@ use uuid::Uuid;
 use crate::{
     attempt::{self, AttemptRow},
     schema::{self, sql_types as pg},
+    statement::prepared,
 };
+
+/// How often a sign of life is written: well within the two minutes after which a silent worker does not count as living.
+const NOTED_EVERY: Duration = Duration::from_secs(30);
 
 /// Whether a worker claims jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, DbEnum, Serialize, Deserialize)]
@@ -60,17 +66,32 @@ impl NewWorker {
     }
 }
 
-/// Notes that the worker lives; returns what it is asked to do. `None`: its row was removed.
+/// What a worker hears from the database with each sign of life.
+#[derive(Debug, Clone, PartialEq, Eq, QueryableByName)]
+pub struct Touched {
+    /// What it is asked to do.
+    #[diesel(sql_type = pg::WorkerState)]
+    pub state: WorkerState,
+    /// The oldest peng that the database takes: see [`crate::migration::is_supported`].
+    #[diesel(sql_type = sql_types::Text)]
+    pub oldest_schema: String,
+    /// Whether no worker does the maintenance of all.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub leaderless: bool,
+}
+
+/// Notes that the worker lives, where the last note is older than [`NOTED_EVERY`]. `None`: its row was removed.
 ///
 /// # Errors
 /// Those of the database.
-pub fn touch(conn: &mut PgConnection, worker: Uuid) -> QueryResult<Option<WorkerState>> {
-    use schema::worker::dsl::{id, last_seen_at, state};
-    diesel::update(schema::worker::table.filter(id.eq(worker)))
-        .set(last_seen_at.eq(diesel::dsl::now))
-        .returning(state)
-        .get_result(conn)
-        .optional()
+pub fn touch(conn: &mut PgConnection, worker: Uuid) -> QueryResult<Option<Touched>> {
+    prepared(
+        sql_query(include_str!("sql/touch.sql"))
+            .bind::<sql_types::Uuid, _>(worker)
+            .bind::<sql_types::Double, _>(NOTED_EVERY.as_secs_f64()),
+    )
+    .get_result(conn)
+    .optional()
 }
 
 /// Notes what keeps a worker from claiming jobs, or that nothing does any more.

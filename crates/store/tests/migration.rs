@@ -1,6 +1,9 @@
 //! Migrations run up, down and up again, and a binary knows a schema that is not its own.
 
+use std::time::Duration;
+
 use diesel::{RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
+use diesel_migrations::MigrationHarness as _;
 use store::{SchemaError, migration};
 use testing::TestDatabase;
 
@@ -9,39 +12,63 @@ fn up_down_up() {
     let database = TestDatabase::empty();
     let mut conn = database.connect();
     assert!(matches!(migration::check(&mut conn), Err(SchemaError::Missing)));
-    let ran = migration::migrate(&mut conn).unwrap();
+    let ran = migration::migrate(&mut conn, Duration::ZERO).unwrap();
     assert_eq!(ran.len(), migration::versions().len());
-    assert!(migration::migrate(&mut conn).unwrap().is_empty(), "a second run does nothing");
+    assert!(migration::migrate(&mut conn, Duration::ZERO).unwrap().is_empty(), "a second run does nothing");
     migration::revert_all(&mut conn).unwrap();
     let left = sql_query(
         "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = 'public' AND c.relkind IN ('r', 'v', 'S') AND relname NOT LIKE '\\_\\_diesel%'",
     );
     assert_eq!(left.execute(&mut conn).unwrap(), 0, "down.sql leaves nothing");
-    migration::migrate(&mut conn).unwrap();
+    migration::migrate(&mut conn, Duration::ZERO).unwrap();
     migration::check(&mut conn).unwrap();
 }
 
+/// A migration of a peng to come.
+const LATER: &str = "INSERT INTO __diesel_schema_migrations (version) VALUES ('99999999999999')";
+
 #[test]
-fn a_schema_that_is_older_or_newer_is_refused() {
+fn a_schema_to_come_is_accepted_until_it_ends_the_support_of_this_version() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
-    conn.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99999999999999')").unwrap();
+    conn.batch_execute(LATER).unwrap();
+    migration::check(&mut conn).unwrap();
+    assert!(
+        migration::migrate(&mut conn, Duration::ZERO).unwrap().is_empty(),
+        "it has all that this version needs"
+    );
+    conn.batch_execute("UPDATE compatibility SET oldest_schema = '99999999999999'").unwrap();
     let error = migration::check(&mut conn).unwrap_err();
     assert!(matches!(error, SchemaError::Newer { .. }), "{error}");
-    assert!(matches!(migration::migrate(&mut conn), Err(SchemaError::Newer { .. })));
-    conn.batch_execute(
-        "DELETE FROM __diesel_schema_migrations WHERE version IN \
-         (SELECT version FROM __diesel_schema_migrations ORDER BY version DESC LIMIT 1);
-         INSERT INTO __diesel_schema_migrations (version) VALUES ('00000000000001')",
-    )
-    .unwrap();
-    conn.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = '00000000000001'").unwrap();
-    let missing = migration::versions().pop().unwrap();
-    conn.batch_execute(&format!("DELETE FROM __diesel_schema_migrations WHERE version = '{missing}'"))
-        .unwrap();
+    assert!(matches!(migration::migrate(&mut conn, Duration::ZERO), Err(SchemaError::Newer { .. })));
+}
+
+#[test]
+fn a_schema_without_what_this_version_needs_is_refused() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let delete =
+        format!("DELETE FROM __diesel_schema_migrations WHERE version = '{}'", migration::OLDEST_SCHEMA);
+    conn.batch_execute(&delete).unwrap();
     let error = migration::check(&mut conn).unwrap_err();
-    assert!(matches!(error, SchemaError::Older { .. } | SchemaError::Missing), "{error}");
+    assert!(matches!(error, SchemaError::Older { .. }), "{error}");
+    assert!(
+        migration::versions().iter().any(|version| version == migration::OLDEST_SCHEMA),
+        "it is one of ours"
+    );
+}
+
+#[test]
+fn a_migration_waits_for_a_table_in_short_turns_and_says_so_when_it_gives_up() {
+    let database = TestDatabase::new();
+    let (mut conn, mut worker) = (database.connect(), database.connect());
+    conn.revert_last_migration(migration::MIGRATIONS).unwrap();
+    worker.batch_execute("BEGIN; LOCK TABLE job, search IN ROW EXCLUSIVE MODE").unwrap();
+    let error = migration::migrate(&mut conn, Duration::ZERO).unwrap_err();
+    assert!(matches!(error, SchemaError::Busy), "{error}");
+    worker.batch_execute("COMMIT").unwrap();
+    assert_eq!(migration::migrate(&mut conn, Duration::ZERO).unwrap().len(), 1);
 }
 
 #[test]

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// A migrated server of its own.
 fn postgres() -> Postgres {
     let own = Postgres::start();
-    migration::migrate(&mut connect(&own)).unwrap();
+    migration::migrate(&mut connect(&own), std::time::Duration::ZERO).unwrap();
     own
 }
 

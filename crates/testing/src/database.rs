@@ -93,7 +93,7 @@ fn start(server: &Server) -> String {
             .expect("an unfinished template goes");
         conn.batch_execute(&format!("CREATE DATABASE {template}")).expect("the template is made");
         let mut inside = PgConnection::establish(&server.url_of(&template)).expect("the template answers");
-        migration::migrate(&mut inside).expect("the migrations run");
+        migration::migrate(&mut inside, std::time::Duration::ZERO).expect("the migrations run");
         drop(inside);
         conn.batch_execute(&format!("ALTER DATABASE {template} IS_TEMPLATE true"))
             .expect("the template is marked");

@@ -45,7 +45,7 @@ impl Bench {
         admin.batch_execute(&format!("CREATE DATABASE {name}")).unwrap();
         let database = Database::new(self.postgres.server().url_of(name)).unwrap().for_long_reads();
         let mut conn = database.connect().unwrap();
-        migration::migrate(&mut conn).unwrap();
+        migration::migrate(&mut conn, std::time::Duration::ZERO).unwrap();
         conn.batch_execute(
             "INSERT INTO search (name, spec, spec_hash, engine, max_epochs, \"interval\", budget, version) \
              VALUES ('s', '{}', repeat('0', 64), 'none', 20, 1, 1000000, '0')",

@@ -7,8 +7,7 @@ use diesel::{
 use domain::{JobId, Ordinal, SearchId};
 use serde::Serialize;
 
-use super::CHANNEL;
-use crate::{job::JobState, schema, schema::sql_types as pg, session::transaction};
+use crate::{job::JobState, schema, schema::sql_types as pg, session::transaction, statement::prepared};
 
 /// Marks a running search finished if it has no open job. `seen`: what is known of its endings is a prefix up to this
 /// ordinal, and the search goes on if anything has ended since; `None`: whatever has ended. Returns its name.
@@ -33,20 +32,33 @@ pub fn finish_if_done(
     Ok(row.map(|row| row.name))
 }
 
+/// A running search with nothing left to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Exhausted {
+    /// The search.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub id: SearchId,
+    /// Ordinal of its last ending.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub ordinal: Ordinal,
+    /// Whether something has ended since that is not numbered yet.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub unnumbered: bool,
+    /// Whether its strategy may propose more.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub proposing: bool,
+}
+
 /// Running searches with nothing left to start, oldest first; of all, or of one.
 ///
 /// # Errors
 /// Those of the database.
-pub fn exhausted(conn: &mut PgConnection, search: Option<SearchId>) -> QueryResult<Vec<SearchId>> {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = sql_types::BigInt)]
-        id: SearchId,
-    }
-    let rows = sql_query(include_str!("../sql/exhausted.sql"))
-        .bind::<sql_types::Nullable<sql_types::BigInt>, _>(search)
-        .load::<Row>(conn)?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+pub fn exhausted(conn: &mut PgConnection, search: Option<SearchId>) -> QueryResult<Vec<Exhausted>> {
+    prepared(
+        sql_query(include_str!("../sql/exhausted.sql"))
+            .bind::<sql_types::Nullable<sql_types::BigInt>, _>(search),
+    )
+    .load(conn)
 }
 
 /// One of the best networks of a search, as [`promote`] found it.
@@ -81,7 +93,6 @@ pub fn promote(conn: &mut PgConnection, search: SearchId, top: i64) -> QueryResu
     sql_query(include_str!("../sql/promote.sql"))
         .bind::<sql_types::BigInt, _>(search)
         .bind::<sql_types::BigInt, _>(top)
-        .bind::<sql_types::Text, _>(CHANNEL)
         .load(conn)
 }
 
@@ -109,12 +120,7 @@ pub fn resume(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<u
         if !move_search(conn, search, "running", &["paused"])? {
             return Ok(None);
         }
-        let ready = move_jobs(conn, search, "paused", "ready")?;
-        sql_query("SELECT pg_notify($1, class) FROM job WHERE search_id = $2 GROUP BY class")
-            .bind::<sql_types::Text, _>(CHANNEL)
-            .bind::<sql_types::BigInt, _>(search)
-            .execute(conn)?;
-        Ok(Some(ready))
+        move_jobs(conn, search, "paused", "ready").map(Some)
     })
 }
 

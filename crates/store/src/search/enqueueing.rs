@@ -170,10 +170,14 @@ pub fn enqueue(
         added += enqueue_chunk(conn, params, state, &chunk.iter().map(Borrow::borrow).collect::<Vec<_>>())?;
     }
     if added > 0 {
-        sql_query("SELECT pg_notify($1, $2)")
-            .bind::<sql_types::Text, _>(CHANNEL)
-            .bind::<sql_types::Text, _>(params.class)
-            .execute(conn)?;
+        // Workers of version 0.1 know the class alone.
+        sql_query(
+            "SELECT pg_notify($1, payload) FROM unnest(ARRAY[$2, $2 || ' ' || $3]) AS payload LIMIT $3",
+        )
+        .bind::<sql_types::Text, _>(CHANNEL)
+        .bind::<sql_types::Text, _>(params.class)
+        .bind::<sql_types::BigInt, _>(added as i64)
+        .execute(conn)?;
     }
     Ok(added)
 }

@@ -1,7 +1,13 @@
 -- Running searches with nothing left to start: no job waits, and either all is proposed or no job trains whose end could
--- lead to a proposal. $1 search or null for all.
-SELECT search.id FROM search
-WHERE state = 'running' AND ($1 IS NULL OR id = $1)
+-- lead to a proposal; with what has ended, so that nobody looks at one twice. $1 search or null for all.
+SELECT search.id, coalesce(last.ordinal, 0) AS ordinal, search.proposing,
+       EXISTS (SELECT FROM finish WHERE search_id = search.id AND finish.ordinal IS NULL) AS unnumbered
+FROM search
+LEFT JOIN LATERAL (
+    SELECT finish.ordinal FROM finish WHERE search_id = search.id AND finish.ordinal IS NOT NULL
+    ORDER BY finish.ordinal DESC LIMIT 1
+) AS last ON true
+WHERE search.state = 'running' AND ($1::bigint IS NULL OR search.id = $1)
   AND NOT EXISTS (
       SELECT FROM job WHERE job.search_id = search.id AND job.state IN ('ready', 'waiting', 'paused')
   )
@@ -12,4 +18,4 @@ WHERE state = 'running' AND ($1 IS NULL OR id = $1)
           WHERE NOT lease.thaw AND (SELECT search_id FROM job WHERE job.id = lease.job_id) = search.id
       )
   )
-ORDER BY id
+ORDER BY search.id

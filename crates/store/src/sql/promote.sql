@@ -13,18 +13,16 @@ WITH owner AS MATERIALIZED (
     SET mode = 'promoted', crashes = 0, losses = 0, crash_step = NULL, crash_hosts = NULL,
         state = CASE WHEN owner.state = 'paused' THEN 'paused' ELSE 'ready' END::job_state
     FROM mine, owner WHERE job.id = mine.id
-    RETURNING job.id, job.class
+    RETURNING job.id
 ), revived AS (
     UPDATE search SET state = 'running', finished_at = NULL
     WHERE id = $1 AND state IN ('finished', 'cancelled') AND EXISTS (SELECT FROM moved)
 ), told AS (
     INSERT INTO event (search_id, job_id, kind, detail)
     SELECT $1, moved.id, 'promoted', 'terminated after epoch ' || best.epochs FROM moved JOIN best ON best.job_id = moved.id
-), woken AS MATERIALIZED (
-    SELECT pg_notify($3, class) FROM (SELECT DISTINCT class FROM moved) AS classes
 )
 SELECT best.job_id, moved.id IS NOT NULL AS promoted, best.fitness, job.state, best.epochs,
-       architecture.summary AS architecture, (SELECT count(*) FROM woken) AS classes
+       architecture.summary AS architecture
 FROM best
 JOIN job ON job.id = best.job_id
 JOIN architecture ON architecture.id = job.architecture_id
