@@ -14,7 +14,7 @@ use diesel::{
     PgConnection, QueryResult,
     result::{DatabaseErrorKind, Error},
 };
-use store::{Database, worker::NewWorker};
+use store::{Database, Session, worker::NewWorker};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -37,6 +37,8 @@ pub struct WorkerContext {
     pub scratch: PathBuf,
     pub leases: HeldLeases,
     pub wakeup: Wakeup,
+    /// Of the slots that are idle.
+    pub spare_session: SpareSession,
     /// One for each slot, open while it cannot train: a lost device may be that of one alone.
     pub slot_breakers: Vec<Breaker>,
     /// Open while the checkpoint store takes nothing.
@@ -61,6 +63,25 @@ pub struct WorkerContext {
     longest_interval: AtomicU64,
 }
 
+/// The one session that idle slots share: none of them keeps another one open.
+#[derive(Default)]
+pub struct SpareSession(Mutex<Option<Session>>);
+
+impl SpareSession {
+    /// Leaves a session to the next slot that looks; closes it where there is one already.
+    pub fn put(&self, session: Session) {
+        let mut spare = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spare.is_none() && session.is_connected() {
+            *spare = Some(session);
+        }
+    }
+
+    /// Takes the session, if no other slot has it.
+    pub fn take(&self) -> Option<Session> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 impl WorkerContext {
     pub fn new(
         database: Database,
@@ -80,6 +101,7 @@ impl WorkerContext {
             scratch,
             leases: HeldLeases::default(),
             wakeup: Wakeup::new(options.poll),
+            spare_session: SpareSession::default(),
             slot_breakers: (0..slots).map(|_| slot_breaker.sibling()).collect(),
             store_breaker: Breaker::new(
                 "the checkpoint store takes nothing",

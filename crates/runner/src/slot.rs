@@ -199,13 +199,20 @@ impl<'a> Slot<'a> {
     }
 
     /// Waits until it is this slot's turn to look, and says for what.
-    fn wait(&self, next: &Next, idle_since: Instant) -> Look {
-        let options = &self.worker.options;
-        if matches!(next, Next::Refused) {
-            self.worker.wakeup.rest(options.poll.mul_f64(rand::random_range(0.5..1.0)));
-            return Look::Everything;
+    fn wait(&mut self, next: &Next, idle_since: Instant) -> Look {
+        let worker = self.worker;
+        // Idle slots share one session, which whoever looks takes.
+        worker.spare_session.put(std::mem::replace(&mut self.session, Session::new(worker.database.clone())));
+        let look = if matches!(next, Next::Refused) {
+            worker.wakeup.rest(worker.options.poll.mul_f64(rand::random_range(0.5..1.0)));
+            Look::Everything
+        } else {
+            worker.wakeup.wait(worker.options.idle_timeout.map(|timeout| idle_since + timeout))
+        };
+        if let Some(session) = worker.spare_session.take() {
+            self.session = session;
         }
-        self.worker.wakeup.wait(options.idle_timeout.map(|timeout| idle_since + timeout))
+        look
     }
 
     fn work(&mut self, claim: &Claim, at: Instant, backend: &mut dyn Backend) -> Result<(), DbError> {

@@ -26,7 +26,7 @@ pub enum ListenError {
 
 /// A session that is surely this client's alone: it begins with a setting that a pooler refuses or does not pass on.
 pub fn session(info: &ConnInfo, options: &str) -> Result<Client, ListenError> {
-    let (mut config, tls) = config(info)?;
+    let (mut config, tls) = config(&info.resolved())?;
     config
         .options(options)
         .application_name("peng listen")
@@ -51,6 +51,12 @@ pub fn is_refused(info: &ConnInfo, options: &str) -> bool {
     let Err(ListenError::Postgres(error)) = session(info, options) else { return false };
     // Invalid authorisation; no such database.
     error.code().is_some_and(|code| ["28", "3D"].iter().any(|class| code.code().starts_with(class)))
+}
+
+/// Files that libpq reads where the connection string names none.
+fn of_the_user(name: &str) -> Option<String> {
+    let path = std::env::home_dir()?.join(".postgresql").join(name);
+    path.exists().then(|| path.to_string_lossy().into_owned())
 }
 
 /// A connection string as the `postgres` crate wants it. The two clients share the parts that libpq has taken apart; keywords
@@ -78,25 +84,26 @@ fn config(info: &ConnInfo) -> Result<(Config, MakeTlsConnector), ListenError> {
 
 /// What libpq reads about TLS and the `postgres` crate does not know.
 #[derive(Debug, PartialEq, Eq)]
-struct Tls<'a> {
-    sslmode: &'a str,
-    sslrootcert: Option<&'a str>,
-    sslcert: Option<&'a str>,
-    sslkey: Option<&'a str>,
+struct Tls {
+    sslmode: String,
+    sslrootcert: Option<String>,
+    sslcert: Option<String>,
+    sslkey: Option<String>,
 }
 
-impl<'a> Tls<'a> {
-    fn of(info: &'a ConnInfo) -> Self {
+impl Tls {
+    fn of(info: &ConnInfo) -> Self {
+        let file = |keyword: &str, name| info.get(keyword).map(str::to_owned).or_else(|| of_the_user(name));
         Self {
-            sslmode: info.get("sslmode").unwrap_or("prefer"),
-            sslrootcert: info.get("sslrootcert"),
-            sslcert: info.get("sslcert"),
-            sslkey: info.get("sslkey"),
+            sslmode: info.get("sslmode").unwrap_or("prefer").to_owned(),
+            sslrootcert: file("sslrootcert", "root.crt"),
+            sslcert: file("sslcert", "postgresql.crt"),
+            sslkey: file("sslkey", "postgresql.key"),
         }
     }
 
     fn mode(&self) -> SslMode {
-        match self.sslmode {
+        match self.sslmode.as_str() {
             "disable" => SslMode::Disable,
             "require" | "verify-ca" | "verify-full" => SslMode::Require,
             _ => SslMode::Prefer,
@@ -108,10 +115,10 @@ impl<'a> Tls<'a> {
         let mut builder = SslConnector::builder(SslMethod::tls_client())?;
         let verify = self.sslmode.starts_with("verify-");
         builder.set_verify(if verify { SslVerifyMode::PEER } else { SslVerifyMode::NONE });
-        if let Some(root) = self.sslrootcert.filter(|root| *root != "system") {
+        if let Some(root) = self.sslrootcert.as_deref().filter(|root| *root != "system") {
             builder.set_ca_file(root)?;
         }
-        if let (Some(cert), Some(key)) = (self.sslcert, self.sslkey) {
+        if let (Some(cert), Some(key)) = (&self.sslcert, &self.sslkey) {
             builder.set_certificate_chain_file(cert)?;
             builder.set_private_key_file(key, SslFiletype::PEM)?;
         }

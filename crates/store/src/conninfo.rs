@@ -36,20 +36,27 @@ impl ConnInfo {
         if options.is_null() {
             return Err(ConnInfoError(without_quoted(&owned(message))));
         }
-        let mut parts = Vec::new();
-        let mut next = options;
-        // SAFETY: libpq returns an array that ends with an option without a keyword; its strings live until it is freed.
+        Ok(Self(parts(options)))
+    }
+
+    /// With all that libpq adds to it: from its variables (`PGPASSWORD`, `PGHOST` and so on), its service file, and its password
+    /// file, for a client that reads none of them. libpq looks them up as it begins to connect, which is then given up.
+    pub fn resolved(&self) -> Self {
+        let Ok(dsn) = CString::new(self.to_dsn()) else { return self.clone() };
+        // SAFETY: `dsn` ends with a zero and outlives the call; the connection is ended once, after the last look at it.
         unsafe {
-            while !(*next).keyword.is_null() {
-                if !(*next).val.is_null() {
-                    let text = |chars| CStr::from_ptr(chars).to_string_lossy().into_owned();
-                    parts.push((text((*next).keyword), text((*next).val)));
-                }
-                next = next.add(1);
+            let conn = pq_sys::PQconnectStart(dsn.as_ptr());
+            if conn.is_null() {
+                return self.clone();
             }
-            pq_sys::PQconninfoFree(options);
+            let mut resolved = Self(parts(pq_sys::PQconninfo(conn)));
+            let password = pq_sys::PQpass(conn);
+            if !password.is_null() && *password != 0 {
+                resolved.set("password", CStr::from_ptr(password).to_string_lossy());
+            }
+            pq_sys::PQfinish(conn);
+            resolved
         }
-        Ok(Self(parts))
     }
 
     /// The value of a keyword, if it is given.
@@ -120,6 +127,24 @@ impl fmt::Debug for ConnInfo {
     }
 }
 
+/// Takes options over from libpq: those that have a value.
+fn parts(options: *mut pq_sys::PQconninfoOption) -> Vec<(String, String)> {
+    let (mut parts, mut next) = (Vec::new(), options);
+    // SAFETY: libpq returns null for want of memory, else an array that ends with an option without a keyword; its strings live
+    // until it is freed.
+    unsafe {
+        while !next.is_null() && !(*next).keyword.is_null() {
+            if !(*next).val.is_null() {
+                let text = |chars| CStr::from_ptr(chars).to_string_lossy().into_owned();
+                parts.push((text((*next).keyword), text((*next).val)));
+            }
+            next = next.add(1);
+        }
+        pq_sys::PQconninfoFree(options);
+    }
+    parts
+}
+
 /// Takes a message over from libpq.
 fn owned(message: *mut std::ffi::c_char) -> String {
     if message.is_null() {
@@ -168,6 +193,27 @@ mod tests {
             let again = ConnInfo::parse(&info.to_dsn()).unwrap();
             assert_eq!(again, info, "{text}: what a client gets is what was given");
         }
+    }
+
+    #[test]
+    fn what_libpq_finds_in_a_file_is_found() {
+        use std::{io::Write as _, os::unix::fs::PermissionsExt as _};
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"elsewhere:*:*:*:wrong\n127.0.0.1:1:db:u:two\\: words\n").unwrap();
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o600)).unwrap();
+        let given = ConnInfo::parse(&format!(
+            "host=127.0.0.1 port=1 dbname=db user=u passfile={}",
+            file.path().display()
+        ));
+        let resolved = given.unwrap().resolved();
+        assert_eq!(resolved.get("password"), Some("two: words"));
+        assert_eq!(
+            (resolved.get("host"), resolved.get("sslmode")),
+            (Some("127.0.0.1"), Some("prefer")),
+            "{resolved}"
+        );
+        let other = ConnInfo::parse("host=127.0.0.1 port=1 dbname=db user=u password=given").unwrap();
+        assert_eq!(other.resolved().get("password"), Some("given"));
     }
 
     #[test]

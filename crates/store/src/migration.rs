@@ -104,8 +104,9 @@ fn run_next(conn: &mut PgConnection) -> Result<Option<String>, SchemaError> {
     // An index that is built beside running work: in no transaction, and harmless when two build it.
     if let Some(next) = pending(conn)?.filter(|next| !next.metadata().run_in_transaction()) {
         conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
-        let ran = conn.run_migration(&next).map_err(SchemaError::Migration)?;
-        return Ok(Some(ran.to_string()));
+        let ran = conn.run_migration(&next).map(|ran| ran.to_string()).map_err(SchemaError::Migration);
+        conn.batch_execute("RESET statement_timeout; RESET lock_timeout")?;
+        return ran.map(Some);
     }
     alone(conn, |conn| {
         let Some(next) = pending(conn)?.filter(|next| next.metadata().run_in_transaction()) else {

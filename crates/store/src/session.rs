@@ -66,6 +66,11 @@ impl Session {
         Self { database, connected: None, away: None, said: OnceAMinute::default() }
     }
 
+    /// Whether it has a connection, as far as it knows.
+    pub fn is_connected(&self) -> bool {
+        self.connected.is_some()
+    }
+
     /// The database that it asks.
     pub fn database(&self) -> &Database {
         &self.database
