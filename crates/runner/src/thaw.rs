@@ -45,10 +45,10 @@ pub fn next(
         return Ok(Thawed::Nothing); // Workers of its class decide what is resumed, and when it is over.
     }
     // An ending that nobody answered: a job cancelled while it waited, one failed by the reaper, or a worker that died.
-    let proposed = match exhausted.proposing {
-        false => Ok(0),
-        true => session
-            .run(&stop, |conn| search::propose(conn, search, spec).map(Ok).or_else(ProposalError::parted))?,
+    let proposed = if exhausted.proposing {
+        session.run(&stop, |conn| search::propose(conn, search, spec).map(Ok).or_else(ProposalError::parted))?
+    } else {
+        Ok(0)
     };
     match proposed {
         Ok(0) => {}
@@ -79,14 +79,10 @@ pub fn next(
         frozen.reconsider();
     }
     let seen = judge.thaw_above().map(|_| judge.seen());
-    match session.run(&stop, |conn| searches::finish_if_done(conn, search, seen))? {
-        Some(name) => {
-            info!("search {name} is finished");
-            Ok(Thawed::Finished)
-        }
-        None => {
-            known.note_nothing(exhausted);
-            Ok(Thawed::Nothing)
-        }
+    if let Some(name) = session.run(&stop, |conn| searches::finish_if_done(conn, search, seen))? {
+        info!("search {name} is finished");
+        return Ok(Thawed::Finished);
     }
+    known.note_nothing(exhausted);
+    Ok(Thawed::Nothing)
 }
