@@ -99,6 +99,12 @@ fn claims(conn: &mut PgConnection, claimer: &mut Claimer, window: Duration) -> f
     f64::from(done) / start.elapsed().as_secs_f64()
 }
 
+fn signal(herd: &[Worker], signal: Signal) {
+    for worker in herd {
+        worker.signal(signal);
+    }
+}
+
 /// `PENG_HERD_PROCESSES` idle workers of ten slots each, at the default pace, beside one session that claims and finishes jobs of
 /// another class, in turns with the herd stopped by SIGSTOP.
 #[test]
@@ -145,9 +151,9 @@ fn a_herd_beside_a_busy_session() {
     let (mut beside, mut alone) = (0.0, 0.0);
     for _ in 0..5 {
         beside += claims(&mut conn, &mut claimer, Duration::from_secs(4));
-        herd.iter().for_each(|worker| worker.signal(Signal::STOP));
+        signal(&herd, Signal::STOP);
         alone += claims(&mut conn, &mut claimer, Duration::from_secs(4));
-        herd.iter().for_each(|worker| worker.signal(Signal::CONT));
+        signal(&herd, Signal::CONT);
     }
     println!(
         "claims and endings a second: {:.0} beside the herd, {:.0} without, ratio {:.3}",
