@@ -66,6 +66,7 @@ impl EndingWriter<'_> {
                 self.retry(cause)?
             }
             AttemptOutcome::HostFault { cause, device_lost } => self.step_aside(cause, *device_lost)?,
+            AttemptOutcome::Unsupported(cause) => self.leave_to_others(cause)?,
             AttemptOutcome::StoreAway(cause) => {
                 self.worker.store_breaker.trip(cause);
                 self.snooze(cause, SNOOZE)?
@@ -152,6 +153,17 @@ impl EndingWriter<'_> {
         let written = self.give_back(GiveBack::HostFault { error: cause })?;
         warn!(job.id = %job, "job {job}: left to other hosts, nothing is counted against it: {cause}");
         Ok(written)
+    }
+
+    /// This worker trains no job of the search, whatever its host: workers of another kind may, at once.
+    fn leave_to_others(&mut self, cause: &str) -> Result<bool, DbError> {
+        let name = self.spec.map_or("?", |spec| &spec.name);
+        let cause = format!("search {name}: {cause}");
+        if self.worker.unsupported.insert(self.claim.search_id, &cause) {
+            warn!("{cause}; its jobs are left to others, nothing is counted against them");
+        }
+        self.worker.unreserve_job();
+        self.give_back(GiveBack::HostFault { error: &cause })
     }
 
     fn note_early_failure(&self, cause: &str) {

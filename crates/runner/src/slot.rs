@@ -124,7 +124,20 @@ impl<'a> Slot<'a> {
                 return Ok(Some(claim));
             }
         }
+        self.look_for_unsupported()?;
         Ok(None)
+    }
+
+    /// With no other job at hand: notes whether jobs wait that are for workers of another kind.
+    fn look_for_unsupported(&mut self) -> Result<(), DbError> {
+        let (worker, class) = (self.worker, &self.worker.options.class);
+        let all = worker.unsupported.all();
+        if !all.is_empty() {
+            let stop = || worker.is_leaving();
+            let waiting = self.session.run(&stop, |conn| store::queue::first_ready(conn, class, &all))?;
+            worker.unsupported.note_blocked(waiting);
+        }
+        Ok(())
     }
 
     fn thaw(&mut self, search: SearchId) -> Result<Option<Claim>, DbError> {
@@ -138,6 +151,7 @@ impl<'a> Slot<'a> {
 
     fn claim(&mut self) -> Result<Option<Claim>, DbError> {
         let (worker, claimer) = (self.worker, &mut self.claimer);
+        claimer.leave_out(worker.unsupported.all());
         // A claim whose answer was lost with its connection is found by the reaper: its lease expires.
         self.session.run(&|| worker.is_leaving(), |conn| {
             let timer = worker.metrics.claim_seconds.start_timer();
@@ -159,7 +173,7 @@ impl<'a> Slot<'a> {
         }
         let class = &options.class;
         let stop = || worker.is_leaving();
-        if worker.host_fault().is_some()
+        if worker.host_fault().or_else(|| worker.unsupported.blocked()).is_some()
             && let Some(why) = self.session.run(&stop, |conn| workers::nobody_can_train(conn, class))?
         {
             worker.fail(HOST_FAULT, why);

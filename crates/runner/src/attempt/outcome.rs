@@ -29,6 +29,8 @@ pub enum AttemptOutcome {
         /// Whether the process can no longer use its device.
         device_lost: bool,
     },
+    /// The search is for workers of another kind: nothing is counted, and this worker claims no job of it any more.
+    Unsupported(String),
     /// The checkpoint store takes nothing: nothing is counted against the job.
     StoreAway(String),
     /// The search is of a newer version: its jobs are left to newer workers.
@@ -45,6 +47,7 @@ impl AttemptOutcome {
         match error {
             TrainError::Diverged(_) => Self::Ended(Outcome::Diverged, None),
             TrainError::Job(cause) => Self::Ended(Outcome::Failed, Some(cause)),
+            TrainError::Unsupported(cause) => Self::Unsupported(cause),
             TrainError::Host(cause) => Self::HostFault { cause, device_lost: false },
             TrainError::DeviceLost(cause) => Self::HostFault { cause, device_lost: true },
             TrainError::Signalled(_) if leaving => Self::Released,
@@ -64,6 +67,7 @@ impl fmt::Display for AttemptOutcome {
             Self::Crashed { cause, .. } | Self::StoreAway(cause) | Self::NotUnderstood(cause) => {
                 write!(f, "tried again later: {cause}")
             }
+            Self::Unsupported(cause) => write!(f, "left to other workers: {cause}"),
             Self::HostFault { cause, .. } => write!(f, "left to other hosts: {cause}"),
             Self::LeaseLost => f.write_str("the lease was lost"),
             Self::LeaseUncertain => f.write_str("the lease could not be renewed"),
