@@ -106,6 +106,55 @@ fn missing_data_fail_no_job_and_say_how_to_get_them() {
     assert_eq!((lab.count("result"), lab.count("job WHERE state = 'ready'")), (0, 60), "{}", worker.log());
 }
 
+/// Networks that another program trains: they harm no job and open no breaker, and what this worker can train goes on.
+#[test]
+fn a_search_for_other_workers_is_left_to_them() {
+    const FOREIGN: &str =
+        "search theirs: peng-worker does not train networks of space external, peng-exec-worker does";
+    let lab = Lab::new();
+    let theirs = spec("theirs", 2, "digits", "engine = \"none\"");
+    lab.file(
+        "theirs.toml",
+        &theirs.replace("\"random-cnn\"", "\"external\"").replace("\"random\"", "\"given\""),
+    );
+    let line = |depth: u32| format!("{{\"space\":\"external\",\"description\":{{\"depth\":{depth}}}}}\n");
+    lab.file("theirs.jsonl", &(line(1) + &line(2)));
+    let submitted = lab.peng(&["search", "submit", "theirs.toml", "--architectures", "theirs.jsonl"]);
+    assert!(submitted.status.success(), "{}", stderr(&submitted));
+    lab.submit(&spec("ours", 2, "digits", "engine = \"none\""));
+
+    let mut worker = lab.worker("peng-worker", &["--device", "cpu"]);
+    lab.wait_for("result", 2); // Those of `theirs` stand before them.
+    let shown = |expected: Option<&str>| {
+        tests::wait("the list of workers to show why this one has nothing to do", || {
+            let workers = lab.peng_json(&["worker", "list"]);
+            if workers[0]["fault"].as_str() == expected { Ok(()) } else { Err(workers.to_string()) }
+        });
+    };
+    shown(Some(FOREIGN));
+    let nobody = format!("no worker of class `default` can train: {FOREIGN} (on ");
+    for command in [["job", "show", "1"], ["search", "show", "theirs"]] {
+        assert!(lab.text(&command).replace("\n", " ").contains(&nobody), "{}", lab.text(&command));
+    }
+    assert_eq!(worker.said("its jobs are left to others"), 1, "{}", worker.log());
+    assert_eq!(worker.said("claiming no job for"), 0, "{}", worker.log());
+    assert_eq!(lab.count("attempt"), 3, "one of them was claimed, once: {}", worker.log());
+    lab.assert_unharmed();
+    let mut once = lab.worker("peng-worker", &["--once", "--device", "cpu"]);
+    assert_eq!(once.join(), Some(69), "{}", once.log());
+    assert!(once.log().contains(&nobody), "{}", once.log());
+
+    let program = "echo '{\"type\":\"hello\",\"protocol\":1}'; read -r job; epoch=1; while true; do \
+                   echo \"{\\\"type\\\":\\\"observation\\\",\\\"epoch\\\":$epoch,\\\"val_acc\\\":50}\"; \
+                   read -r answer || exit 0; case $answer in *stop*) exit 0 ;; esac; epoch=$((epoch + 1)); done";
+    let mut other = lab.worker("peng-exec-worker", &["--once", "--", "sh", "-c", program]);
+    assert_eq!(other.join(), Some(0), "{}", other.log());
+    assert_eq!(lab.count("search WHERE state = 'finished'"), 2, "{}", other.log());
+    shown(None);
+    worker.signal(rustix::process::Signal::TERM);
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+}
+
 #[test]
 fn a_missing_libtorch_is_named_with_what_to_do() {
     let lab = Lab::new();

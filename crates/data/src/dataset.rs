@@ -42,6 +42,8 @@ pub struct Dataset {
     pub pixels: Vec<u8>,
     /// Class of each image, from 0 to `shape.classes - 1`.
     pub labels: Vec<u16>,
+    /// What a person should know of the files: what was left out, and why.
+    pub warnings: Vec<String>,
 }
 
 impl Dataset {

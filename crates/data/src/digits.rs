@@ -10,7 +10,7 @@ const FILE: &[u8] = include_bytes!("../assets/digits.csv.gz");
 pub(crate) fn load(shape: Shape) -> Result<Dataset, DataError> {
     let damaged = |e: csv::Error| DataError::format("digits.csv.gz", e.to_string());
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(GzDecoder::new(FILE));
-    let mut dataset = Dataset { shape, pixels: vec![], labels: vec![] };
+    let mut dataset = Dataset { shape, pixels: vec![], labels: vec![], warnings: vec![] };
     for row in reader.deserialize::<Vec<u16>>() {
         let mut row = row.map_err(damaged)?;
         dataset.labels.extend(row.pop());

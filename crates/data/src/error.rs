@@ -60,7 +60,7 @@ pub enum DataError {
         unit: &'static str,
     },
     /// A file has the right size, but not the content of the official one.
-    #[error("`{}` is damaged: its {kind} is {found}, the official file's {expected}", path.display())]
+    #[error("`{}` is damaged: its {kind} is {found}, the official file's {expected}; copy it again", path.display())]
     Checksum {
         /// The file.
         path: PathBuf,
@@ -69,6 +69,16 @@ pub enum DataError {
         /// Checksum of the official file.
         expected: &'static str,
         /// Checksum of this one.
+        found: String,
+    },
+    /// An image that is whole, perhaps, but of no use here.
+    #[error("cannot use `{}`: expected {expected}, found {found}", path.display())]
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What would do.
+        expected: &'static str,
+        /// What it is, and what to do.
         found: String,
     },
     /// A file is not in its format.
@@ -91,6 +101,7 @@ impl DataError {
             | Self::Read { .. }
             | Self::Size { .. }
             | Self::Checksum { .. }
+            | Self::Image { .. }
             | Self::Format { .. } => Owner::Host,
         }
     }

@@ -4,30 +4,40 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
-use crate::official::Official;
+use crate::official::{Checksum, Official};
 use crate::{DataError, Places, SetName};
 
-/// The verified content of a file, and where it was.
+/// The content of a file of the official length, and where it was.
 #[derive(Debug)]
 pub(crate) struct Content {
     pub path: PathBuf,
     pub bytes: Vec<u8>,
+    /// That of the official file, where it is known.
+    pub checksum: Option<Checksum>,
 }
 
-/// Reads the official files of `set` from the first folder that has the first of them, plain or as `.gz`.
+impl Content {
+    /// Ok if it is the official file. A format that can say what is wrong, and where, is read before.
+    pub fn verify(&self) -> Result<(), DataError> {
+        self.checksum.map_or(Ok(()), |checksum| checksum.verify(&self.path, &self.bytes))
+    }
+}
+
+/// Reads the official files of `set`, one after the other as they are asked for, from the first folder that has the first of
+/// them, plain or as `.gz`.
 pub(crate) fn read_official(
     set: SetName,
     path: Option<&Path>,
     places: &Places,
-) -> Result<Vec<Content>, DataError> {
+) -> Result<impl Iterator<Item = Result<Content, DataError>>, DataError> {
     let files = set.files();
     let sought = places.candidates(path, set.as_str(), set.archive_folder());
     let first = files.first().map_or("", |file| file.name);
-    let Some(folder) = sought.iter().find(|folder| locate(folder, first).is_some()) else {
+    let Some(folder) = sought.iter().find(|folder| locate(folder, first).is_some()).cloned() else {
         let set_name = set.to_string();
         return Err(DataError::Missing { set: set_name, file: first.into(), sought, remedy: set.remedy() });
     };
-    files.iter().map(|file| read(set, folder, file)).collect()
+    Ok(files.iter().map(move |file| read(set, &folder, file)))
 }
 
 fn locate(folder: &Path, name: &str) -> Option<PathBuf> {
@@ -46,10 +56,7 @@ fn read(set: SetName, folder: &Path, file: &Official) -> Result<Content, DataErr
         return Err(DataError::Size { path, expected: file.size, found: bytes.len() as u64, unit });
     }
     end.map_err(|error| DataError::format(&path, error.to_string()))?;
-    if let Some(checksum) = file.checksum {
-        checksum.verify(&path, &bytes)?;
-    }
-    Ok(Content { path, bytes })
+    Ok(Content { path, bytes, checksum: file.checksum })
 }
 
 /// At most `size + 1` bytes of the file, and how its compressed stream ended. A stream that breaks off or does not

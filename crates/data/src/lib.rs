@@ -20,6 +20,7 @@ mod file;
 mod folder;
 mod idx;
 mod official;
+mod picture;
 mod place;
 mod set;
 mod spec;

@@ -21,7 +21,7 @@ pub enum SetName {
     Cifar100,
     /// 73,257 colour photographs of digits, 32 by 32 pixels (Netzer et al. 2011), cropped.
     Svhn,
-    /// A folder `train` with a folder of PNG or JPEG files per class.
+    /// A folder `train` with a folder of PNG and JPEG files per class.
     ImageFolder,
 }
 
@@ -85,14 +85,27 @@ impl SetName {
     }
 
     /// The official training files, in the order in which they are read. Sizes and the SHA-256 of the Fashion-MNIST
-    /// and CIFAR-10 files are measured, the MD5 of SVHN's file is the one that torchvision publishes.
+    /// and CIFAR-10 files are measured. Those of MNIST are of the decompressed files, as many projects publish them; the MD5 of
+    /// SVHN's file is the one of torchvision. For CIFAR-100's binary version nobody publishes one: see `cifar::check_classes`.
     pub(crate) fn files(self) -> &'static [Official] {
         const CIFAR10_BATCH: u64 = 10_000 * 3073;
         match self {
             Self::Digits | Self::ImageFolder => &[],
             Self::Mnist => &[
-                Official { name: "train-images-idx3-ubyte", size: 47_040_016, checksum: None },
-                Official { name: "train-labels-idx1-ubyte", size: 60_008, checksum: None },
+                Official {
+                    name: "train-images-idx3-ubyte",
+                    size: 47_040_016,
+                    checksum: Some(Checksum::Sha256(
+                        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+                    )),
+                },
+                Official {
+                    name: "train-labels-idx1-ubyte",
+                    size: 60_008,
+                    checksum: Some(Checksum::Sha256(
+                        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+                    )),
+                },
             ],
             Self::FashionMnist => &[
                 Official {

@@ -46,8 +46,7 @@ impl DataSpec {
     ///
     /// [`DataError::Setting`] names the key, what it is and what it may be.
     pub fn check(&self) -> Result<(), DataError> {
-        let shape = self.shape()?;
-        let classes = shape.classes;
+        let classes = self.shape()?.classes;
         for (key, value) in [("train", self.train), ("validation", self.validation)] {
             if let Some(value) = value.filter(|&value| value < classes) {
                 return Err(DataError::setting(
@@ -97,6 +96,7 @@ impl DataSpec {
         let validation = self.validation.map_or(available / 10, |n| n as usize);
         let rest = available.saturating_sub(validation);
         let train = self.train.map_or(rest, |n| n as usize);
+        let classes = self.shape()?.classes as usize;
         if validation == 0 || validation >= available {
             let allowed = format!("1 to {} of the {available} images", available.saturating_sub(1));
             return Err(DataError::setting("validation", validation, allowed));
@@ -104,6 +104,19 @@ impl DataSpec {
         if train == 0 || train > rest {
             let allowed = format!("1 to {rest}, the {available} images less {validation} to validate on");
             return Err(DataError::setting("train", train, allowed));
+        }
+        for (key, value, left_out) in
+            [("validation", validation, self.validation.is_none()), ("train", train, self.train.is_none())]
+        {
+            if value < classes {
+                let found =
+                    if left_out { format!("left out, which means {value}") } else { value.to_string() };
+                return Err(DataError::setting(
+                    key,
+                    found,
+                    format!("at least one image per class, {classes}"),
+                ));
+            }
         }
         Ok((train, validation))
     }
@@ -144,13 +157,17 @@ impl DataSpec {
             SetName::Digits => digits::load(shape),
             SetName::Mnist | SetName::FashionMnist => {
                 let count = self.set.facts().map_or(0, |(_, count)| count);
-                let [images, labels] = contents(official()?);
+                let [images, labels] = contents(official()?)?;
                 idx::parse(images, &labels, shape, count)
             }
-            SetName::Cifar10 => cifar::parse(&official()?, shape, 1),
-            SetName::Cifar100 => cifar::parse(&official()?, shape, 2),
+            SetName::Cifar10 => cifar::parse(official()?, shape, 1),
+            SetName::Cifar100 => {
+                let [file] = contents(official()?)?;
+                cifar::check_classes(&file, shape)?;
+                cifar::parse([Ok(file)], shape, 2)
+            }
             SetName::Svhn => {
-                let [file] = contents(official()?);
+                let [file] = contents(official()?)?;
                 svhn::parse(&file, shape)
             }
             SetName::ImageFolder => folder::load(path.unwrap_or("".as_ref()), places, shape),
@@ -159,6 +176,9 @@ impl DataSpec {
 }
 
 /// The files as an array; a set has as many as its list of official files.
-fn contents<const N: usize>(files: Vec<file::Content>) -> [file::Content; N] {
-    files.try_into().expect("one content per official file of the set")
+fn contents<const N: usize>(
+    files: impl Iterator<Item = Result<file::Content, DataError>>,
+) -> Result<[file::Content; N], DataError> {
+    let files = files.collect::<Result<Vec<_>, _>>()?;
+    Ok(files.try_into().expect("one content per official file of the set"))
 }

@@ -18,6 +18,8 @@ pub struct Split {
     pub mean: Vec<f32>,
     /// Standard deviation of each channel of the training part, in [0, 1]; 1 for a constant channel.
     pub std: Vec<f32>,
+    /// What a person should know of the files: what was left out, and why.
+    pub warnings: Vec<String>,
 }
 
 /// Images with their classes.
@@ -57,13 +59,14 @@ impl fmt::Debug for Part {
 }
 
 impl Split {
-    /// Cuts `train` and `validation` images out of `dataset`, in every class in proportion, chosen by the seed alone.
+    /// Cuts `train` and `validation` images out of `dataset`, in every class in proportion, chosen by the seed alone. A class of
+    /// two images or more is in both parts, where each part has as many images as there are classes.
     /// The validation part does not depend on how many images train.
     pub(crate) fn of(dataset: &Dataset, train: usize, validation: usize, seed: u64) -> Self {
         let (train, validation) = slices(dataset, train, validation, seed);
         let (train, validation) = (Part::of(dataset, &train), Part::of(dataset, &validation));
         let (mean, std) = moments(&train, dataset.shape);
-        Self { shape: dataset.shape, train, validation, mean, std }
+        Self { shape: dataset.shape, train, validation, mean, std, warnings: dataset.warnings.clone() }
     }
 }
 
@@ -77,14 +80,15 @@ fn slices(dataset: &Dataset, train: usize, validation: usize, seed: u64) -> (Vec
     for class in &mut classes {
         shuffle(class, &mut rng);
     }
-    let validation = take(&mut classes, validation);
-    (take(&mut classes, train), validation)
+    let validation = take(&mut classes, validation, 1);
+    (take(&mut classes, train, 0), validation)
 }
 
-/// Removes `wanted` indices from the fronts of the classes.
-fn take(classes: &mut [Vec<usize>], wanted: usize) -> Vec<usize> {
+/// Removes `wanted` indices from the fronts of the classes, and leaves `kept` in each.
+fn take(classes: &mut [Vec<usize>], wanted: usize, kept: usize) -> Vec<usize> {
     let sizes: Vec<usize> = classes.iter().map(Vec::len).collect();
-    let quotas = proportional(&sizes, wanted);
+    let mut quotas = proportional(&sizes, wanted);
+    level(&mut quotas, &sizes, kept);
     let mut taken: Vec<usize> =
         classes.iter_mut().zip(quotas).flat_map(|(class, n)| class.drain(..n).collect::<Vec<_>>()).collect();
     taken.sort_unstable();
@@ -102,6 +106,33 @@ fn proportional(sizes: &[usize], wanted: usize) -> Vec<usize> {
         quotas[class] += 1;
     }
     quotas
+}
+
+/// Moves as little as is needed for every class to give one or more and to keep `kept`, as far as there are as many. Proportional
+/// shares of balanced sets stay what they are.
+fn level(quotas: &mut [usize], sizes: &[usize], kept: usize) {
+    let all = 0..sizes.len();
+    let gives_none = |quotas: &[usize], class: usize| quotas[class] == 0 && sizes[class] > kept;
+    while let Some(poor) = all.clone().find(|&class| gives_none(quotas, class)) {
+        let Some(rich) = all.clone().max_by_key(|&class| quotas[class]).filter(|&rich| quotas[rich] > 1)
+        else {
+            break;
+        };
+        quotas[rich] -= 1;
+        quotas[poor] += 1;
+    }
+    let room = |quotas: &[usize], class: usize| sizes[class].saturating_sub(quotas[class] + kept);
+    while let Some(spent) =
+        all.clone().find(|&class| quotas[class] > 0 && quotas[class] + kept > sizes[class])
+    {
+        let Some(roomy) =
+            all.clone().max_by_key(|&class| room(quotas, class)).filter(|&roomy| room(quotas, roomy) > 0)
+        else {
+            break;
+        };
+        quotas[spent] -= 1;
+        quotas[roomy] += 1;
+    }
 }
 
 /// Fisher and Yates' shuffle. Written out, so that slices stay the same whatever a library does.
@@ -160,6 +191,43 @@ mod tests {
             let quotas = proportional(&sizes, wanted);
             prop_assert_eq!(quotas.iter().sum::<usize>(), wanted);
             prop_assert!(quotas.iter().zip(&sizes).all(|(quota, size)| quota <= size));
+        }
+    }
+
+    #[test]
+    fn no_class_is_on_one_side_alone() {
+        let cases: [(&[usize], usize, usize, &[usize], &str); 6] = [
+            (&[90, 10], 10, 1, &[9, 1], "as it was"),
+            (&[97, 3], 10, 1, &[9, 1], "a share of 0.3 is one image"),
+            (&[100, 2, 2], 98, 1, &[96, 1, 1], "shares of 1.9 are two, and one of them is kept"),
+            (&[100, 2, 2], 98, 0, &[94, 2, 2], "nothing is to be kept"),
+            (&[9, 1], 5, 1, &[5, 0], "a single image is kept"),
+            (&[5, 5, 5], 2, 1, &[1, 1, 0], "fewer than classes"),
+        ];
+        for (sizes, wanted, kept, expected, why) in cases {
+            let mut quotas = proportional(sizes, wanted);
+            level(&mut quotas, sizes, kept);
+            assert_eq!(quotas.iter().sum::<usize>(), wanted, "{why}");
+            assert_eq!(quotas, expected, "{why}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_class_is_on_both_sides(
+            sizes in prop::collection::vec(2_usize..60, 2..20), share in 0.0..=1.0_f64, rest in 0.0..=1.0_f64,
+        ) {
+            let (classes, total) = (sizes.len(), sizes.iter().sum::<usize>());
+            let between = |low: usize, high: usize, share: f64| low + ((high - low) as f64 * share) as usize;
+            let validation = between(classes, total - classes, share);
+            let train = between(classes, total - validation, rest);
+            let mut indices: Vec<Vec<usize>> = sizes.iter().map(|&size| (0..size).collect()).collect();
+            let own = |indices: &[Vec<usize>]| indices.iter().map(Vec::len).collect::<Vec<_>>();
+            prop_assert_eq!(take(&mut indices, validation, 1).len(), validation);
+            let left = own(&indices);
+            prop_assert!(left.iter().zip(&sizes).all(|(&left, &size)| left > 0 && left < size), "{:?}", left);
+            prop_assert_eq!(take(&mut indices, train, 0).len(), train);
+            prop_assert!(own(&indices).iter().zip(&left).all(|(now, before)| now < before));
         }
     }
 

@@ -35,6 +35,7 @@ fn error(set: SetName, folder: &Path) -> String {
     }
 }
 
+/// What is not the official file is refused, at best with the place where it differs.
 #[test]
 fn mnist_plain_and_compressed() {
     let folder = tempfile::tempdir().unwrap();
@@ -45,10 +46,10 @@ fn mnist_plain_and_compressed() {
     let images = idx(&[60_000, 28, 28], &pixels);
     fs::write(mnist.join("train-images-idx3-ubyte"), &images).unwrap();
     fs::write(mnist.join("train-labels-idx1-ubyte.gz"), gzip(&idx(&[60_000], &labels))).unwrap();
-    let dataset = spec(SetName::Mnist).dataset(&Places::only([folder.path().to_owned()])).unwrap();
-    assert_eq!((dataset.len(), dataset.labels[13], dataset.image(300)[5]), (60_000, 3, 49));
-
-    let cases: [(&str, Vec<u8>, &str); 4] = [
+    let random = |length: usize| (0..length).map(|i| (i * i % 251 + 1) as u8).collect::<Vec<_>>();
+    let cases: [(&str, Vec<u8>, &str); 6] = [
+        ("images-idx3-ubyte", images.clone(), "damaged: its SHA-256 is cb7fdc2b"),
+        ("images-idx3-ubyte", random(images.len()), "which differs from byte 0 on"),
         ("images-idx3-ubyte", images[..1000].to_vec(), "damaged: expected 47040016 bytes, found 1000"),
         (
             "images-idx3-ubyte",
@@ -63,7 +64,7 @@ fn mnist_plain_and_compressed() {
         (
             "labels-idx1-ubyte.gz",
             gzip(&idx(&[60_000], &vec![10; 60_000])),
-            "damaged: expected labels below 10, found 10",
+            "damaged: expected labels below 10, found 10 for image 0, at byte 8",
         ),
     ];
     for (name, bytes, expected) in cases {
@@ -131,6 +132,15 @@ fn cifar100_takes_the_fine_label() {
     let dataset = spec(SetName::Cifar100).dataset(&Places::only([folder.path().to_owned()])).unwrap();
     assert_eq!((dataset.len(), dataset.labels[77]), (50_000, 77));
     assert_eq!((dataset.image(77)[0], dataset.image(77)[1024], dataset.image(77)[3071]), (77, 100, 200));
+
+    let file = inner.join("train.bin");
+    let whole = fs::read(&file).unwrap();
+    let mut changed = whole;
+    changed[3 * 3074 + 1] = 200;
+    fs::write(&file, changed).unwrap();
+    let found = error(SetName::Cifar100, folder.path());
+    let expected = "image 3, at byte 9223: expected a label below 100, found 200";
+    assert!(found.contains("train.bin` is damaged: ") && found.contains(expected), "{found}");
 }
 
 #[test]

@@ -3,7 +3,10 @@ use std::io::{self, BufRead};
 
 use thiserror::Error;
 
-use crate::{Genome, GenomeError, Input, Space, whole_number::beyond_64_bits};
+use crate::{
+    Genome, GenomeError, Input, Space,
+    whole_number::{WholeNumberError, check_whole_numbers},
+};
 
 /// Why a list of genomes cannot be used: the first line that is wrong, counted from 1.
 #[derive(Debug, Error)]
@@ -27,14 +30,12 @@ pub enum ImportError {
         source: serde_json::Error,
     },
     /// A whole number would be rounded on its way to the training.
-    #[error(
-        "the whole number {found} is beyond 64 bits: expected -9223372036854775808 to 18446744073709551615, or a text"
-    )]
+    #[error("{number}")]
     Number {
         /// Number of the line.
         line: usize,
         /// The number.
-        found: String,
+        number: WholeNumberError,
     },
     /// The genome is no network of the space.
     #[error("not a network of this search")]
@@ -80,9 +81,7 @@ pub fn read_genomes(lines: impl BufRead, space: &Space, input: Input) -> Result<
             example: example(space),
             source,
         })?;
-        if let Some(found) = beyond_64_bits(&text) {
-            return Err(ImportError::Number { line, found: found.to_owned() });
-        }
+        check_whole_numbers(&text).map_err(|number| ImportError::Number { line, number })?;
         accepts(space, &genome, input).map_err(|source| ImportError::Genome { line, source })?;
         if seen.insert(genome.hash()) {
             genomes.push(genome);

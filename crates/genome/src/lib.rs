@@ -52,3 +52,4 @@ pub use recipe::{Augmentation, Optimiser, Precision, Recipe, Schedule};
 pub use setting::SettingError;
 pub use shape::Shape;
 pub use space::Space;
+pub use whole_number::{WholeNumberError, check_whole_numbers};

@@ -1,7 +1,23 @@
 //! Whole numbers that no 64 bits hold.
 
-/// The first whole number in a JSON text that is beyond 64 bits, with or without a sign. The parser would round it in silence.
-pub(crate) fn beyond_64_bits(json: &str) -> Option<&str> {
+use thiserror::Error;
+
+/// A whole number that would be rounded on its way to the training.
+#[derive(Debug, Error)]
+#[error(
+    "the whole number {0} is beyond 64 bits: expected -9223372036854775808 to 18446744073709551615, or a text"
+)]
+pub struct WholeNumberError(String);
+
+/// Ok if 64 bits, with or without a sign, hold each whole number in a JSON text. The parser would round others in silence.
+///
+/// # Errors
+/// The first that they do not hold.
+pub fn check_whole_numbers(json: &str) -> Result<(), WholeNumberError> {
+    beyond_64_bits(json).map_or(Ok(()), |found| Err(WholeNumberError(found.to_owned())))
+}
+
+fn beyond_64_bits(json: &str) -> Option<&str> {
     let mut rest = json;
     while let Some(at) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
         rest = &rest[at..];

@@ -18,7 +18,10 @@ use store::{Database, Session, worker::NewWorker};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
-use crate::{Options, StopReason, breaker::Breaker, lease::HeldLeases, metrics::Metrics, wakeup::Wakeup};
+use crate::{
+    Options, StopReason, breaker::Breaker, lease::HeldLeases, metrics::Metrics,
+    unsupported::UnsupportedSearches, wakeup::Wakeup,
+};
 
 /// Pauses after the checkpoint store took nothing: the first, and the longest.
 const STORE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
@@ -41,6 +44,8 @@ pub struct WorkerContext {
     pub spare_session: SpareSession,
     /// One for each slot, open while it cannot train: a lost device may be that of one alone.
     pub slot_breakers: Vec<Breaker>,
+    /// Searches whose networks are for workers of another kind.
+    pub unsupported: UnsupportedSearches,
     /// Open while the checkpoint store takes nothing.
     pub store_breaker: Breaker,
     pub metrics: Metrics,
@@ -103,6 +108,7 @@ impl WorkerContext {
             wakeup: Wakeup::new(options.poll),
             spare_session: SpareSession::default(),
             slot_breakers: (0..slots).map(|_| slot_breaker.sibling()).collect(),
+            unsupported: UnsupportedSearches::default(),
             store_breaker: Breaker::new(
                 "the checkpoint store takes nothing",
                 "the checkpoint store is back",
@@ -177,7 +183,9 @@ impl WorkerContext {
 
     /// Why the worker claims nothing, where that is so in all its slots.
     pub fn fault(&self) -> Option<String> {
-        self.store_breaker.cause().or_else(|| self.host_fault())
+        let is_idle = || self.leases.all().is_empty();
+        let blocked = || self.unsupported.blocked().filter(|_| is_idle());
+        self.store_breaker.cause().or_else(|| self.host_fault()).or_else(blocked)
     }
 
     /// What this host lacks, where no slot can train. A store that is away is none: it comes back by itself.

@@ -22,8 +22,6 @@ use crate::{
 
 /// How long a job waits that could not keep its checkpoint.
 const SNOOZE: Duration = Duration::from_secs(10);
-/// How long a job waits that this worker is too old for, so that others come first.
-const OTHERS_FIRST: Duration = Duration::from_secs(60);
 /// How long a job waits after its first crash.
 const CRASH_PAUSE: Duration = Duration::from_secs(10);
 
@@ -66,11 +64,11 @@ impl EndingWriter<'_> {
                 self.retry(cause)?
             }
             AttemptOutcome::HostFault { cause, device_lost } => self.step_aside(cause, *device_lost)?,
+            AttemptOutcome::Unsupported(cause) => self.leave_to_others(cause)?,
             AttemptOutcome::StoreAway(cause) => {
                 self.worker.store_breaker.trip(cause);
                 self.snooze(cause, SNOOZE)?
             }
-            AttemptOutcome::NotUnderstood(cause) => self.snooze(cause, OTHERS_FIRST)?,
             AttemptOutcome::Released => self.give_back(GiveBack::Leaving)?,
             AttemptOutcome::LeaseLost | AttemptOutcome::LeaseUncertain => false,
         };
@@ -152,6 +150,17 @@ impl EndingWriter<'_> {
         let written = self.give_back(GiveBack::HostFault { error: cause })?;
         warn!(job.id = %job, "job {job}: left to other hosts, nothing is counted against it: {cause}");
         Ok(written)
+    }
+
+    /// This worker trains no job of the search, whatever its host: workers of another kind may, at once.
+    fn leave_to_others(&mut self, cause: &str) -> Result<bool, DbError> {
+        let name = self.spec.map_or_else(|| self.claim.search_id.to_string(), |spec| spec.name.clone());
+        let cause = format!("search {name}: {cause}");
+        if self.worker.unsupported.insert(self.claim.search_id, &cause) {
+            warn!("{cause}; its jobs are left to others, nothing is counted against them");
+        }
+        self.worker.unreserve_job();
+        self.give_back(GiveBack::HostFault { error: &cause })
     }
 
     fn note_early_failure(&self, cause: &str) {

@@ -42,7 +42,7 @@ impl SearchError {
         let cause = chain(&self);
         match self {
             // Another worker may be new enough for it.
-            Self::Spec(_) => AttemptOutcome::NotUnderstood(cause),
+            Self::Spec(_) => AttemptOutcome::Unsupported(cause),
             Self::Judge(JudgeError::NoWarmStart(_)) => AttemptOutcome::Ended(Outcome::Failed, Some(cause)),
             Self::Judge(_) => AttemptOutcome::Crashed { cause, early: false },
         }

@@ -30,6 +30,7 @@ mod slot;
 mod supervisor;
 mod thaw;
 mod trainer;
+mod unsupported;
 mod wakeup;
 
 pub use interrupt::{Interrupt, StopReason};

@@ -154,6 +154,7 @@ impl<'a> Slot<'a> {
                 return Ok(Some(claim));
             }
         }
+        worker.unsupported.look(&mut self.session, &stop, &worker.options.class)?;
         Ok(None)
     }
 
@@ -168,6 +169,7 @@ impl<'a> Slot<'a> {
 
     fn claim(&mut self) -> Result<Option<Claim>, DbError> {
         let (worker, claimer) = (self.worker, &mut self.claimer);
+        claimer.leave_out(worker.unsupported.all());
         // A claim whose answer was lost with its connection is found by the reaper: its lease expires.
         self.session.run(&|| worker.is_leaving(), |conn| {
             let timer = worker.metrics.claim_seconds.start_timer();
@@ -189,7 +191,7 @@ impl<'a> Slot<'a> {
         }
         let class = &options.class;
         let stop = || worker.is_leaving();
-        if worker.host_fault().is_some()
+        if worker.host_fault().or_else(|| worker.unsupported.blocked()).is_some()
             && let Some(why) = self.session.run(&stop, |conn| workers::nobody_can_train(conn, class))?
         {
             worker.fail(HOST_FAULT, why);

@@ -41,12 +41,14 @@ pub fn next(
         return Ok(Thawed::Nothing);
     }
     let KnownSearch { spec, judge, frozen, .. } = known.get_mut(search).expect("the search was just read");
-    if judge.thaw_above().is_some() && spec.class != worker.options.class {
-        return Ok(Thawed::Nothing); // Workers of its class decide what is resumed, and when it is over.
+    let others = spec.class != worker.options.class || worker.unsupported.has(search);
+    if judge.thaw_above().is_some() && others {
+        return Ok(Thawed::Nothing); // Those who train its jobs decide what is resumed, and when it is over.
     }
     // An ending that nobody answered: a job cancelled while it waited, one failed by the reaper, or a worker that died.
     let proposed = if exhausted.proposing {
-        session.run(&stop, |conn| search::propose(conn, search, spec).map(Ok).or_else(ProposalError::parted))?
+        session
+            .run(&stop, |conn| search::propose(conn, search, spec).map(Ok).or_else(ProposalError::parted))?
     } else {
         Ok(0)
     };

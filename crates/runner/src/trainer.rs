@@ -99,6 +99,9 @@ pub enum TrainError {
     /// job is failed at once.
     #[error("{0}")]
     Job(String),
+    /// Networks of this kind are not for this backend, wherever it runs: all jobs of the search are left to other workers.
+    #[error("{0}")]
+    Unsupported(String),
     /// This host's doing: data, program, interpreter, scratch directory, permissions, libtorch. The job goes back unharmed, and
     /// this worker steps aside.
     #[error("{0}")]

@@ -3,13 +3,17 @@
 use std::time::{Duration, Instant};
 
 use diesel::{
-    OptionalExtension as _, PgConnection, QueryResult, QueryableByName, RunQueryDsl as _, sql_query,
-    sql_types,
+    BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _,
+    QueryResult, QueryableByName, RunQueryDsl as _, sql_query, sql_types,
 };
 use domain::{Fence, JobId, Lease, SearchId};
 use uuid::Uuid;
 
-use crate::{job::JobMode, schema::sql_types as pg, statement::prepared};
+use crate::{
+    job::{JobMode, JobState},
+    schema::sql_types as pg,
+    statement::prepared,
+};
 
 /// A job that this worker may train now.
 #[derive(Debug, Clone, QueryableByName)]
@@ -85,6 +89,8 @@ pub struct Claimer {
     class: String,
     worker_id: Uuid,
     ttl: Duration,
+    /// Searches whose jobs it leaves to others.
+    left_out: Vec<SearchId>,
     place: Place,
     furthest: Place,
     /// How long the last claim from the furthest place took.
@@ -102,6 +108,7 @@ impl Claimer {
             class: class.into(),
             worker_id,
             ttl,
+            left_out: Vec::new(),
             place: HEAD,
             furthest: HEAD,
             usual: Duration::ZERO,
@@ -110,7 +117,12 @@ impl Claimer {
         }
     }
 
-    /// The next job, leased for the time to live, or `None` where no job of the class is ready.
+    /// Claims no job of these searches any more.
+    pub fn leave_out(&mut self, searches: Vec<SearchId>) {
+        self.left_out = searches;
+    }
+
+    /// The next job, leased for the time to live, or `None` where no job of the class is ready but those that it leaves out.
     ///
     /// # Errors
     /// Those of the database.
@@ -153,11 +165,29 @@ impl Claimer {
                 .bind::<sql_types::Uuid, _>(self.worker_id)
                 .bind::<sql_types::Double, _>(self.ttl.as_secs_f64())
                 .bind::<sql_types::Integer, _>(place.0)
-                .bind::<sql_types::BigInt, _>(place.1),
+                .bind::<sql_types::BigInt, _>(place.1)
+                .bind::<sql_types::Array<sql_types::BigInt>, _>(&self.left_out),
         )
         .get_result(conn)
         .optional()
     }
+}
+
+/// The first of some searches that has a ready job of the class.
+///
+/// # Errors
+/// Those of the database.
+pub fn first_ready(
+    conn: &mut PgConnection,
+    class: &str,
+    searches: &[SearchId],
+) -> QueryResult<Option<SearchId>> {
+    use crate::schema::job::dsl;
+    dsl::job
+        .select(dsl::search_id)
+        .filter(dsl::state.eq(JobState::Ready).and(dsl::class.eq(class)).and(dsl::search_id.eq_any(searches)))
+        .first(conn)
+        .optional()
 }
 
 /// Whether no job of a class is ready, waiting or running: nothing will come unless somebody enqueues it.

@@ -36,7 +36,7 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
     ("lead", include_str!("../src/sql/lead.sql"), ":w, 15, 30", &["maintenance_pkey"]),
     ("host_faults", include_str!("../src/sql/host_faults.sql"), "'default'", &[]),
 ];
-const CLAIM: &str = "'default', :w, 60, -1, 50000";
+const CLAIM: &str = "'default', :w, 60, -1, 50000, '{}'";
 const RECORD: &str = "10, 1, :w, 100, 100, 50, 50, 1, 1, 1, 50, 40, 60, 30, 70, 1, 'continue', 'x', 'key', 'file:///x', 1, repeat('0', 64)";
 const ENDING: &[&str] = &["lease_pkey", "job_pkey", "attempt_pkey"];
 const ENDING_IN_SEARCH: &[&str] = &["search_pkey", "lease_pkey", "job_pkey", "attempt_pkey"];
@@ -48,7 +48,7 @@ const WORKER: &str = "'00000000-0000-0000-0000-000000000001'";
 const CUSTOM: &[&str] = &["prune", "cancel", "request_cancel", "hold_open", "reap", "wake"];
 /// Parameters whose types their statements leave open.
 const TYPES: &[(&str, &str)] = &[
-    ("claim", "(text, uuid, float8, int, bigint)"),
+    ("claim", "(text, uuid, float8, int, bigint, bigint[])"),
     (
         "record",
         "(bigint, bigint, uuid, int, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, \
@@ -207,7 +207,7 @@ fn a_claim_begins_at_its_place_and_reads_few_pages() {
     )
     .unwrap();
     let sql = include_str!("../src/sql/claim.sql");
-    conn.batch_execute(&format!("PREPARE hot (text, uuid, float8, int, bigint) AS {sql}")).unwrap();
+    conn.batch_execute(&format!("PREPARE hot (text, uuid, float8, int, bigint, bigint[]) AS {sql}")).unwrap();
     let from = CLAIM.replace(":w", WORKER);
     let behind = explain_run(&mut conn, &format!("EXECUTE hot ({from})"));
     let from = from.replace("-1, 50000", "-2147483648, 0");

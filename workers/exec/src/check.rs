@@ -121,6 +121,8 @@ impl Script {
             TextReader::open(path)
                 .and_then(|mut reader| reader.read_to_string(&mut text))
                 .with_context(|| format!("cannot read `{}`", path.display()))?;
+            genome::check_whole_numbers(&text)
+                .with_context(|| format!("cannot use `{}` as a genome", path.display()))?;
             serde_json::from_str(&text).with_context(|| format!("`{}` is no JSON", path.display()))?
         } else {
             let job = search::first_jobs(&spec, vec![])?.into_iter().next();

@@ -116,3 +116,18 @@ fn each_fault_is_said() {
         assert!(found, "{why}: {findings:?}");
     }
 }
+
+#[test]
+fn a_genome_with_a_number_that_would_be_rounded_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("genome.json");
+    for (number, refused) in [("18446744073709551616", true), ("18446744073709551615", false)] {
+        fs::write(&file, format!("{{\"space\":\"external\",\n\"description\":{{\"id\":{number}}}}}"))
+            .unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_peng-exec-worker"));
+        let output = command.args(["check", "--genome"]).arg(&file).args(["--", "false"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let expected = format!("genome.json` as a genome: the whole number {number} is beyond 64 bits");
+        assert_eq!(said.contains(&expected), refused, "{said}");
+    }
+}

@@ -6,7 +6,7 @@ use data::DataSpec;
 use domain::{Owner, chain};
 use genome::Genome;
 use runner::{Advance, Backend, Interrupt, Measurement, Order, TrainError, Trainer};
-use tracing::info;
+use tracing::{info, warn};
 use trainer::{Device, DeviceData, Session};
 
 /// Opens sessions on one device. The data set of the last search stays on it.
@@ -29,6 +29,9 @@ impl Torch {
         let split = spec.load().map_err(|error| owned(error.owner(), chain(&error)))?;
         let (set, images) = (spec.set.as_str(), split.train.len());
         info!("{set}: {images} images to train on, {} to validate on", split.validation.len());
+        for warning in &split.warnings {
+            warn!("{set}: {warning}");
+        }
         let data = DeviceData::new(&split, self.device).map_err(failure)?;
         self.data = Some((spec.clone(), data.clone()));
         Ok(data)
@@ -48,6 +51,11 @@ impl Backend for Torch {
             let version = env!("CARGO_PKG_VERSION");
             TrainError::Host(format!("peng-worker {version} does not understand the genome: {error}"))
         })?;
+        if let Genome::External(_) = genome {
+            let kind = genome.space();
+            let why = format!("peng-worker does not train networks of space {kind}, peng-exec-worker does");
+            return Err(TrainError::Unsupported(why));
+        }
         let data = self.data(&order.spec.data)?;
         let job = trainer::Job {
             genome: &genome,
@@ -155,7 +163,8 @@ mod tests {
         assert!(matches!(impossible, Some(TrainError::Job(_))), "{impossible:?}");
         let foreign =
             job(serde_json::json!({"space": "external", "description": {}, "parameters": 0, "flops": 0}));
-        assert!(matches!(foreign, Some(TrainError::Host(_))), "{foreign:?}");
+        let Some(TrainError::Unsupported(why)) = foreign else { panic!("{foreign:?}") };
+        assert_eq!(why, "peng-worker does not train networks of space external, peng-exec-worker does");
         let newer = job(serde_json::json!({"space": "of-tomorrow"}));
         assert!(matches!(newer, Some(TrainError::Host(_))), "{newer:?}");
     }

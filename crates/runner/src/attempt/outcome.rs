@@ -29,10 +29,10 @@ pub enum AttemptOutcome {
         /// Whether the process can no longer use its device.
         device_lost: bool,
     },
+    /// The search is for workers of another kind or of a newer version: nothing is counted, and this worker claims no job of it any more.
+    Unsupported(String),
     /// The checkpoint store takes nothing: nothing is counted against the job.
     StoreAway(String),
-    /// The search is of a newer version: its jobs are left to newer workers.
-    NotUnderstood(String),
     /// Another attempt may own the job.
     LeaseLost,
     /// The lease could not be renewed in time; whether the job is still this worker's is not known.
@@ -45,6 +45,7 @@ impl AttemptOutcome {
         match error {
             TrainError::Diverged(_) => Self::Ended(Outcome::Diverged, None),
             TrainError::Job(cause) => Self::Ended(Outcome::Failed, Some(cause)),
+            TrainError::Unsupported(cause) => Self::Unsupported(cause),
             TrainError::Host(cause) => Self::HostFault { cause, device_lost: false },
             TrainError::DeviceLost(cause) => Self::HostFault { cause, device_lost: true },
             TrainError::Signalled(_) if leaving => Self::Released,
@@ -61,9 +62,10 @@ impl fmt::Display for AttemptOutcome {
             Self::Decided(outcome, _) | Self::Ended(outcome, None) => f.write_str(outcome.as_str()),
             Self::Ended(outcome, Some(error)) => write!(f, "{}: {error}", outcome.as_str()),
             Self::Released => f.write_str("the job is released"),
-            Self::Crashed { cause, .. } | Self::StoreAway(cause) | Self::NotUnderstood(cause) => {
+            Self::Crashed { cause, .. } | Self::StoreAway(cause) => {
                 write!(f, "tried again later: {cause}")
             }
+            Self::Unsupported(cause) => write!(f, "left to other workers: {cause}"),
             Self::HostFault { cause, .. } => write!(f, "left to other hosts: {cause}"),
             Self::LeaseLost => f.write_str("the lease was lost"),
             Self::LeaseUncertain => f.write_str("the lease could not be renewed"),

@@ -23,6 +23,7 @@ fn data(input: Input) -> DeviceData {
         validation: part(),
         mean: vec![0.5; channels],
         std: vec![0.3; channels],
+        warnings: vec![],
     };
     DeviceData::new(&split, Device::CPU).unwrap()
 }
