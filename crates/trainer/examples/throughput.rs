@@ -132,7 +132,14 @@ fn noise(shape: Shape) -> Split {
         labels: (0..IMAGES).map(|i| (i % 10) as u16).collect(),
     };
     let channels = shape.channels as usize;
-    Split { shape, train: part(), validation: part(), mean: vec![0.5; channels], std: vec![0.29; channels], warnings: vec![] }
+    Split {
+        shape,
+        train: part(),
+        validation: part(),
+        mean: vec![0.5; channels],
+        std: vec![0.29; channels],
+        warnings: vec![],
+    }
 }
 
 /// Trains and validates for an epoch, after one to warm up.

@@ -91,7 +91,14 @@ mod tests {
     fn run(how: Augmentation, channels_last: bool, seed: u64) -> Vec<Vec<i64>> {
         let shape = data::Shape { channels: 2, height: 4, width: 5, classes: 2 };
         let part = || Part { pixels: vec![0; 40], labels: vec![0] };
-        let split = Split { shape, train: part(), validation: part(), mean: vec![0.0; 2], std: vec![1.0; 2], warnings: vec![] };
+        let split = Split {
+            shape,
+            train: part(),
+            validation: part(),
+            mean: vec![0.0; 2],
+            std: vec![1.0; 2],
+            warnings: vec![],
+        };
         let data = DeviceData::new(&split, Device::CPU).unwrap();
         let numerics = Numerics { channels_last, bf16: false };
         let image = Tensor::f_arange_start(1, 41, (tch::Kind::Float, tch::Device::Cpu)).unwrap();
