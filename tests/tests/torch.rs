@@ -134,7 +134,7 @@ fn a_search_for_other_workers_is_left_to_them() {
     shown(Some(FOREIGN));
     let nobody = format!("no worker of class `default` can train: {FOREIGN} (on ");
     for command in [["job", "show", "1"], ["search", "show", "theirs"]] {
-        assert!(lab.text(&command).replace("\n", " ").contains(&nobody), "{}", lab.text(&command));
+        assert!(lab.text(&command).replace('\n', " ").contains(&nobody), "{}", lab.text(&command));
     }
     assert_eq!(worker.said("its jobs are left to others"), 1, "{}", worker.log());
     assert_eq!(worker.said("claiming no job for"), 0, "{}", worker.log());

@@ -13,7 +13,9 @@ use store::{
     finish::{self, JobEnd},
     job::{self, JobMode, JobState, Outcome},
     lease::{self, GiveBack},
-    maintenance, search, thaw,
+    maintenance,
+    queue::first_ready,
+    search, thaw,
 };
 use support::{TTL, expire, point, state, submit, worker};
 use testing::TestDatabase;
@@ -64,6 +66,31 @@ fn priority_goes_first_then_age_and_the_place_does_not_hide_retries() {
     assert_eq!(rest.len(), 4, "the released job, older than the place, is claimed too: {rest:?}");
     let again = rest.iter().position(|id| *id == second.job_id);
     assert!(again.is_some(), "{rest:?}");
+}
+
+#[test]
+fn searches_that_a_worker_leaves_out_are_claimed_by_others() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let [theirs, ours, none] =
+        [("theirs", 2), ("ours", 1), ("none", 0)].map(|(name, jobs)| submit(&mut conn, name, jobs));
+    let mut claimer = Claimer::new("default", worker(&mut conn), TTL);
+    claimer.leave_out(vec![theirs, none]);
+    assert_eq!(
+        claimer.claim(&mut conn).unwrap().unwrap().search_id,
+        ours,
+        "those before it are not for this one"
+    );
+    assert!(claimer.claim(&mut conn).unwrap().is_none());
+    for (class, searches, expected) in [
+        ("default", &[none, ours, theirs][..], Some(theirs)),
+        ("default", &[none, ours], None),
+        ("other", &[theirs], None),
+    ] {
+        assert_eq!(first_ready(&mut conn, class, searches).unwrap(), expected, "{class} {searches:?}");
+    }
+    let mut other = Claimer::new("default", worker(&mut conn), TTL);
+    assert_eq!(other.claim(&mut conn).unwrap().unwrap().search_id, theirs);
 }
 
 #[test]

@@ -73,6 +73,7 @@ fn owner(error: &TrainError) -> &'static str {
         TrainError::Diverged(_) => "nobody",
         TrainError::Job(_) => "job",
         TrainError::Host(_) => "host",
+        TrainError::Unsupported(_) => "other workers",
         TrainError::DeviceLost(_) => "device",
         TrainError::Signalled(_) => "signal",
         TrainError::Checkpoint(_) => "checkpoint",

@@ -1,10 +1,12 @@
 -- The first ready job of a class behind a place in the queue, which is ordered by priority and then age. It starts
 -- behind the dead index entries of all that was claimed before that place.
 -- $1 class, $2 worker, $3 lease in seconds, $4 negated priority and $5 id of the place, $6 searches whose jobs are left out.
+-- coalesce: of a bare comparison the planner expects to leave hardly a row, reads them all and sorts.
 -- MATERIALIZED: the row is chosen and locked once; SKIP LOCKED: claimers never wait for each other.
 WITH chosen AS MATERIALIZED (
     SELECT id FROM job
-    WHERE state = 'ready' AND class = $1 AND (-priority::integer, id) > ($4, $5) AND search_id <> ALL ($6)
+    WHERE state = 'ready' AND class = $1 AND (-priority::integer, id) > ($4, $5)
+      AND coalesce(search_id <> ALL ($6), true)
     ORDER BY class, -priority::integer, id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
