@@ -98,6 +98,24 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::*;
 
+    discarded_checkpoint (id) {
+        id -> BigInt,
+        job_id -> BigInt,
+        fence -> BigInt,
+        bytes -> BigInt,
+        discarded_at -> Timestamptz,
+        taken_at -> Nullable<Timestamptz>,
+        step -> Integer,
+        key -> Nullable<Text>,
+        uri -> Text,
+        sha256 -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::*;
+
     event (id) {
         id -> BigInt,
         at -> Timestamptz,
@@ -260,6 +278,8 @@ diesel::table! {
         created_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
         proposing -> Bool,
+        archived_at -> Nullable<Timestamptz>,
+        deleting_since -> Nullable<Timestamptz>,
     }
 }
 
@@ -287,6 +307,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     architecture,
     attempt,
     checkpoint,
+    discarded_checkpoint,
     event,
     finish,
     identity,
