@@ -66,8 +66,9 @@ fn megabytes(bytes: i64) -> String {
 #[derive(Serialize)]
 struct Archived<'a> {
     search: &'a str,
-    #[serde(flatten)]
-    discarded: DiscardedTotal,
+    /// Checkpoints that were discarded, and their size.
+    checkpoints: i64,
+    bytes: i64,
 }
 
 /// Puts an ended search away, and discards the checkpoints that are not to stay.
@@ -94,13 +95,11 @@ pub fn archive(
     if !retention::archive(conn, search.id)? {
         return Err(not_ended());
     }
-    let discarded = checkpoint::discard(conn, search.id, keep)?.ok_or_else(not_ended)?;
-    let text = format!(
-        "search {name} is archived; {} checkpoints ({}) discarded",
-        discarded.checkpoints,
-        megabytes(discarded.bytes)
-    );
-    output::value(format, &Archived { search: name, discarded }, &text)
+    let DiscardedTotal { checkpoints, bytes } =
+        checkpoint::discard(conn, search.id, keep)?.ok_or_else(not_ended)?;
+    let text =
+        format!("search {name} is archived; {checkpoints} checkpoints ({}) are discarded", megabytes(bytes));
+    output::value(format, &Archived { search: name, checkpoints, bytes }, &text)
 }
 
 /// What pruning removes, one line a kind.

@@ -17,7 +17,7 @@ const APART: Duration = Duration::from_secs(86_400);
 pub fn start(jobs: PathBuf, age: Duration) -> io::Result<()> {
     let sweep = move || {
         loop {
-            match SystemTime::now().checked_sub(age).map(|before| remove_older(&jobs, before)) {
+            match ago(age).map(|before| remove_older(&jobs, before)) {
                 Some(Ok(attempts)) if attempts > 0 => {
                     info!(
                         "logs and directories of {attempts} attempts removed, in which nothing was written for long"
@@ -30,6 +30,12 @@ pub fn start(jobs: PathBuf, age: Duration) -> io::Result<()> {
         }
     };
     thread::Builder::new().name("retention".into()).spawn(sweep).map(|_| ())
+}
+
+/// A time so long ago; none where there is no such time.
+#[expect(clippy::disallowed_methods, reason = "files bear the times of their host")]
+fn ago(age: Duration) -> Option<SystemTime> {
+    SystemTime::now().checked_sub(age)
 }
 
 /// Removes the log and the directory of each attempt in which nothing was written since; returns how many attempts that were.
@@ -99,7 +105,7 @@ mod tests {
     fn file(path: &Path, days: u32) {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "x").unwrap();
-        let at = SystemTime::now() - DAY * days;
+        let at = ago(DAY * days).unwrap();
         for path in [path, path.parent().unwrap()] {
             fs::File::open(path).unwrap().set_modified(at).unwrap();
         }
@@ -123,11 +129,11 @@ mod tests {
         ] {
             file(&path(name), days);
         }
-        let old = SystemTime::now() - DAY * 40;
+        let old = ago(DAY * 40).unwrap();
         for name in ["job-1/attempt-1", "job-3/attempt-1", "job-4/attempt-1"] {
             fs::File::open(path(name)).unwrap().set_modified(old).unwrap();
         }
-        assert_eq!(remove_older(dir.path(), SystemTime::now() - DAY * 30).unwrap(), 2);
+        assert_eq!(remove_older(dir.path(), ago(DAY * 30).unwrap()).unwrap(), 2);
         for (name, stays, why) in [
             ("job-1", false, "nothing left in it"),
             ("job-2/attempt-1.log", false, "old"),
@@ -139,6 +145,6 @@ mod tests {
         ] {
             assert_eq!(path(name).exists(), stays, "{name}: {why}");
         }
-        assert_eq!(remove_older(&path("nowhere"), SystemTime::now()).unwrap(), 0);
+        assert_eq!(remove_older(&path("nowhere"), ago(DAY).unwrap()).unwrap(), 0);
     }
 }
