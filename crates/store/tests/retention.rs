@@ -42,7 +42,9 @@ fn finished(conn: &mut PgConnection, name: &str, jobs: usize) -> (SearchId, Vec<
     let id = submit(conn, name, jobs);
     let worker = worker(conn);
     let leases: Vec<_> = (0..jobs).map(|_| claim_by(conn, worker)).collect();
-    leases.iter().for_each(|lease| train(conn, *lease, 3));
+    for lease in &leases {
+        train(conn, *lease, 3);
+    }
     assert_eq!(search::finish_if_done(conn, id, None).unwrap().as_deref(), Some(name));
     (id, leases)
 }
