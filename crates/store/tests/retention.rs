@@ -113,7 +113,7 @@ fn a_deletion_that_was_interrupted_is_taken_up_again_and_nothing_revives_its_sea
     let (id, leases) = finished(&mut conn, "s", 3);
     conn.batch_execute(
         "UPDATE result SET step = 10000 WHERE job_id = 1; \
-         UPDATE job SET state = 'terminated' WHERE id > 1; UPDATE result SET outcome = 'failed', final_fitness = NULL, error = 'x' \
+         UPDATE job SET state = CASE id WHEN 2 THEN 'terminated' ELSE 'failed' END::job_state WHERE id > 1; UPDATE result SET outcome = 'failed', final_fitness = NULL, error = 'x' \
          WHERE job_id > 1",
     )
     .unwrap();
