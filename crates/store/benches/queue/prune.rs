@@ -30,7 +30,7 @@ pub fn prune(bench: &Bench, options: &Options) {
     let database = bench.queue("prune", WAITING, 1);
     let mut conn = database.connect().unwrap();
     for i in 0..SEARCHES {
-        fill(&mut conn, &format!("old {i}"), jobs / 2 / SEARCHES, "finished");
+        fill(&mut conn, &format!("old-{i}"), jobs / 2 / SEARCHES, "finished");
     }
     fill(&mut conn, "living", jobs / 2, "running");
     conn.batch_execute("VACUUM ANALYZE").unwrap();
