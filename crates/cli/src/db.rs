@@ -13,6 +13,7 @@ use crate::{
     exit::Exit,
     garbage,
     output::{self, Format},
+    retention,
 };
 
 /// How long `peng db up` tries to migrate.
@@ -49,7 +50,20 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
-    /// Delete checkpoints that nothing points to, left by workers that died; never one that is in use
+    /// Delete what ended long ago: searches that are not archived, logs of attempts, events, workers
+    Prune {
+        /// How long ago: 90d, 12h
+        #[arg(long, value_name = "AGE", value_parser = humantime::parse_duration)]
+        older_than: Duration,
+        /// Only say how much that is
+        #[arg(long)]
+        dry_run: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Delete checkpoints that nothing points to, left by workers that died, and those that were discarded long enough ago;
+    /// never one that is in use
     Gc {
         /// Where checkpoints are, as for workers
         #[arg(long, env = "PENG_CHECKPOINTS", value_name = "URL")]
@@ -57,6 +71,9 @@ pub enum Command {
         /// Also those of attempts that this database does not know: only where no copy of it uses the store
         #[arg(long)]
         unknown: bool,
+        /// How long discarded checkpoints stay, in case the database is restored to a state that needs them
+        #[arg(long, value_name = "AGE", default_value = "2d", value_parser = humantime::parse_duration)]
+        grace: Duration,
         /// Only say which
         #[arg(long)]
         dry_run: bool,
@@ -74,8 +91,12 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Migrate { patience } => migrate(Duration::from_secs(patience), format)?,
         Command::Reap { dry_run } => reap(dry_run, format)?,
         Command::Fence { bump: _, yes } => bump_fences(yes, format)?,
-        Command::Gc { checkpoints, unknown, dry_run, yes } => {
-            let options = garbage::GcOptions { unknown, dry_run, yes };
+        Command::Prune { older_than, dry_run, yes } => {
+            let (mut conn, mut reading) = (connect()?, connect_for_long_reads()?);
+            retention::prune(&mut conn, &mut reading, older_than, dry_run, yes, format)?;
+        }
+        Command::Gc { checkpoints, unknown, grace, dry_run, yes } => {
+            let options = garbage::GcOptions { unknown, grace, dry_run, yes };
             garbage::collect(&mut connect()?, checkpoints.as_deref(), &options, format)?;
         }
     }

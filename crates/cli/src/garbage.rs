@@ -1,20 +1,27 @@
 //! `peng db gc`: checkpoints that nothing points to, left by a worker that died between writing and committing, or by an
-//! attempt that another one has replaced.
+//! attempt that another one has replaced; and those that were discarded and are kept no longer.
+
+use std::time::Duration;
 
 use checkpoint::{CheckpointStore, Object};
 use diesel::{PgConnection, QueryResult};
 use domain::JobId;
 use serde::Serialize;
+use store::checkpoint as pointers;
 
 use crate::output::{self, Format};
 
 /// How many objects are looked up in one statement.
 const BATCH: usize = 10_000;
+/// How many discarded checkpoints are taken at a time.
+const TAKEN: i64 = 100;
 
 /// What to collect, and how.
 pub struct GcOptions {
     /// Also what no attempt of this database wrote.
     pub unknown: bool,
+    /// How long discarded checkpoints are kept.
+    pub grace: Duration,
     /// Delete nothing.
     pub dry_run: bool,
     /// Ask nobody.
@@ -34,6 +41,8 @@ struct Row {
     bytes: u64,
     job_id: JobId,
     known: bool,
+    /// Whether it had been needed once; the others were never committed, or were replaced.
+    discarded: bool,
     deleted: bool,
 }
 
@@ -53,9 +62,11 @@ pub fn collect(
     let orphans = orphans(conn, &listed)?;
     let chosen = |orphan: &Orphan| orphan.known || options.unknown;
     let sizes = || orphans.iter().filter(|orphan| chosen(orphan)).map(|orphan| orphan.object.bytes);
-    let delete = !options.dry_run && sizes().count() > 0;
+    let discarded = pointers::count_discarded(conn, options.grace)?;
+    let count = sizes().count() + discarded.checkpoints as usize;
+    let delete = !options.dry_run && count > 0;
     if delete {
-        let (count, megabytes) = (sizes().count(), sizes().sum::<u64>() as f64 / 1e6);
+        let megabytes = (sizes().sum::<u64>() as f64 + discarded.bytes as f64) / 1e6;
         let question = format!("delete {count} checkpoints ({megabytes:.1} MB) that nothing points to?");
         output::confirm(&question, options.yes)?;
     }
@@ -66,9 +77,47 @@ pub fn collect(
             store.collect(&orphan.object)?;
         }
         let (Orphan { object, known }, uri) = (orphan, store.uri_of(&orphan.object));
-        rows.push(Row { uri, bytes: object.bytes, job_id: object.key.job_id, known: *known, deleted });
+        rows.push(Row {
+            uri,
+            bytes: object.bytes,
+            job_id: object.key.job_id,
+            known: *known,
+            discarded: false,
+            deleted,
+        });
+    }
+    if delete {
+        collect_discarded(conn, &store, options.grace, &mut rows)?;
+    } else {
+        let kept = pointers::discarded(conn, options.grace)?;
+        rows.extend(kept.into_iter().map(|discarded| row(discarded, false)));
     }
     print(&rows, format)
+}
+
+/// Deletes objects, then the rows of them: whoever is killed in between deletes them again.
+fn collect_discarded(
+    conn: &mut PgConnection,
+    store: &CheckpointStore,
+    grace: Duration,
+    rows: &mut Vec<Row>,
+) -> anyhow::Result<()> {
+    loop {
+        let taken = pointers::take_discarded(conn, grace, TAKEN, None)?;
+        if taken.is_empty() {
+            return Ok(());
+        }
+        for discarded in &taken {
+            store.delete(&discarded.checkpoint)?;
+        }
+        pointers::forget(conn, &taken.iter().map(|discarded| discarded.id).collect::<Vec<_>>())?;
+        rows.extend(taken.into_iter().map(|discarded| row(discarded, true)));
+    }
+}
+
+fn row(discarded: pointers::Discarded, deleted: bool) -> Row {
+    let pointers::Discarded { job_id, checkpoint, .. } = discarded;
+    Row { uri: checkpoint.uri, bytes: checkpoint.bytes as u64, job_id, known: true, discarded: true, deleted }
 }
 
 /// The orphans among what [`CheckpointStore::list`] has found, which has to come before: the database is asked afterwards,
@@ -93,6 +142,7 @@ fn print(rows: &[Row], format: Format) -> anyhow::Result<()> {
             ("checkpoint", |row| row.uri.clone()),
             ("bytes", |row| row.bytes.to_string()),
             ("attempt", |row| if row.known { "over" } else { "unknown" }.to_owned()),
+            ("discarded", |row| if row.discarded { "yes" } else { "no" }.to_owned()),
             ("deleted", |row| if row.deleted { "yes" } else { "no" }.to_owned()),
         ],
     )

@@ -9,6 +9,7 @@ mod job;
 mod output;
 mod predict;
 mod report;
+mod retention;
 mod search;
 mod unit;
 mod watch;
@@ -35,7 +36,7 @@ enum Noun {
     /// The database: a private Postgres, or the one that `DATABASE_URL` names
     #[command(subcommand)]
     Db(db::Command),
-    /// Searches: submit, watch, pause, cancel
+    /// Searches: submit, watch, pause, cancel, archive, delete
     #[command(subcommand)]
     Search(search::Command),
     /// Jobs: list, show, retry, cancel

@@ -14,6 +14,7 @@ use genome::Genome;
 use search::{Spec, SpecError};
 use serde::Serialize;
 use store::{
+    checkpoint::KeepCheckpoints,
     finish::{self, Ending},
     search::{self as searches, Finalist, Progress, Search, SearchState},
     worker as workers,
@@ -23,6 +24,7 @@ use crate::{
     db,
     exit::Exit,
     output::{self, Column, Format, duration, percent, short},
+    retention,
     watch::{self, saved_percent},
 };
 
@@ -70,7 +72,11 @@ pub enum Command {
         top: u32,
     },
     /// List searches
-    List,
+    List {
+        /// Also those that are archived
+        #[arg(long)]
+        all: bool,
+    },
     /// Show a search: its effective specification and where it stands
     Show {
         /// Its name
@@ -102,6 +108,30 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Put an ended search away: it is not listed, and `peng db prune` leaves it alone
+    Archive {
+        /// Its name
+        name: String,
+        /// Whose checkpoints stay: `all`, `none`, or those of the `best:N` by fitness
+        #[arg(long, value_name = "WHICH", default_value = "all", value_parser = retention::keep_checkpoints)]
+        keep_checkpoints: KeepCheckpoints,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List an archived search again
+    Unarchive {
+        /// Its name
+        name: String,
+    },
+    /// Delete an ended search, with its jobs, curves and results
+    Delete {
+        /// Its name
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
@@ -123,7 +153,9 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
             output::rows(format, &endings, RESULTS)?;
         }
         Command::Promote { name, top } => promote(&name, top, format)?,
-        Command::List => output::rows(format, &searches::progress(&mut db::connect()?, None)?, COLUMNS)?,
+        Command::List { all } => {
+            output::rows(format, &searches::progress(&mut db::connect()?, None, all)?, COLUMNS)?;
+        }
         Command::Show { name } => show(&name, format)?,
         Command::Watch { name, timeout } => {
             let mut conn = db::connect()?;
@@ -152,6 +184,26 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
                 None => unchanged(&mut conn, &name, "only a paused search is resumed", format)?,
             }
         }
+        Command::Archive { name, keep_checkpoints, yes } => {
+            let mut conn = db::connect()?;
+            let search = find(&mut conn, &name)?;
+            retention::archive(&mut conn, &search, keep_checkpoints, yes, format)?;
+        }
+        Command::Unarchive { name } => {
+            let mut conn = db::connect()?;
+            let id = find(&mut conn, &name)?.id;
+            store::retention::unarchive(&mut conn, id)?;
+            output::value(
+                format,
+                &serde_json::json!({ "search": name }),
+                &format!("search {name} is listed"),
+            )?;
+        }
+        Command::Delete { name, yes } => {
+            let (mut conn, mut reading) = (db::connect()?, db::connect_for_long_reads()?);
+            let search = find_any(&mut conn, &name)?;
+            retention::delete(&mut conn, &mut reading, &search, yes, format)?;
+        }
         Command::Cancel { name, yes } => {
             let mut conn = db::connect()?;
             let id = find(&mut conn, &name)?.id;
@@ -178,8 +230,20 @@ fn unchanged(conn: &mut PgConnection, name: &str, rule: &str, format: Format) ->
     output::value(format, &serde_json::json!({ "unchanged": true, "state": state }), &text)
 }
 
-/// The search of this name, or the newest one for `last`; the error names the nearest one.
+/// The search of this name, or the newest one for `last`; the error names the nearest one. One of which a part has been deleted
+/// is none.
 pub fn find(conn: &mut PgConnection, name: &str) -> anyhow::Result<Search> {
+    let search = find_any(conn, name)?;
+    if search.deleting_since.is_some() {
+        let name = search.name;
+        anyhow::bail!(
+            "search `{name}` is being deleted: if that was interrupted, `peng search delete {name}` goes on"
+        );
+    }
+    Ok(search)
+}
+
+fn find_any(conn: &mut PgConnection, name: &str) -> anyhow::Result<Search> {
     if let Some(search) = searches::find(conn, name)? {
         return Ok(search);
     }
@@ -348,7 +412,11 @@ const RESULTS: &[Column<Ending>] = &[
 
 const COLUMNS: &[Column<Progress>] = &[
     ("search", |s| s.name.clone()),
-    ("state", |s| format!("{:?}", s.state).to_lowercase()),
+    ("state", |s| match (s.deleting, s.archived) {
+        (true, _) => "deleting".to_owned(),
+        (_, true) => "archived".to_owned(),
+        _ => format!("{:?}", s.state).to_lowercase(),
+    }),
     ("engine", |s| s.engine.clone()),
     ("#jobs", |s| format!("{}/{}", s.terminated + s.completed + s.other, s.jobs)),
     ("#running", |s| s.running.to_string()),
@@ -362,7 +430,7 @@ fn show(name: &str, format: Format) -> anyhow::Result<()> {
     let mut conn = db::connect()?;
     let search = find(&mut conn, name)?;
     if format == Format::Table {
-        output::rows(format, &searches::progress(&mut conn, Some(&search.name))?, COLUMNS)?;
+        output::rows(format, &searches::progress(&mut conn, Some(&search.name), true)?, COLUMNS)?;
         let spec = match Spec::from_json(&search.spec) {
             Ok(spec) => spec,
             Err(SpecError::Imported { .. }) => return show_import(&search, format),

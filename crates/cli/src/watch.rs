@@ -33,7 +33,7 @@ pub fn follow(conn: &mut PgConnection, search: &Search, timeout: Option<Duration
     let mut screen = Screen::new(search);
     let class = search.spec["class"].as_str().unwrap_or_default();
     loop {
-        let progress = searches::progress(conn, Some(&search.name))?.pop();
+        let progress = searches::progress(conn, Some(&search.name), true)?.pop();
         let Some(progress) = progress else { anyhow::bail!("search `{}` has been removed", search.name) };
         let running = job::list(conn, Some(search.id), &[JobState::Running], None, 64)?;
         screen.draw(&progress, &running);

@@ -17,7 +17,7 @@ use crate::{
 pub enum Command {
     /// List workers and what they train
     List {
-        /// Also those that have left
+        /// Also those that have left, and those that were not seen for a day and train nothing
         #[arg(long)]
         all: bool,
     },
@@ -35,7 +35,7 @@ pub enum Command {
         /// Their ids, as far as they are unique
         #[arg(value_name = "ID", required_unless_present = "all")]
         ids: Vec<String>,
-        /// All of them
+        /// All of them that were seen within a day
         #[arg(long, conflicts_with = "ids")]
         all: bool,
     },

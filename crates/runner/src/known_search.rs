@@ -49,7 +49,8 @@ impl SearchError {
     }
 }
 
-/// All searches that a slot has read.
+/// All searches that a slot has read. Those that have ended are forgotten when another one is read, with all their curves: one that
+/// goes on, since somebody adds jobs to it, is read again.
 #[derive(Default)]
 pub struct KnownSearches(HashMap<SearchId, KnownSearch>);
 
@@ -66,6 +67,7 @@ impl KnownSearches {
             Err(error) => return Ok(Err(error.into())),
         };
         let judge = Judge::new(conn, id, &spec).map(Ok).or_else(JudgeError::parted)?;
+        self.forget_ended(conn)?;
         Ok(judge.map_err(SearchError::from).map(|judge| {
             let known =
                 KnownSearch { spec: Arc::new(spec), judge, frozen: FrozenJobs::default(), nothing: None };
@@ -89,6 +91,12 @@ impl KnownSearches {
         }
     }
 
+    fn forget_ended(&mut self, conn: &mut PgConnection) -> QueryResult<()> {
+        let unended = searches::unended(conn, &self.0.keys().copied().collect::<Vec<_>>())?;
+        self.0.retain(|id, _| unended.contains(id));
+        Ok(())
+    }
+
     /// One that was read.
     pub fn get_mut(&mut self, id: SearchId) -> Option<&mut KnownSearch> {
         self.0.get_mut(&id)
@@ -97,5 +105,43 @@ impl KnownSearches {
     /// The specification of one that was read.
     pub fn spec(&self, id: SearchId) -> Option<Arc<Spec>> {
         self.0.get(&id).map(|known| Arc::clone(&known.spec))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::connection::SimpleConnection as _;
+    use testing::TestDatabase;
+
+    use super::*;
+
+    const SPEC: &str = "name = \"s\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n\
+                        [budget]\njobs = 1\nmax_epochs = 3\n[predictor]\nengine = \"none\"\n";
+
+    #[test]
+    fn searches_that_have_ended_are_forgotten() {
+        let database = TestDatabase::new();
+        let mut conn = database.connect();
+        let mut known = KnownSearches::default();
+        let submit = |conn: &mut PgConnection, name: &str| {
+            let spec = Spec::parse(SPEC, "test").unwrap().renamed(name).unwrap();
+            search::submit(conn, &spec, Vec::<searches::NewJob>::new()).unwrap().0
+        };
+        let ids = ["finished", "deleted", "paused", "running"].map(|name| submit(&mut conn, name));
+        for id in ids {
+            known.read(&mut conn, id).unwrap().unwrap();
+        }
+        conn.batch_execute(
+            "UPDATE search SET state = 'finished', finished_at = now() WHERE name = 'finished'; \
+             DELETE FROM search WHERE name = 'deleted'; UPDATE search SET state = 'paused' WHERE name = 'paused'",
+        )
+        .unwrap();
+        let newest = submit(&mut conn, "newest");
+        known.read(&mut conn, newest).unwrap().unwrap();
+        for (id, is_known) in ids.into_iter().chain([newest]).zip([false, false, true, true, true]) {
+            assert_eq!(known.get_mut(id).is_some(), is_known, "search {id}");
+        }
+        known.read(&mut conn, ids[0]).unwrap().unwrap();
+        assert!(known.spec(ids[0]).is_some(), "one that goes on");
     }
 }

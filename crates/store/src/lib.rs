@@ -17,6 +17,7 @@ pub mod listen;
 pub mod maintenance;
 pub mod migration;
 pub mod queue;
+pub mod retention;
 pub mod schema;
 pub mod search;
 pub mod session;

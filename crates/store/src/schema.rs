@@ -270,6 +270,8 @@ diesel::table! {
         created_at -> Timestamptz,
         finished_at -> Nullable<Timestamptz>,
         proposing -> Bool,
+        archived_at -> Nullable<Timestamptz>,
+        deleting_since -> Nullable<Timestamptz>,
     }
 }
 

@@ -66,6 +66,10 @@ pub struct Search {
     pub created_at: DateTime<Utc>,
     /// When it finished or was cancelled.
     pub finished_at: Option<DateTime<Utc>>,
+    /// When it was put away; none while it is listed.
+    pub archived_at: Option<DateTime<Utc>>,
+    /// When its deletion began, of which something is left to do.
+    pub deleting_since: Option<DateTime<Utc>>,
 }
 
 /// The search of this name.
@@ -94,6 +98,18 @@ pub fn newest(conn: &mut PgConnection) -> QueryResult<Option<Search>> {
 /// Those of the database.
 pub fn get(conn: &mut PgConnection, id: SearchId) -> QueryResult<Search> {
     schema::search::table.find(id).select(Search::as_select()).first(conn)
+}
+
+/// Those of some searches that have not ended.
+///
+/// # Errors
+/// Those of the database.
+pub fn unended(conn: &mut PgConnection, ids: &[SearchId]) -> QueryResult<Vec<SearchId>> {
+    schema::search::table
+        .filter(schema::search::id.eq_any(ids))
+        .filter(schema::search::state.eq_any([SearchState::Running, SearchState::Paused]))
+        .select(schema::search::id)
+        .load(conn)
 }
 
 /// Names of all searches, newest first.
@@ -205,14 +221,21 @@ pub struct Progress {
     /// Seconds since then, or until it finished.
     #[diesel(sql_type = sql_types::Double)]
     pub seconds: f64,
+    /// Whether it was put away.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub archived: bool,
+    /// Whether its deletion was begun.
+    #[diesel(sql_type = sql_types::Bool)]
+    pub deleting: bool,
 }
 
-/// Where searches stand, oldest first; all, or one.
+/// Where searches stand, oldest first: one, or all, with `archived` also those that were put away.
 ///
 /// # Errors
 /// Those of the database.
-pub fn progress(conn: &mut PgConnection, name: Option<&str>) -> QueryResult<Vec<Progress>> {
+pub fn progress(conn: &mut PgConnection, name: Option<&str>, archived: bool) -> QueryResult<Vec<Progress>> {
     sql_query(include_str!("sql/progress.sql"))
         .bind::<sql_types::Nullable<sql_types::Text>, _>(name)
+        .bind::<sql_types::Bool, _>(archived)
         .load(conn)
 }

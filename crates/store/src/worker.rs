@@ -159,14 +159,14 @@ pub fn stop(conn: &mut PgConnection, worker: Uuid) -> QueryResult<()> {
         .map(|_| ())
 }
 
-/// Asks running workers to finish what they have and leave; all of them if no id is given. Ids may be shortened.
+/// Asks running workers to finish what they have and leave; all that were seen within a day if no id is given. Ids may be shortened.
 ///
 /// # Errors
 /// Those of the database.
 pub fn drain(conn: &mut PgConnection, ids: &[String]) -> QueryResult<usize> {
     sql_query(
         "UPDATE worker SET state = 'draining' WHERE state = 'running' \
-         AND (cardinality($1) = 0 OR EXISTS (SELECT FROM unnest($1) AS p WHERE starts_with(worker.id::text, p)))",
+         AND (cardinality($1) = 0 AND last_seen_at > now() - interval '1 day' OR EXISTS (SELECT FROM unnest($1) AS p WHERE starts_with(worker.id::text, p)))",
     )
     .bind::<sql_types::Array<sql_types::Text>, _>(ids)
     .execute(conn)
@@ -216,7 +216,7 @@ pub struct WorkerRow {
     pub version: String,
 }
 
-/// Workers, oldest first; with `all` also those that have stopped.
+/// Workers, oldest first; with `all` also those that have stopped, or have been silent for a day and train nothing.
 ///
 /// # Errors
 /// Those of the database.

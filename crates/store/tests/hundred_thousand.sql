@@ -1,4 +1,4 @@
--- A thousand searches; 100,000 jobs of the first in two priorities; 5,000 of them run, 1,000 wait, the rest is ready; curves of a thousand.
+-- A thousand searches; 100,000 jobs of the first in two priorities; 5,000 of them run, 1,000 wait, the rest is ready; curves of a thousand; 5,000 results, 10,000 events. A fifth has discarded a checkpoint.
 INSERT INTO search (name, spec, spec_hash, engine, max_epochs, "interval", budget, version)
 VALUES ('s', '{}', repeat('0', 64), 'none', 20, 1, 100000, '0');
 INSERT INTO worker (id, host, pid, class, device, version)
@@ -16,7 +16,12 @@ FROM job WHERE state = 'running';
 INSERT INTO attempt (job_id, fence, worker_id) SELECT id, 1, '00000000-0000-0000-0000-000000000001' FROM job;
 INSERT INTO observation (job_id, fence, step, epoch, val_acc, seconds)
 SELECT id, 1, step, step, 50, 1 FROM job CROSS JOIN generate_series(1, 20) AS step WHERE id % 100 = 10;
+INSERT INTO result (job_id, search_id, fence, step, outcome)
+SELECT id, search_id, 1, 20, 'cancelled' FROM job WHERE id % 20 = 1;
+INSERT INTO event (search_id, job_id, kind) SELECT search_id, id, 'retried' FROM job WHERE id % 10 = 3;
 INSERT INTO checkpoint (job_id, step, fence, uri, bytes, sha256)
 SELECT id, step, 1, 'file:///x', 1, repeat('0', 64) FROM job CROSS JOIN generate_series(1, 2) AS step;
+INSERT INTO discarded_checkpoint (job_id, step, fence, uri, bytes, sha256, discarded_at)
+SELECT id, 1, 1, 'file:///x', 1, repeat('0', 64), now() - id * interval '1 minute' FROM job WHERE id % 5 = 0;
 INSERT INTO search (name, state, spec, spec_hash, engine, max_epochs, "interval", budget, version, finished_at)
 SELECT 's' || i, 'finished', '{}', repeat('0', 64), 'none', 20, 1, 1, '0', now() FROM generate_series(2, 1000) AS i;

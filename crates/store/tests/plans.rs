@@ -25,7 +25,38 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
         "prune",
         include_str!("../src/sql/prune.sql"),
         "10, 1, :w, 3",
-        &["lease_pkey", "job_pkey", "checkpoint_pkey"],
+        &["lease_pkey", "job_pkey", "checkpoint_pkey", "discarded_checkpoint_job"],
+    ),
+    (
+        "restorable",
+        include_str!("../src/sql/restorable.sql"),
+        "10",
+        &["checkpoint_pkey", "discarded_checkpoint_job"],
+    ),
+    (
+        "take_discarded",
+        include_str!("../src/sql/take_discarded.sql"),
+        "172800, 10, 10, 1, :w",
+        &["discarded_checkpoint_at", "discarded_checkpoint_pkey", "lease_pkey", "checkpoint_pkey"],
+    ),
+    (
+        "discard_checkpoints",
+        include_str!("../src/sql/discard_checkpoints.sql"),
+        "2, 1000, 500, 10",
+        &["search_pkey", "job_search", "job_pkey", "checkpoint_pkey"],
+    ),
+    (
+        "delete_jobs",
+        include_str!("../src/sql/delete_jobs.sql"),
+        "2, 1000, 500, 10000",
+        &["search_pkey", "job_search", "job_pkey", "architecture_pkey", "checkpoint_pkey"],
+    ),
+    ("prune_logs", include_str!("../src/sql/prune_logs.sql"), "7776000, 5000", &["attempt_log", "Tid Scan"]),
+    (
+        "prune_events",
+        include_str!("../src/sql/prune_events.sql"),
+        "7776000, 5000",
+        &["event_at", "event_pkey"],
     ),
     ("cancel", include_str!("../src/sql/cancel.sql"), "'{11,20,30}'", &["job_pkey"]),
     ("request_cancel", include_str!("../src/sql/request_cancel.sql"), "'{10,20,30}'", &["lease_pkey"]),
@@ -45,7 +76,19 @@ const CRASHING: &[&str] = &["lease_pkey", "job_pkey", "attempt_pkey", "observati
 /// The worker of all leases.
 const WORKER: &str = "'00000000-0000-0000-0000-000000000001'";
 /// Statements that are planned each time, for their values: people's, and those of the worker that does for all what one can.
-const CUSTOM: &[&str] = &["prune", "cancel", "request_cancel", "hold_open", "reap", "wake"];
+const CUSTOM: &[&str] = &[
+    "prune",
+    "cancel",
+    "request_cancel",
+    "hold_open",
+    "reap",
+    "wake",
+    "take_discarded",
+    "discard_checkpoints",
+    "delete_jobs",
+    "prune_logs",
+    "prune_events",
+];
 /// Parameters whose types their statements leave open.
 const TYPES: &[(&str, &str)] = &[
     ("claim", "(text, uuid, float8, int, bigint, bigint[])"),
@@ -59,13 +102,28 @@ const TYPES: &[(&str, &str)] = &[
     ("release", "(bigint, bigint, uuid, text, text, float8)"),
     ("retry", "(bigint, bigint, uuid, text, text, float8)"),
     ("lead", "(uuid, float8, float8)"),
+    ("restorable", "(bigint)"),
+    ("take_discarded", "(float8, bigint, bigint, bigint, uuid)"),
+    ("discard_checkpoints", "(bigint, bigint, bigint, bigint)"),
+    ("delete_jobs", "(bigint, bigint, bigint, bigint)"),
+    ("prune_logs", "(float8, bigint)"),
+    ("prune_events", "(float8, bigint)"),
     ("cancel", "(bigint[])"),
     ("request_cancel", "(bigint[])"),
     ("hold_open", "(bigint[])"),
 ];
 /// Tables that grow with the queue or with time: to scan one is a fault.
-const LARGE: &[&str] =
-    &["job", "architecture", "observation", "attempt", "checkpoint", "result", "finish", "event"];
+const LARGE: &[&str] = &[
+    "job",
+    "architecture",
+    "observation",
+    "attempt",
+    "checkpoint",
+    "discarded_checkpoint",
+    "result",
+    "finish",
+    "event",
+];
 
 #[test]
 fn hot_statements_go_by_index_with_and_without_statistics() {
@@ -191,6 +249,41 @@ fn what_idle_workers_ask_does_not_read_all_jobs_of_a_search() {
         let pages = buffers(&plan);
         assert!(pages < 150, "{name} touches {pages} pages:\n{plan}");
     }
+}
+
+/// Rows that refer to a deleted job go by cascades, whose plans no plan shows: what a batch has read shows it.
+#[test]
+fn a_batch_of_deleted_jobs_scans_no_large_table() {
+    #[derive(QueryableByName)]
+    struct Scanned {
+        #[diesel(sql_type = sql_types::Text)]
+        name: String,
+    }
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    conn.batch_execute(include_str!("hundred_thousand.sql")).unwrap();
+    conn.batch_execute(
+        "INSERT INTO finish (search_id, job_id, step, outcome) SELECT search_id, id, 1, 'cancelled' FROM job; \
+         INSERT INTO event (search_id, job_id, kind) SELECT search_id, id, 'cancelled' FROM job; \
+         INSERT INTO result (job_id, search_id, fence, step, outcome) SELECT id, search_id, 1, 1, 'cancelled' FROM job \
+         ON CONFLICT DO NOTHING; \
+         DELETE FROM lease; UPDATE job SET state = 'cancelled', run_after = NULL; \
+         UPDATE search SET state = 'cancelled', finished_at = now(), deleting_since = now() WHERE id = 1; ANALYZE",
+    )
+    .unwrap();
+    conn.batch_execute("BEGIN").unwrap();
+    let batch =
+        store::retention::delete_batch(&mut conn, domain::SearchId(1), domain::JobId(0)).unwrap().unwrap();
+    assert_eq!(batch.jobs, 500);
+    let scanned: Vec<Scanned> = sql_query(
+        "SELECT relname || ': ' || seq_scan AS name FROM pg_stat_xact_user_tables WHERE seq_scan > 0 AND relname = ANY ($1)",
+    )
+    .bind::<sql_types::Array<sql_types::Text>, _>(LARGE)
+    .load(&mut conn)
+    .unwrap();
+    let scanned: Vec<_> = scanned.into_iter().map(|table| table.name).collect();
+    assert_eq!(scanned, [""; 0], "scans of large tables");
+    conn.batch_execute("COMMIT").unwrap();
 }
 
 #[test]

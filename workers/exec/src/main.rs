@@ -10,6 +10,7 @@ mod patience;
 mod program;
 mod protocol;
 mod record;
+mod retention;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use anyhow::Context as _;
@@ -73,6 +75,10 @@ struct Work {
     #[arg(long, value_name = "WHICH", default_value = "failed")]
     keep: Keep,
 
+    /// How long logs, and directories that stay, are kept after the last write into them; looked at once a day
+    #[arg(long, value_name = "AGE", default_value = "30d", value_parser = humantime::parse_duration)]
+    keep_logs: Duration,
+
     /// Largest log of an attempt
     #[arg(long, value_name = "MIB", default_value_t = 10)]
     log_limit: u64,
@@ -102,6 +108,7 @@ fn run(work: Work) -> anyhow::Result<runner::ExitStatus> {
     let jobs = usable.with_context(|| format!("cannot use `{}`", jobs.display()))?;
     let devices: Vec<_> = work.devices.into_iter().filter(|device| !device.is_empty()).collect();
     let slots = work.slots.unwrap_or_else(|| devices.len().clamp(1, 1024) as u16);
+    retention::start(jobs.clone(), work.keep_logs).context("cannot start a thread")?;
     let guard = guard::Guard::start().context("cannot start the guard of the programs")?;
     let leaving = Arc::new(AtomicBool::new(false));
     let slot = |slot: u16| backend::Exec {

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use checkpoint::CheckpointError;
 use crossbeam_channel::{Receiver, Sender};
-use domain::{NewCheckpoint, OnceAMinute, chain};
+use domain::{Checkpoint, NewCheckpoint, OnceAMinute, chain};
 use predictor::{Assessment, CurveError};
 use search::{Judge, JudgeError};
 use store::{
     DbError, Session,
+    checkpoint::{self as pointers, Pruned},
     curve::{self, Decision, Observation, Recorded},
     job::Outcome,
 };
@@ -19,6 +20,9 @@ use crate::{Measurement, StopReason};
 
 /// Pauses between two tries to write a checkpoint: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+
+/// Discarded checkpoints, of any job, that are deleted when one is discarded.
+const SWEPT: i64 = 10;
 
 /// An interval that was trained: what it measured, and the training saved behind it.
 pub struct Interval {
@@ -191,19 +195,35 @@ impl Recorder<'_> {
         Ok(recorded)
     }
 
-    /// Keeps the last two checkpoints. A row goes before its object, so that no row ever points to nothing.
+    /// Keeps the last two checkpoints, and discards one an hour for a while. Of the others a row goes before its object, so that no
+    /// row ever points to nothing.
     fn prune(&mut self, step: i32) -> Result<(), DbError> {
         let context = self.context;
-        let lease = context.claim.lease();
-        let pruned = self
-            .session
-            .run(&|| context.is_hopeless(), |conn| store::checkpoint::prune(conn, lease, step - 1))?;
-        for checkpoint in pruned {
-            if let Err(error) = context.worker.checkpoints.delete(&checkpoint) {
-                warn!("{}", chain(&error));
-            }
+        let (lease, stop) = (context.claim.lease(), || context.is_hopeless());
+        let pruned = self.session.run(&stop, |conn| pointers::prune(conn, lease, step - 1))?;
+        for Pruned { checkpoint, .. } in pruned.iter().filter(|pruned| !pruned.kept) {
+            self.delete(checkpoint);
         }
+        if !pruned.iter().any(|pruned| pruned.kept) {
+            return Ok(());
+        }
+        // Whoever adds one takes away more, so that they do not grow in number where nobody calls `peng db gc`.
+        let taken = self
+            .session
+            .run(&stop, |conn| pointers::take_discarded(conn, pointers::KEPT, SWEPT, Some(lease)))?;
+        let gone: Vec<_> =
+            taken.iter().filter(|old| self.delete(&old.checkpoint)).map(|old| old.id).collect();
+        self.session.run(&stop, |conn| pointers::forget(conn, &gone))?;
         Ok(())
+    }
+
+    /// Deletes an object; whether it is gone.
+    fn delete(&self, checkpoint: &Checkpoint) -> bool {
+        let deleted = self.context.worker.checkpoints.delete(checkpoint);
+        if let Err(error) = &deleted {
+            warn!("{}", chain(error));
+        }
+        deleted.is_ok()
     }
 
     fn log(&self, point: &Observation) {

@@ -24,7 +24,7 @@ impl<'a> Candidates<'a> {
     /// Reads which there are.
     pub fn read(context: AttemptContext<'a>, session: &mut Session) -> Result<Self, DbError> {
         let job = context.claim.job_id;
-        let found = session.run(&|| context.is_hopeless(), |conn| pointers::newest_first(conn, job))?;
+        let found = session.run(&|| context.is_hopeless(), |conn| pointers::restorable(conn, job))?;
         Ok(Self { context, left: found.into_iter() })
     }
 

@@ -1,6 +1,6 @@
 //! The speed of the queue, each figure beside its baseline in the same run, on a durable private server of its own.
 //!
-//! `cargo bench -p peng-store --bench queue -- [claim] [mixed] [snapshot] [drain] [wake] [record] [enqueue]
+//! `cargo bench -p peng-store --bench queue -- [claim] [mixed] [snapshot] [drain] [wake] [record] [enqueue] [prune]
 //! [--seconds 10] [--jobs 1000,100000,1000000] [--clients 1,4,16] [--no-flush]`
 
 #![expect(clippy::unwrap_used, reason = "a benchmark")]
@@ -8,6 +8,7 @@
 mod bare;
 mod bench;
 mod bulk;
+mod prune;
 mod queue;
 mod record;
 mod wake;
@@ -62,7 +63,7 @@ impl Options {
 fn main() {
     let options = Options::parse(std::env::args().skip(1));
     let server = bench::Bench::new(options.flush);
-    let all: [(&str, fn(&bench::Bench, &Options)); 7] = [
+    let all: [(&str, fn(&bench::Bench, &Options)); 8] = [
         ("claim", queue::claim),
         ("mixed", queue::mixed),
         ("snapshot", queue::snapshot),
@@ -70,6 +71,7 @@ fn main() {
         ("wake", wake::latency),
         ("record", record::record),
         ("enqueue", bulk::enqueue),
+        ("prune", prune::prune),
     ];
     for (name, run) in all {
         if options.names.is_empty() || options.names.iter().any(|n| n == name) {

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Barrier,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -122,8 +122,27 @@ pub fn drain(bench: &Bench, options: &Options) {
     println!("last to first: {:.2}", rate(9) / rate(0));
 }
 
-fn rate(database: &Database, clients: usize, duration: Duration, release: u64) -> f64 {
+/// Claims and endings per second, each ending with a new job in its place.
+pub fn rate(database: &Database, clients: usize, duration: Duration, release: u64) -> f64 {
     series(database, clients, duration, 1, release)[0]
+}
+
+/// The same for as long as something else takes.
+pub fn rate_until(database: &Database, clients: usize, over: &AtomicBool) -> f64 {
+    let (start, done) = (Instant::now(), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for i in 0..clients {
+            let done = &done;
+            scope.spawn(move || {
+                let mut session = Session::new(database, i, 0);
+                while !over.load(Ordering::Relaxed) {
+                    assert!(session.cycle(true), "the queue ran dry");
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    done.load(Ordering::Relaxed) as f64 / start.elapsed().as_secs_f64()
 }
 
 /// Rates of consecutive stretches of time, by the same sessions.

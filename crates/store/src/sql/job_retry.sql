@@ -5,6 +5,7 @@
 WITH owner AS MATERIALIZED (
     SELECT id, state FROM search
     WHERE id IN (SELECT search_id FROM job WHERE job.id = ANY ($1)) AND NOT jsonb_exists(spec, 'import')
+      AND deleting_since IS NULL
     ORDER BY id FOR NO KEY UPDATE
 ), mine AS MATERIALIZED (
     SELECT job.id, owner.state AS search_state FROM job JOIN owner ON owner.id = job.search_id

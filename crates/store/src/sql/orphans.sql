@@ -15,4 +15,11 @@ WHERE NOT EXISTS (SELECT FROM lease WHERE lease.job_id = listed.job_id AND lease
         AND (checkpoint.key IS NULL) = (listed.worker_id IS NULL)
         AND (listed.worker_id IS NULL OR checkpoint.key LIKE '%-' || listed.worker_id || '.ckpt')
   )
+  -- What was discarded has a row until its time is over, see take_discarded.sql.
+  AND NOT EXISTS (
+      SELECT FROM discarded_checkpoint AS old
+      WHERE old.job_id = listed.job_id AND old.step = listed.step AND old.fence = listed.fence
+        AND (old.key IS NULL) = (listed.worker_id IS NULL)
+        AND (listed.worker_id IS NULL OR old.key LIKE '%-' || listed.worker_id || '.ckpt')
+  )
 ORDER BY place

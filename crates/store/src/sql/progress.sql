@@ -1,6 +1,7 @@
--- Where searches stand. $1 name or null for all.
+-- Where searches stand. $1 name or null for all, $2 whether all are also those that were put away.
 SELECT search.name, search.state, search.engine, search.budget, counts.*, saved.*, search.created_at,
-       extract(epoch FROM coalesce(search.finished_at, now()) - search.created_at)::float8 AS seconds
+       extract(epoch FROM coalesce(search.finished_at, now()) - search.created_at)::float8 AS seconds,
+       search.archived_at IS NOT NULL AS archived, search.deleting_since IS NOT NULL AS deleting
 FROM search
 CROSS JOIN LATERAL (
     SELECT count(*) AS jobs, count(*) FILTER (WHERE state IN ('ready', 'waiting', 'paused')) AS open,
@@ -17,5 +18,5 @@ CROSS JOIN LATERAL (
            max(fitness) AS best
     FROM result WHERE result.search_id = search.id
 ) AS saved
-WHERE $1 IS NULL OR search.name = $1
+WHERE search.name = $1 OR ($1 IS NULL AND ($2 OR search.archived_at IS NULL))
 ORDER BY search.id

@@ -1,7 +1,7 @@
 -- The best of a search by fitness; those of them that were terminated go on to the full budget, and so does the search.
 -- $1 search, $2 how many of the best. A tie goes to the older job.
 WITH owner AS MATERIALIZED (
-    SELECT id, state FROM search WHERE id = $1 FOR NO KEY UPDATE
+    SELECT id, state FROM search WHERE id = $1 AND deleting_since IS NULL FOR NO KEY UPDATE
 ), best AS MATERIALIZED (
     SELECT job_id, fitness, epochs FROM result WHERE search_id = $1 AND fitness IS NOT NULL
     ORDER BY fitness DESC, job_id LIMIT $2
