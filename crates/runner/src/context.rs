@@ -14,6 +14,7 @@ use diesel::{
     PgConnection, QueryResult,
     result::{DatabaseErrorKind, Error},
 };
+use search::Populations;
 use store::{Database, Session, worker::NewWorker};
 use tracing::{error, info, warn};
 use uuid::Uuid;
@@ -40,6 +41,8 @@ pub struct WorkerContext {
     pub scratch: PathBuf,
     pub leases: HeldLeases,
     pub wakeup: Wakeup,
+    /// Of the searches that its slots propose for.
+    pub populations: Populations,
     /// Of the slots that are idle.
     pub spare_session: SpareSession,
     /// One for each slot, open while it cannot train: a lost device may be that of one alone.
@@ -106,6 +109,7 @@ impl WorkerContext {
             scratch,
             leases: HeldLeases::default(),
             wakeup: Wakeup::new(options.poll),
+            populations: Populations::default(),
             spare_session: SpareSession::default(),
             slot_breakers: (0..slots).map(|_| slot_breaker.sibling()).collect(),
             unsupported: UnsupportedSearches::default(),

@@ -108,9 +108,10 @@ impl EndingWriter<'_> {
     /// which neither waits for it nor is undone by it: an idle worker proposes where this one dies before it could.
     fn propose(&mut self) -> Result<(), DbError> {
         let Some(spec) = self.spec.filter(|_| !self.claim.is_resumed()) else { return Ok(()) };
-        let search = self.claim.search_id;
-        let proposed =
-            self.run(|conn| search::propose(conn, search, spec).map(Ok).or_else(ProposalError::parted))?;
+        let (search, populations) = (self.claim.search_id, &self.worker.populations);
+        let proposed = self.run(|conn| {
+            search::propose(conn, search, spec, populations).map(Ok).or_else(ProposalError::parted)
+        })?;
         if let Err(error) = proposed {
             error!("search {} cannot go on: {}", spec.name, chain(&error));
         }

@@ -46,9 +46,11 @@ pub fn next(
         return Ok(Thawed::Nothing); // Those who train its jobs decide what is resumed, and when it is over.
     }
     // An ending that nobody answered: a job cancelled while it waited, one failed by the reaper, or a worker that died.
+    let populations = &worker.populations;
     let proposed = if exhausted.proposing {
-        session
-            .run(&stop, |conn| search::propose(conn, search, spec).map(Ok).or_else(ProposalError::parted))?
+        session.run(&stop, |conn| {
+            search::propose(conn, search, spec, populations).map(Ok).or_else(ProposalError::parted)
+        })?
     } else {
         Ok(0)
     };

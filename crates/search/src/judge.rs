@@ -6,7 +6,7 @@ use domain::{JobId, Ordinal, SearchId};
 use predictor::{Assessment, Calibration, CurveError, End, Ended, Engine, Observation};
 use store::{
     curve,
-    finish::{self, Finish},
+    finish::{self, Cursor, Finish},
     job::Outcome,
     search,
 };
@@ -56,7 +56,9 @@ pub struct Judge {
     engine: Engine,
     with_cost: bool,
     calibration: Calibration,
-    seen: Ordinal,
+    /// What a warm start gave.
+    at_first: Calibration,
+    seen: Cursor,
 }
 
 impl Judge {
@@ -71,17 +73,19 @@ impl Judge {
             engine: spec.engine(),
             with_cost,
             calibration: Calibration::default(),
-            seen: Ordinal(0),
+            at_first: Calibration::default(),
+            seen: Cursor::default(),
         };
         if let Some(name) = &spec.predictor.warm_start {
             judge.warm_start(conn, name)?;
+            judge.at_first = judge.calibration.clone();
         }
         Ok(judge)
     }
 
     fn warm_start(&mut self, conn: &mut PgConnection, name: &str) -> Result<(), JudgeError> {
         let earlier = search::find(conn, name)?.ok_or_else(|| JudgeError::NoWarmStart(name.to_owned()))?;
-        for ending in finish::since(conn, earlier.id, Ordinal(0))? {
+        for ending in finish::since(conn, earlier.id, Cursor::default())?.unwrap_or_default() {
             if ending.outcome == Outcome::Completed {
                 let curve = curve_of(&curve::load(conn, ending.job_id, ending.step)?);
                 let learned = self.engine.learn_earlier(&mut self.calibration, &curve);
@@ -103,7 +107,7 @@ impl Judge {
 
     /// Ordinal of the last ending that it knows of; stored with each decision.
     pub fn seen(&self) -> Ordinal {
-        self.seen
+        self.seen.ordinal
     }
 
     /// Takes in what ended since. Reads nothing but those endings.
@@ -119,13 +123,20 @@ impl Judge {
     /// # Errors
     /// Those of the database.
     pub fn refresh_to(&mut self, conn: &mut PgConnection, ordinal: Ordinal) -> Result<(), JudgeError> {
-        for ending in finish::since(conn, self.search_id, self.seen)? {
-            let place = ending.ordinal.unwrap_or_default();
-            if place > ordinal {
+        let endings = match finish::since(conn, self.search_id, self.seen)? {
+            Some(endings) => endings,
+            // A fail-over or a restore has lost what was learned from.
+            None => {
+                (self.calibration, self.seen) = (self.at_first.clone(), Cursor::default());
+                finish::since(conn, self.search_id, self.seen)?.unwrap_or_default()
+            }
+        };
+        for ending in endings {
+            if ending.ordinal.unwrap_or_default() > ordinal {
                 break;
             }
             self.learn(conn, &ending)?;
-            self.seen = place;
+            self.seen = ending.cursor();
         }
         Ok(())
     }

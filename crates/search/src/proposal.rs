@@ -1,61 +1,20 @@
 //! What a search tries next, from its strategy into the queue.
 
-use std::{borrow::Borrow, collections::HashSet};
+use std::{borrow::Borrow, collections::HashSet, sync::PoisonError};
 
 use diesel::PgConnection;
 use domain::SearchId;
-use genome::{Genome, GenomeError, GenomeHash};
+use genome::Genome;
 use predictor::Mode;
 use rand::SeedableRng as _;
 use store::{
     job::JobMode,
-    search::{self, EnqueueParams, Member, NewJob, NewSearch, SearchState, SubmitError},
+    search::{self, EnqueueParams, NewJob, NewSearch, SearchState, SubmitError},
     session::transaction,
 };
 use strategy::{Evaluated, Evaluation, Proposal, Search, Strategy};
 
-use crate::Spec;
-
-/// Why nothing could be proposed.
-#[derive(Debug, thiserror::Error)]
-pub enum ProposalError {
-    /// The strategy proposed a network that cannot be built: a fault of peng.
-    #[error("the strategy proposed an impossible network")]
-    Genome(#[from] GenomeError),
-    /// A stored genome is not understood.
-    #[error("architecture {id} holds a genome that this peng does not understand")]
-    Stored {
-        /// The architecture.
-        id: i64,
-        /// Why.
-        source: serde_json::Error,
-    },
-    /// The database did not take it.
-    #[error("cannot enqueue what the strategy proposed")]
-    Query(#[from] diesel::result::Error),
-    /// The search was not submitted.
-    #[error(transparent)]
-    Submit(#[from] SubmitError),
-    /// Somebody has ended the search for good.
-    #[error("search `{search}` is cancelled and takes no more jobs: submit another one")]
-    Cancelled {
-        /// Its name.
-        search: String,
-    },
-}
-
-impl ProposalError {
-    /// An error of the database as such, and any other as a value: the first may pass, the other stays.
-    ///
-    /// # Errors
-    /// Those of the database.
-    pub fn parted<T>(self) -> diesel::QueryResult<Result<T, Self>> {
-        match self {
-            Self::Query(error) | Self::Submit(SubmitError::Query(error)) => Err(error),
-            other => Ok(Err(other)),
-        }
-    }
-}
+use crate::{Populations, ProposalError, Spec};
 
 /// The first jobs of a search: the architectures `given`, in their order, and what the strategy adds to them.
 ///
@@ -136,30 +95,37 @@ pub fn submit(
 
 /// Lets the strategy of a search that runs or is paused propose what comes next, and enqueues it. Returns how many jobs were
 /// added. To be called after each ending, and by idle workers for an ending whose worker died before it could: a proposal
-/// looks at the whole search, so one call answers all endings before it.
+/// looks at the whole search, so one call answers all endings before it. Of the search it reads what is new to `populations`.
 ///
 /// # Errors
 /// Those of the database, and a stored genome that is not understood.
-pub fn propose(conn: &mut PgConnection, search_id: SearchId, spec: &Spec) -> Result<usize, ProposalError> {
+pub fn propose(
+    conn: &mut PgConnection,
+    search_id: SearchId,
+    spec: &Spec,
+    populations: &Populations,
+) -> Result<usize, ProposalError> {
     if !proposes_later(spec) {
         return Ok(0);
     }
+    let population = populations.of(search_id);
+    let mut population = population.lock().unwrap_or_else(PoisonError::into_inner);
     transaction(conn, |conn| {
         search::lock_for_proposal(conn, search_id)?;
         if !search::is_proposing(conn, search_id)? {
+            populations.forget(search_id);
             return Ok(0);
         }
-        let members = search::population(conn, search_id)?;
-        let population = members.into_iter().map(evaluated).collect::<Result<Vec<_>, _>>()?;
-        let known: HashSet<GenomeHash> = population.iter().map(|member| member.genome.hash()).collect();
-        let proposals = spec.strategy.propose(&frame(spec), &population, &known);
-        let jobs = jobs(spec, population.len(), proposals)?;
+        population.refresh(conn, search_id)?;
+        let (members, known) = (&population.members, &population.known);
+        let proposals = spec.strategy.propose(&frame(spec), members, known);
+        let jobs = jobs(spec, members.len(), proposals)?;
         // Only here, so that nobody waits for the search while the strategy thinks.
         let state = search::lock(conn, search_id)?;
         if !matches!(state, SearchState::Running | SearchState::Paused) {
             return Ok(0);
         }
-        if population.len() + jobs.len() >= spec.budget.jobs as usize {
+        if members.len() + jobs.len() >= spec.budget.jobs as usize {
             search::stop_proposing(conn, search_id)?;
         }
         Ok(search::enqueue(conn, &params(search_id, spec), state, &jobs)?)
@@ -173,19 +139,6 @@ fn proposes_later(spec: &Spec) -> bool {
 
 fn frame(spec: &Spec) -> Search<'_> {
     Search { space: &spec.space, input: spec.input(), budget: spec.budget.jobs as usize }
-}
-
-fn evaluated(member: Member) -> Result<Evaluated, ProposalError> {
-    let Member { id, genome, generation, parents, ended, fitness, parameters, flops } = member;
-    let genome: Genome =
-        serde_json::from_value(genome).map_err(|source| ProposalError::Stored { id, source })?;
-    let evaluation = match (ended, fitness) {
-        (false, _) => Evaluation::Pending,
-        (true, None) => Evaluation::Failed,
-        (true, Some(fitness)) => Evaluation::Fitness(fitness),
-    };
-    let cost = genome::Cost { parameters: parameters as u64, flops: flops as u64 };
-    Ok(Evaluated { id, genome, generation: generation as u32, parents, evaluation, cost })
 }
 
 fn jobs(spec: &Spec, first: usize, proposals: Vec<Proposal>) -> Result<Vec<NewJob>, ProposalError> {

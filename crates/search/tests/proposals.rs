@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use diesel::{PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
 use domain::{Lease, SearchId};
-use search::{ProposalError, Spec, add, first_jobs, propose, submit};
+use search::{Populations, ProposalError, Spec, add, first_jobs, propose, submit};
 use store::{
     Claimer, curve,
     finish::{self, JobEnd},
@@ -80,7 +80,7 @@ fn while_it_runs_its_endings_lead_to_proposals() {
             .into_iter()
             .map(|lease| {
                 end(&mut conn, lease, Outcome::Completed);
-                propose(&mut conn, search, &spec).unwrap()
+                propose(&mut conn, search, &spec, &Populations::default()).unwrap()
             })
             .sum();
         assert_eq!((added, claim_all(&mut conn).len()), (4, 4), "{strategy}");
@@ -95,10 +95,14 @@ fn nothing_starts_in_a_search_that_is_cancelled() {
         let (search, spec) = begun(&mut conn, strategy);
         let held = claim_all(&mut conn);
         assert_eq!(searches::cancel(&mut conn, search).unwrap().unwrap().requested, 4);
-        assert_eq!(propose(&mut conn, search, &spec).unwrap(), 0, "{strategy}: before any ending");
+        assert_eq!(
+            propose(&mut conn, search, &spec, &Populations::default()).unwrap(),
+            0,
+            "{strategy}: before any ending"
+        );
         for lease in held {
             end(&mut conn, lease, Outcome::Cancelled);
-            assert_eq!(propose(&mut conn, search, &spec).unwrap(), 0, "{strategy}");
+            assert_eq!(propose(&mut conn, search, &spec, &Populations::default()).unwrap(), 0, "{strategy}");
             assert!(claim_all(&mut conn).is_empty(), "{strategy}");
         }
         assert_eq!(jobs(&mut conn, search, "state = 'cancelled'"), 4, "{strategy}: all that there are");
@@ -118,7 +122,7 @@ fn nothing_starts_in_a_search_that_is_finished() {
         }
         assert!(searches::finish_if_done(&mut conn, search, None).unwrap().is_some());
         assert!(searches::is_proposing(&mut conn, search).unwrap(), "{strategy}: it would");
-        assert_eq!(propose(&mut conn, search, &spec).unwrap(), 0, "{strategy}");
+        assert_eq!(propose(&mut conn, search, &spec, &Populations::default()).unwrap(), 0, "{strategy}");
         assert_eq!(jobs(&mut conn, search, "true"), 4, "{strategy}");
     }
 }
@@ -133,7 +137,7 @@ fn what_is_proposed_for_a_paused_search_waits_for_it() {
         assert_eq!(searches::pause(&mut conn, search).unwrap(), Some(0));
         for lease in held {
             end(&mut conn, lease, Outcome::Completed);
-            propose(&mut conn, search, &spec).unwrap();
+            propose(&mut conn, search, &spec, &Populations::default()).unwrap();
             assert!(claim_all(&mut conn).is_empty(), "{strategy}");
         }
         assert_eq!(jobs(&mut conn, search, "state = 'paused'"), 4, "{strategy}");
@@ -221,7 +225,7 @@ fn a_search_that_is_cancelled_in_the_middle_of_proposals_ends() {
                         while searches::get(&mut conn, search)?.state == SearchState::Running {
                             let Some(claim) = claimer.claim(&mut conn)? else { continue };
                             finish::finish(&mut conn, claim.lease(), JobEnd::plain(Outcome::Diverged))?;
-                            propose(&mut conn, search, &spec)?;
+                            propose(&mut conn, search, &spec, &Populations::default())?;
                         }
                         Ok(())
                     })
@@ -237,7 +241,7 @@ fn a_search_that_is_cancelled_in_the_middle_of_proposals_ends() {
             workers.into_iter().chain(cancelled.err().map(|error| error.to_string())).collect()
         });
         assert!(faults.is_empty(), "{strategy}: {faults:#?}");
-        assert_eq!(propose(&mut conn, search, &spec).unwrap(), 0);
+        assert_eq!(propose(&mut conn, search, &spec, &Populations::default()).unwrap(), 0);
         let left = jobs(&mut conn, search, "state IN ('ready', 'waiting', 'paused', 'running')");
         assert_eq!(left, 0, "{strategy}: jobs that may be trained");
     }

@@ -68,6 +68,8 @@ pub fn finish(conn: &mut PgConnection, lease: Lease, end: JobEnd<'_>) -> QueryRe
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable)]
 #[diesel(table_name = crate::schema::finish)]
 pub struct Finish {
+    /// Identity, for ever: another ending may get the same place after a fail-over that lost this one.
+    pub id: i64,
     /// Place in the order of endings of the search, from 1.
     pub ordinal: Option<Ordinal>,
     /// The job.
@@ -80,20 +82,44 @@ pub struct Finish {
     pub fitness: Option<f64>,
 }
 
-/// The endings of a search after ordinal `after`, in order. Endings that are committed and not numbered yet are
-/// numbered first, so that what one worker has seen is always a prefix of what the next one sees.
+impl Finish {
+    /// What has been read once this ending has.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { ordinal: self.ordinal.unwrap_or_default(), id: self.id }
+    }
+}
+
+/// The last ending of a search that somebody has read; none at first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cursor {
+    /// Its place.
+    pub ordinal: Ordinal,
+    /// Which one it was.
+    id: i64,
+}
+
+/// The endings of a search after the one that was read last, in order. Endings that are committed and not numbered yet are
+/// numbered first, so that what one worker has seen is always a prefix of what the next one sees. `None`: the one that was read
+/// last is no longer there, as after a fail-over that lost it, and all has to be read anew.
 ///
 /// # Errors
 /// Those of the database.
-pub fn since(conn: &mut PgConnection, search: SearchId, after: Ordinal) -> QueryResult<Vec<Finish>> {
+pub fn since(conn: &mut PgConnection, search: SearchId, seen: Cursor) -> QueryResult<Option<Vec<Finish>>> {
     use crate::schema::finish::dsl::{finish, ordinal, search_id};
     number(conn, search)?;
-    finish
+    let mut endings: Vec<Finish> = finish
         .filter(search_id.eq(search))
-        .filter(ordinal.gt(after))
+        .filter(ordinal.ge(seen.ordinal))
         .order(ordinal)
         .select(Finish::as_select())
-        .load(conn)
+        .load(conn)?;
+    if seen == Cursor::default() {
+        return Ok(Some(endings));
+    }
+    if endings.first().map(Finish::cursor) != Some(seen) {
+        return Ok(None);
+    }
+    Ok(Some(endings.split_off(1)))
 }
 
 /// One line of `peng search results`: an ending as it was. A job that was resumed or retried ends again, with a new cursor.

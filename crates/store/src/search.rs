@@ -18,7 +18,7 @@ pub use enqueueing::{
     lock_for_proposal, stop_proposing, submit,
 };
 
-use crate::{schema, schema::sql_types as pg};
+use crate::{schema, schema::sql_types as pg, statement::prepared};
 
 /// Channel on which waiting workers hear of new jobs; the payload is the class.
 pub const CHANNEL: &str = "peng_ready";
@@ -126,6 +126,9 @@ pub struct Member {
     /// The architecture.
     #[diesel(sql_type = sql_types::BigInt)]
     pub id: i64,
+    /// Its job.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub job_id: JobId,
     /// Its genome.
     #[diesel(sql_type = sql_types::Jsonb)]
     pub genome: serde_json::Value,
@@ -149,12 +152,17 @@ pub struct Member {
     pub flops: i64,
 }
 
-/// All architectures of a search, in the order of proposal.
+/// The architectures of a search after the one of this id, in the order of proposal.
 ///
 /// # Errors
 /// Those of the database.
-pub fn population(conn: &mut PgConnection, search: SearchId) -> QueryResult<Vec<Member>> {
-    sql_query(include_str!("sql/population.sql")).bind::<sql_types::BigInt, _>(search).load(conn)
+pub fn population_after(conn: &mut PgConnection, search: SearchId, after: i64) -> QueryResult<Vec<Member>> {
+    prepared(
+        sql_query(include_str!("sql/population.sql"))
+            .bind::<sql_types::BigInt, _>(search)
+            .bind::<sql_types::BigInt, _>(after),
+    )
+    .load(conn)
 }
 
 /// FLOPs of a job's network.

@@ -10,7 +10,7 @@ use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::Simple
 use domain::{JobId, Ordinal, SearchId};
 use store::{
     Claimer, curve,
-    finish::{self, JobEnd},
+    finish::{self, Cursor, JobEnd},
     job::{self, JobMode, JobState, Outcome},
     lease::{self, GiveBack},
     maintenance,
@@ -167,7 +167,7 @@ fn a_result_agrees_with_its_curve() {
     assert_eq!(agrees.execute(&mut conn).unwrap(), 1);
     let gone = sql_query("SELECT 1 FROM lease").execute(&mut conn).unwrap();
     assert_eq!(gone, 0, "the lease goes with the job");
-    let finishes = finish::since(&mut conn, claim.search_id, Ordinal(0)).unwrap();
+    let finishes = finish::since(&mut conn, claim.search_id, Cursor::default()).unwrap().unwrap();
     assert_eq!(finishes.iter().map(|f| f.ordinal).collect::<Vec<_>>(), [Some(Ordinal(1))]);
     let id = claim.search_id;
     assert_eq!(
