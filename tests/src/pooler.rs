@@ -9,7 +9,10 @@ use std::{
 
 use store::Database;
 
-use crate::{Lab, wait};
+use crate::{Lab, Role, wait};
+
+/// Who may come through it.
+const ROLES: [Role; 3] = [Role::Owner, Role::Submit, Role::Worker];
 
 /// A PgBouncer in front of a laboratory's server, with a few sessions for all; ended with this value.
 pub struct Pooler {
@@ -22,7 +25,7 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// One with so many sessions; `None` where it is not installed. CI always has it.
+    /// One with so many sessions of each user; `None` where it is not installed. CI always has it.
     pub fn start(lab: &Lab, sessions: u32) -> Option<Self> {
         let programs = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
         let Some(program) = programs.into_iter().find(|program| Path::new(program).exists()) else {
@@ -40,21 +43,24 @@ impl Pooler {
         fs::write(
             dir.join("pgbouncer.ini"),
             format!(
-                "[databases]\n{database} = host={socket} user=peng\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = {}\n\
-                 listen_port = 6432\nauth_type = any\npool_mode = transaction\ndefault_pool_size = {sessions}\n",
+                "[databases]\n{database} = host={socket}\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = {0}\n\
+                 listen_port = 6432\nauth_type = trust\nauth_file = {0}/users\npool_mode = transaction\ndefault_pool_size = {sessions}\n",
                 dir.display()
             ),
         )
         .unwrap();
+        let users: String =
+            ROLES.iter().map(|&role| format!("\"{}\" \"\"\n", user(&lab.url_as(role)))).collect();
+        fs::write(dir.join("users"), users).unwrap();
         let owner = fs::metadata(socket).unwrap();
         let owner = local_postgres::is_root().then(|| (owner.uid(), owner.gid()));
-        let url = format!("postgresql:///{database}?host={}&port=6432&user=peng", dir.display());
+        let url = lab.url_as(Role::Worker).replace(socket, &format!("{}&port=6432", dir.display()));
         let pooler = Self { child: spawn(program, owner, dir), program, owner, url, home };
         pooler.await_answer();
         Some(pooler)
     }
 
-    /// Where clients find it.
+    /// Where workers find it.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -77,6 +83,10 @@ impl Pooler {
             Database::new(&self.url).unwrap().connect().map(drop).map_err(|error| format!("{error}\n{log}"))
         });
     }
+}
+
+fn user(url: &str) -> &str {
+    url.split_once("user=").unwrap().1.split('&').next().unwrap()
 }
 
 fn spawn(program: &str, owner: Option<(u32, u32)>, dir: &Path) -> Child {

@@ -39,11 +39,13 @@ pub enum SchemaError {
     /// The user may read neither the tables nor the views.
     #[error(
         "the user `{user}` may not read this database of peng: for reports, its owner runs `peng db migrate` and, in psql, \
-         `GRANT peng_read TO \"{user}\";`"
+         `GRANT {role} TO \"{user}\";` (docs/security.md has the roles of workers and of who submits)"
     )]
     Denied {
         /// Name of the role that is connected.
         user: String,
+        /// The role that reads this database.
+        role: String,
     },
     /// A migration failed; its transaction was rolled back.
     #[error("a migration failed: {0}")]
@@ -53,7 +55,7 @@ pub enum SchemaError {
     Query(#[from] diesel::result::Error),
 }
 
-/// Runs the migrations that are missing; returns their versions.
+/// Runs the migrations that are missing, and grants the roles of the database what they may do; returns the versions.
 ///
 /// # Errors
 /// [`SchemaError::Newer`] for a database that a newer peng has migrated.
@@ -64,7 +66,9 @@ pub fn migrate(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
             Err(error) => return Err(error),
         }
         let ran = conn.run_pending_migrations(MIGRATIONS).map_err(SchemaError::Migration)?;
-        Ok(ran.iter().map(ToString::to_string).collect())
+        let ran = ran.iter().map(ToString::to_string).collect();
+        conn.batch_execute(include_str!("sql/roles.sql"))?;
+        Ok(ran)
     })
 }
 
@@ -119,6 +123,8 @@ fn applied(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
         readable: bool,
         #[diesel(sql_type = sql_types::Text)]
         user: String,
+        #[diesel(sql_type = sql_types::Text)]
+        role: String,
     }
     #[derive(QueryableByName)]
     struct Row {
@@ -130,7 +136,7 @@ fn applied(conn: &mut PgConnection) -> Result<Vec<String>, SchemaError> {
         return Ok(Vec::new());
     };
     if !place.readable {
-        return Err(SchemaError::Denied { user: place.user });
+        return Err(SchemaError::Denied { user: place.user, role: place.role });
     }
     let rows = sql_query(format!("SELECT version::text AS version FROM {relation} ORDER BY 1"));
     Ok(rows.load::<Row>(conn)?.into_iter().map(|row| row.version).collect())
