@@ -11,16 +11,14 @@ use store::Database;
 
 use crate::{Lab, Role, wait};
 
-/// Who may come through it.
-const ROLES: [Role; 3] = [Role::Owner, Role::Submit, Role::Worker];
-
 /// A PgBouncer in front of a laboratory's server, with a few sessions for all; ended with this value.
 pub struct Pooler {
     child: Child,
     program: &'static str,
     /// The user that runs the server: like Postgres, PgBouncer does not run as root.
     owner: Option<(u32, u32)>,
-    url: String,
+    /// For users with the rights of workers, and of who submits.
+    urls: [String; 2],
     home: tempfile::TempDir,
 }
 
@@ -44,25 +42,31 @@ impl Pooler {
             dir.join("pgbouncer.ini"),
             format!(
                 "[databases]\n{database} = host={socket}\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = {0}\n\
-                 listen_port = 6432\nauth_type = trust\nauth_file = {0}/users\npool_mode = transaction\ndefault_pool_size = {sessions}\n",
+                 listen_port = 6432\nauth_type = trust\nauth_file = {0}/users\npool_mode = transaction\n\
+                 default_pool_size = {sessions}\n",
                 dir.display()
             ),
         )
         .unwrap();
-        let users: String =
-            ROLES.iter().map(|&role| format!("\"{}\" \"\"\n", user(&lab.url_as(role)))).collect();
+        let urls = [Role::Worker, Role::Submit].map(|role| lab.url_as(role));
+        let users = urls.each_ref().map(|url| format!("\"{}\" \"\"\n", user(url))).concat();
         fs::write(dir.join("users"), users).unwrap();
         let owner = fs::metadata(socket).unwrap();
         let owner = local_postgres::is_root().then(|| (owner.uid(), owner.gid()));
-        let url = lab.url_as(Role::Worker).replace(socket, &format!("{}&port=6432", dir.display()));
-        let pooler = Self { child: spawn(program, owner, dir), program, owner, url, home };
+        let urls = urls.map(|url| url.replace(socket, &format!("{}&port=6432", dir.display())));
+        let pooler = Self { child: spawn(program, owner, dir), program, owner, urls, home };
         pooler.await_answer();
         Some(pooler)
     }
 
     /// Where workers find it.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.urls[0]
+    }
+
+    /// Where who submits finds it.
+    pub fn url_to_submit(&self) -> &str {
+        &self.urls[1]
     }
 
     /// Ends it as the kernel would when memory runs out.
@@ -80,7 +84,7 @@ impl Pooler {
     fn await_answer(&self) {
         wait("PgBouncer to answer", || {
             let log = fs::read_to_string(self.home.path().join("pgbouncer.log")).unwrap_or_default();
-            Database::new(&self.url).unwrap().connect().map(drop).map_err(|error| format!("{error}\n{log}"))
+            Database::new(self.url()).unwrap().connect().map(drop).map_err(|error| format!("{error}\n{log}"))
         });
     }
 }
