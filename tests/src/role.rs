@@ -53,8 +53,9 @@ impl Role {
             ["db", ..] | ["search", "delete", ..] => Self::Owner,
             ["report", ..]
             | ["curve", "export" | "replay", ..]
-            | ["search", "list" | "show" | "results" | "watch", ..] => Self::Read,
-            ["job", "list" | "show" | "log", ..] | ["worker", "list" | "show", ..] => Self::Read,
+            | ["search", "list" | "show" | "results" | "watch", ..]
+            | ["job", "list" | "show" | "log", ..]
+            | ["worker", "list" | "show", ..] => Self::Read,
             _ => Self::Submit,
         }
     }
