@@ -3,6 +3,7 @@
 #![expect(clippy::missing_panics_doc, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{
+    cell::OnceCell,
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -16,9 +17,13 @@ use testing::TestDatabase;
 
 pub use testing::Postgres;
 
+mod role;
+
 pub mod disk;
 pub mod pooler;
 pub mod s3;
+
+pub use role::Role;
 
 /// How long a test waits for what should come.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -34,6 +39,8 @@ pub fn spec(strategy: &str, jobs: u32, max_epochs: u32) -> String {
 /// A database, a checkpoint store and a place for files, all gone with this value; and the binaries of this build.
 pub struct Lab {
     url: String,
+    /// Identity of the database, once it has the roles that go with it.
+    identity: OnceCell<String>,
     /// Dropped with the laboratory, where it is not on a server of its own.
     _database: Option<TestDatabase>,
     /// Files of the test.
@@ -51,7 +58,7 @@ impl Lab {
 
     /// A laboratory whose database is elsewhere.
     pub fn on(url: String) -> Self {
-        Self { url, _database: None, dir: tempfile::tempdir().unwrap() }
+        Self { url, identity: OnceCell::new(), _database: None, dir: tempfile::tempdir().unwrap() }
     }
 
     /// A laboratory on a server of its own.
@@ -61,21 +68,33 @@ impl Lab {
         lab
     }
 
-    /// Where its database is.
+    /// Where its database is, for its owner.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// A session of the database.
+    /// Where its database is, for a user who has the role: the owner while there is no role, or no database.
+    pub fn url_as(&self, role: Role) -> String {
+        if self.identity.get().is_none()
+            && let Some(identity) = role::make_users(&self.url)
+        {
+            self.identity.set(identity).unwrap();
+        }
+        self.identity.get().map_or_else(|| self.url.clone(), |identity| role.url(&self.url, identity))
+    }
+
+    /// A session of the owner of the database.
     pub fn connect(&self) -> PgConnection {
         Database::new(&self.url).unwrap().connect().unwrap()
     }
 
-    /// A command of this build, in this laboratory. Nothing of the caller's environment names another database.
+    /// A command of this build, in this laboratory, with the rights that it needs: `peng` those of who submits, workers their own.
+    /// Nothing of the caller's environment names another database.
     pub fn command(&self, binary: &str) -> Command {
+        let role = if binary == "peng" { Role::Submit } else { Role::Worker };
         let mut command = Command::new(Self::binary(binary));
         command
-            .env("DATABASE_URL", &self.url)
+            .env("DATABASE_URL", self.url_as(role))
             .env("PENG_CHECKPOINTS", format!("file://{}/checkpoints", self.dir.path().display()))
             .env("PENG_HOME", self.dir.path())
             .env("PENG_DATA_DIR", self.dir.path())
@@ -103,9 +122,14 @@ impl Lab {
         path
     }
 
-    /// Runs `peng` and returns what it printed.
+    /// Runs `peng` with the rights that the command needs, and returns what it printed.
     pub fn peng(&self, arguments: &[&str]) -> Output {
-        self.command("peng").args(arguments).output().unwrap()
+        self.peng_as(Role::of(arguments), arguments)
+    }
+
+    /// Runs `peng` with the rights of a role, and returns what it printed.
+    pub fn peng_as(&self, role: Role, arguments: &[&str]) -> Output {
+        self.command("peng").env("DATABASE_URL", self.url_as(role)).args(arguments).output().unwrap()
     }
 
     /// Runs `peng`, which must succeed, and reads its JSON.
@@ -131,13 +155,18 @@ impl Lab {
 
     /// Starts a worker whose log goes to a file of the laboratory.
     pub fn worker(&self, binary: &str, arguments: &[&str]) -> Worker {
-        self.worker_at(&self.url, binary, arguments)
+        self.spawn_with(self.command(binary), arguments)
     }
 
     /// Starts a worker of another database.
     pub fn worker_at(&self, url: &str, binary: &str, arguments: &[&str]) -> Worker {
         let mut command = self.command(binary);
-        command.env("DATABASE_URL", url).args(arguments);
+        command.env("DATABASE_URL", url);
+        self.spawn_with(command, arguments)
+    }
+
+    fn spawn_with(&self, mut command: Command, arguments: &[&str]) -> Worker {
+        command.args(arguments);
         self.spawn(command)
     }
 

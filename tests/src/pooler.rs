@@ -9,7 +9,7 @@ use std::{
 
 use store::Database;
 
-use crate::{Lab, wait};
+use crate::{Lab, Role, wait};
 
 /// A PgBouncer in front of a laboratory's server, with a few sessions for all; ended with this value.
 pub struct Pooler {
@@ -17,12 +17,13 @@ pub struct Pooler {
     program: &'static str,
     /// The user that runs the server: like Postgres, PgBouncer does not run as root.
     owner: Option<(u32, u32)>,
-    url: String,
+    /// For users with the rights of workers, and of who submits.
+    urls: [String; 2],
     home: tempfile::TempDir,
 }
 
 impl Pooler {
-    /// One with so many sessions; `None` where it is not installed. CI always has it.
+    /// One with so many sessions of each user; `None` where it is not installed. CI always has it.
     pub fn start(lab: &Lab, sessions: u32) -> Option<Self> {
         let programs = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"];
         let Some(program) = programs.into_iter().find(|program| Path::new(program).exists()) else {
@@ -40,23 +41,32 @@ impl Pooler {
         fs::write(
             dir.join("pgbouncer.ini"),
             format!(
-                "[databases]\n{database} = host={socket} user=peng\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = {}\n\
-                 listen_port = 6432\nauth_type = any\npool_mode = transaction\ndefault_pool_size = {sessions}\n",
+                "[databases]\n{database} = host={socket}\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = {0}\n\
+                 listen_port = 6432\nauth_type = trust\nauth_file = {0}/users\npool_mode = transaction\n\
+                 default_pool_size = {sessions}\n",
                 dir.display()
             ),
         )
         .unwrap();
+        let urls = [Role::Worker, Role::Submit].map(|role| lab.url_as(role));
+        let users = urls.each_ref().map(|url| format!("\"{}\" \"\"\n", user(url))).concat();
+        fs::write(dir.join("users"), users).unwrap();
         let owner = fs::metadata(socket).unwrap();
         let owner = local_postgres::is_root().then(|| (owner.uid(), owner.gid()));
-        let url = format!("postgresql:///{database}?host={}&port=6432&user=peng", dir.display());
-        let pooler = Self { child: spawn(program, owner, dir), program, owner, url, home };
+        let urls = urls.map(|url| url.replace(socket, &format!("{}&port=6432", dir.display())));
+        let pooler = Self { child: spawn(program, owner, dir), program, owner, urls, home };
         pooler.await_answer();
         Some(pooler)
     }
 
-    /// Where clients find it.
+    /// Where workers find it.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.urls[0]
+    }
+
+    /// Where who submits finds it.
+    pub fn url_to_submit(&self) -> &str {
+        &self.urls[1]
     }
 
     /// Ends it as the kernel would when memory runs out.
@@ -74,9 +84,13 @@ impl Pooler {
     fn await_answer(&self) {
         wait("PgBouncer to answer", || {
             let log = fs::read_to_string(self.home.path().join("pgbouncer.log")).unwrap_or_default();
-            Database::new(&self.url).unwrap().connect().map(drop).map_err(|error| format!("{error}\n{log}"))
+            Database::new(self.url()).unwrap().connect().map(drop).map_err(|error| format!("{error}\n{log}"))
         });
     }
+}
+
+fn user(url: &str) -> &str {
+    url.split_once("user=").unwrap().1.split('&').next().unwrap()
 }
 
 fn spawn(program: &str, owner: Option<(u32, u32)>, dir: &Path) -> Child {

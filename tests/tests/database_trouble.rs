@@ -9,7 +9,7 @@ use std::{
 };
 
 use diesel::{PgConnection, connection::SimpleConnection as _};
-use tests::{Lab, Postgres, Worker, spec, wait};
+use tests::{Lab, Postgres, Role, Worker, spec, wait};
 
 const JOBS: i64 = 4;
 const EPOCHS: i64 = 12;
@@ -19,7 +19,7 @@ const SESSIONS: usize = 3;
 /// A worker with two slots in the middle of four jobs, and a session that was there before all trouble.
 fn at_work(lab: &Lab, settings: &str) -> (Worker, PgConnection) {
     lab.submit(&spec("random", JOBS as u32, EPOCHS as u32));
-    let url = format!("{}{settings}", lab.url());
+    let url = format!("{}{settings}", lab.url_as(Role::Worker));
     let arguments = ["--once", "--slots", "2", "--epoch-seconds", "0.1"];
     let worker = lab.worker_at(&url, "peng-replay-worker", &arguments);
     lab.wait_for("observation", 4);

@@ -23,7 +23,7 @@ fn workers_drain_a_search_through_a_pooler() {
     let file = lab.file("spec.toml", SPEC);
     let submitted = lab
         .command("peng")
-        .env("DATABASE_URL", pooler.url())
+        .env("DATABASE_URL", pooler.url_to_submit())
         .args(["search", "submit", file.to_str().unwrap()])
         .output()
         .unwrap();

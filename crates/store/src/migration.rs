@@ -50,11 +50,13 @@ pub enum SchemaError {
     /// The user may read neither the tables nor the views.
     #[error(
         "the user `{user}` may not read this database of peng: for reports, its owner runs `peng db migrate` and, in psql, \
-         `GRANT peng_read TO \"{user}\";`"
+         `GRANT {role} TO \"{user}\";` (docs/security.md has the roles of workers and of who submits)"
     )]
     Denied {
         /// Name of the role that is connected.
         user: String,
+        /// The role that reads this database.
+        role: String,
     },
     /// A migration did not get its locks.
     #[error(
@@ -70,7 +72,8 @@ pub enum SchemaError {
     Query(#[from] diesel::result::Error),
 }
 
-/// Runs the migrations that are missing, each in a transaction of its own; returns their versions. One that cannot get its locks
+/// Runs the migrations that are missing, each in a transaction of its own, and grants the roles of the database what they may do;
+/// returns the versions. One that cannot get its locks
 /// within [`LOCK_TIMEOUT`], so that nobody queues behind it, is tried again after a pause, for as long as `patience` lasts.
 ///
 /// # Errors
@@ -84,7 +87,7 @@ pub fn migrate(conn: &mut PgConnection, patience: Duration) -> Result<Vec<String
     loop {
         match run_next(conn) {
             Ok(Some(version)) => ran.push(version),
-            Ok(None) => return Ok(ran),
+            Ok(None) => break,
             Err(error) if !is_lock_timeout(&error) => return Err(error),
             Err(_) if start.elapsed() >= patience => return Err(SchemaError::Busy),
             Err(_) => {
@@ -93,6 +96,8 @@ pub fn migrate(conn: &mut PgConnection, patience: Duration) -> Result<Vec<String
             }
         }
     }
+    alone(conn, |conn| Ok(conn.batch_execute(include_str!("sql/roles.sql"))?))?;
+    Ok(ran)
 }
 
 /// Runs the oldest migration that is missing, alone among all who migrate.
@@ -187,6 +192,8 @@ fn applied(conn: &mut PgConnection) -> Result<Applied, SchemaError> {
         readable: bool,
         #[diesel(sql_type = sql_types::Text)]
         user: String,
+        #[diesel(sql_type = sql_types::Text)]
+        role: String,
     }
     #[derive(QueryableByName)]
     struct Row {
@@ -200,7 +207,7 @@ fn applied(conn: &mut PgConnection) -> Result<Applied, SchemaError> {
         return Ok(Applied { versions: Vec::new(), oldest_schema: None });
     };
     if !place.readable {
-        return Err(SchemaError::Denied { user: place.user });
+        return Err(SchemaError::Denied { user: place.user, role: place.role });
     }
     // Databases before the row have no such column.
     let rows: Vec<Row> = sql_query(format!(

@@ -8,11 +8,24 @@ use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::Simple
 use local_postgres::Server;
 use store::{Database, migration};
 
+/// Drops the roles of a database.
+const DROP_ROLES: &str = "DO $$
+DECLARE
+    own text;
+BEGIN
+    FOR own IN SELECT rolname FROM pg_roles, identity WHERE rolname LIKE 'peng\\_%\\_' || left(id::text, 8) LOOP
+        EXECUTE format('DROP OWNED BY %I; DROP ROLE %I', own, own);
+    END LOOP;
+END
+$$";
+
 /// A fresh, migrated database; dropped with this value.
 #[derive(Debug)]
 pub struct TestDatabase {
     name: String,
     server: Server,
+    /// Whether the roles that its migrations make are no other database's: copies of the template share them.
+    own_roles: bool,
 }
 
 /// The server of all tests of this user: `PENG_TEST_HOME`, or a directory among the temporary ones.
@@ -32,7 +45,7 @@ impl TestDatabase {
         let template = start(&server);
         let name = format!("test_{}", uuid::Uuid::new_v4().simple());
         admin(&server, &format!("CREATE DATABASE {name} TEMPLATE {template}"));
-        Self { name, server }
+        Self { name, server, own_roles: false }
     }
 
     /// A database with nothing in it, not even the schema.
@@ -44,7 +57,7 @@ impl TestDatabase {
         start(&server);
         let name = format!("test_{}", uuid::Uuid::new_v4().simple());
         admin(&server, &format!("CREATE DATABASE {name}"));
-        Self { name, server }
+        Self { name, server, own_roles: true }
     }
 
     /// How to reach it.
@@ -74,6 +87,12 @@ impl Default for TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
+        // They belong to the server, and would stay. A test may have left nothing to find them by.
+        if self.own_roles
+            && let Ok(mut conn) = self.database().connect()
+        {
+            let _left = conn.batch_execute(DROP_ROLES);
+        }
         admin(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name));
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     protocol::{Job, VERSION},
     record::Record,
     session::Session,
+    user::User,
 };
 
 /// One slot of the worker.
@@ -56,6 +57,10 @@ impl Exec {
                 checkpoint::unpack(saved, &directory.join("resume")).map_err(resume)?
             }
         };
+        if let Some(user) = &self.recipe.user {
+            let given = User::admit(&job).and_then(|()| user.own(&directory));
+            given.map_err(|error| file(&directory, error))?;
+        }
         let to_repeat = if resumed.is_none() { order.steps_done } else { 0 };
         let done = order.steps_done - to_repeat;
         let log = job.join(format!("attempt-{}.log", order.fence));

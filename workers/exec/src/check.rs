@@ -16,11 +16,13 @@ use search::Spec;
 use serde::Serialize;
 
 use crate::{
+    access::Access,
     backend::Exec,
     guard::Guard,
     patience::{Keep, Patience},
     program::Leave,
     session::Session,
+    user::User,
 };
 
 /// Enough for a look at the program.
@@ -40,6 +42,9 @@ pub struct Check {
 
     #[command(flatten)]
     patience: Patience,
+
+    #[command(flatten)]
+    access: Access,
 
     /// How findings are printed
     #[arg(long, value_name = "FORMAT", default_value = "table")]
@@ -129,8 +134,12 @@ impl Script {
             job.context("the search has no first job: give one of its networks by --genome")?.genome
         };
         let dir = tempfile::tempdir().context("cannot make a directory for the check")?;
+        let recipe = check.patience.recipe(&check.program, &check.access)?;
+        if recipe.user.is_some() {
+            User::admit(dir.path()).context("cannot open the directory of the check")?;
+        }
         let exec = Exec {
-            recipe: check.patience.recipe(&check.program),
+            recipe,
             guard: Guard::start().context("cannot start the guard of the programs")?,
             jobs: dir.path().to_owned(),
             keep: Keep::Never,
@@ -151,6 +160,7 @@ impl Script {
     }
 
     fn play(mut self) -> Vec<Finding> {
+        self.find("environment", Verdict::Ok, self.exec.recipe.environment.describe());
         let steps = self.order.spec.target().steps();
         let Some(whole) = self.train("whole", steps.min(3), None, "trained to the end") else {
             return self.findings; // The rest would fail in the same way.

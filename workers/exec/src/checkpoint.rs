@@ -32,7 +32,12 @@ pub enum UnpackError {
 /// Packs a file or a directory, with its name; nothing at all for a program that writes no checkpoints. The archive of
 /// the same files is the same to the byte.
 pub fn pack(checkpoint: Option<&Path>, into: &Path) -> Result<(), PackError> {
-    let sink = Sink { file: File::create(into).map_err(PackError::Write)?, is_broken: false };
+    write(checkpoint, File::create(into).map_err(PackError::Write)?)
+}
+
+/// Packs it into a file that is open.
+pub fn write(checkpoint: Option<&Path>, into: File) -> Result<(), PackError> {
+    let sink = Sink { file: into, is_broken: false };
     let mut archive = Builder::new(sink);
     archive.mode(HeaderMode::Deterministic);
     if let Some(path) = checkpoint {

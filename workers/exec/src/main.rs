@@ -1,9 +1,11 @@
 //! `peng-exec-worker`: claims jobs and trains them with a program of yours, in any language.
 #![warn(clippy::print_stdout, clippy::print_stderr)] // `stdio` does it, and knows of closed pipes.
 
+mod access;
 mod backend;
 mod check;
 mod checkpoint;
+mod environment;
 mod failure;
 mod guard;
 mod patience;
@@ -14,6 +16,7 @@ mod retention;
 mod session;
 #[cfg(test)]
 mod tests;
+mod user;
 
 use std::{
     path::PathBuf,
@@ -22,10 +25,12 @@ use std::{
     time::Duration,
 };
 
+use access::Access;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use patience::{Keep, Patience};
 use signal_hook::flag;
+use tracing::debug;
 
 /// A worker that trains with any program that speaks JSON lines on stdin and stdout: docs/exec-protocol.md
 #[derive(Debug, Parser)]
@@ -49,6 +54,12 @@ enum Command {
     /// Started by the worker itself: kills the programs that a killed worker leaves behind
     #[command(hide = true)]
     Guard,
+    /// Started by the worker itself, as another user: packs what that user's program named as its checkpoint
+    #[command(hide = true)]
+    Pack {
+        /// Nothing for a program that names none
+        checkpoint: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -58,6 +69,9 @@ struct Work {
 
     #[command(flatten)]
     patience: Patience,
+
+    #[command(flatten)]
+    access: Access,
 
     /// Trainings at a time [default: one per device]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -92,9 +106,10 @@ fn main() -> ExitCode {
     runner::init_logs();
     let cli: Cli = stdio::parse();
     let done = match cli.command {
-        Some(Command::Check(check)) => check::run(&check),
+        Some(Command::Check(check)) => hide().and_then(|()| check::run(&check)),
         Some(Command::Guard) => guard::run().map(|()| ExitCode::SUCCESS).context("cannot guard the programs"),
-        None => run(cli.work).map(|left| ExitCode::from(left.code)),
+        Some(Command::Pack { checkpoint }) => return ExitCode::from(user::pack(checkpoint.as_deref())),
+        None => hide().and_then(|()| run(cli.work)).map(|left| ExitCode::from(left.code)),
     };
     done.unwrap_or_else(|error| {
         stdio::message(format_args!("error: {error:#}"));
@@ -102,17 +117,26 @@ fn main() -> ExitCode {
     })
 }
 
+fn hide() -> anyhow::Result<()> {
+    access::hide().context("cannot hide the worker's memory from its programs")
+}
+
 fn run(work: Work) -> anyhow::Result<runner::ExitStatus> {
+    let recipe = work.patience.recipe(&work.program, &work.access)?;
     let jobs = work.jobs_dir.unwrap_or_else(|| domain::default_home().join("jobs"));
     let usable = std::fs::create_dir_all(&jobs).and_then(|()| jobs.canonicalize());
     let jobs = usable.with_context(|| format!("cannot use `{}`", jobs.display()))?;
+    if let Some(user) = &recipe.user {
+        user.check_entry(&jobs)?;
+    }
+    debug!("the environment of programs: {}", recipe.environment.describe());
     let devices: Vec<_> = work.devices.into_iter().filter(|device| !device.is_empty()).collect();
     let slots = work.slots.unwrap_or_else(|| devices.len().clamp(1, 1024) as u16);
     retention::start(jobs.clone(), work.keep_logs).context("cannot start a thread")?;
     let guard = guard::Guard::start().context("cannot start the guard of the programs")?;
     let leaving = Arc::new(AtomicBool::new(false));
     let slot = |slot: u16| backend::Exec {
-        recipe: work.patience.recipe(&work.program),
+        recipe: recipe.clone(),
         guard: guard.clone(),
         jobs: jobs.clone(),
         keep: work.keep,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::program;
+use crate::{access::Access, program};
 
 /// How long a program may take.
 #[derive(Debug, Clone, Args)]
@@ -30,13 +30,15 @@ pub enum Keep {
 }
 
 impl Patience {
-    pub fn recipe(&self, program: &[String]) -> program::Recipe {
-        let program = program.to_vec();
-        program::Recipe {
-            program: program::located(program),
+    pub fn recipe(&self, program: &[String], access: &Access) -> anyhow::Result<program::Recipe> {
+        let user = access.user()?;
+        Ok(program::Recipe {
+            program: program::located(program.to_vec()),
+            environment: access.environment(user.as_ref()),
+            user,
             timeout: self.timeout,
             stop_grace: self.stop_grace,
-        }
+        })
     }
 }
 

@@ -13,10 +13,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use crate::{
+    environment::Environment,
     failure::{Failure, excerpt},
     guard::Guard,
     protocol::{Answer, Order, parse},
     record::Record,
+    user::User,
 };
 
 /// Longest line of a program, in bytes.
@@ -26,13 +28,15 @@ const TERM: Duration = Duration::from_secs(2);
 /// How long what an ended program wrote last may take to arrive. A process that left its group may hold the pipe open.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_millis(20);
-/// What a program must not see: it has no business with the database.
-const SECRETS: [&str; 4] = ["DATABASE_URL", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE"];
 
 /// What to run, the same for every job.
 #[derive(Debug, Clone)]
 pub struct Recipe {
     pub program: Vec<String>,
+    /// All that it gets beside what is told of its attempt.
+    pub environment: Environment,
+    /// Who it runs as, if not as its worker does.
+    pub user: Option<User>,
     /// Longest time without a line.
     pub timeout: Duration,
     /// How long a program that was told to stop may take.
@@ -77,10 +81,11 @@ impl Program {
         let (name, arguments) = recipe.program.split_first().expect("clap asks for a program");
         let mut command = Command::new(name);
         command.args(arguments).current_dir(directory).process_group(0);
-        for name in SECRETS {
-            command.env_remove(name);
-        }
+        command.env_clear().envs(recipe.environment.passed.iter().map(|(key, value)| (key, value)));
         command.envs(environment.iter().map(|(key, value)| (key, value)));
+        if let Some(user) = &recipe.user {
+            user.run(&mut command);
+        }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().map_err(|source| Failure::Start { program: name.clone(), source })?;
         let group = Pid::from_child(&child);

@@ -169,7 +169,12 @@ impl Trainer for Session {
     }
 
     fn save(&self, into: &Path) -> Result<(), TrainError> {
-        checkpoint::pack(self.checkpoint.as_deref(), into).map_err(|error| {
+        let named = self.checkpoint.as_deref();
+        let packed = match &self.recipe.user {
+            Some(user) => user.pack(named, into),
+            None => checkpoint::pack(named, into),
+        };
+        packed.map_err(|error| {
             let failure = match error {
                 PackError::Read { path, source } => Failure::Checkpoint { epoch: self.epoch(), path, source },
                 PackError::Write(source) => Failure::File { path: into.to_owned(), source },

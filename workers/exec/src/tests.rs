@@ -7,6 +7,7 @@ use search::Spec;
 
 use crate::{
     backend::Exec,
+    environment::Environment,
     guard::Guard,
     patience::Keep,
     program::{Recipe, located},
@@ -20,6 +21,8 @@ fn exec(program: &[&str], jobs: &Path) -> Exec {
     Exec {
         recipe: Recipe {
             program: located(program.iter().map(|&word| word.to_owned()).collect()),
+            environment: Environment::of_worker(&[]),
+            user: None,
             timeout: Duration::from_secs(20),
             stop_grace: Duration::from_millis(300),
         },
