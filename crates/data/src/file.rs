@@ -7,10 +7,12 @@ use flate2::read::GzDecoder;
 use crate::official::Official;
 use crate::{DataError, Places, SetName};
 
-/// The verified content of a file, and where it was.
+/// The content of a file, and where it was.
 #[derive(Debug)]
-pub(crate) struct Content {
+pub struct Content {
+    /// Name of the file in errors.
     pub path: PathBuf,
+    /// All of it.
     pub bytes: Vec<u8>,
 }
 
