@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use clap::Args;
 use import::{Point, Points};
 use predictor::{
-    Assessment, Calibration, Decision, End, Ended, Engine, EngineName, Observation, Settings, Target,
+    Assessment, Calibration, Curve, Decision, Engine, EngineName, Observation, Settings, Target,
 };
 use serde::Serialize;
 
@@ -117,7 +117,7 @@ fn settings(args: &Predict) -> anyhow::Result<Settings> {
 struct Curves {
     engine: Engine,
     calibration: Calibration,
-    all: Vec<(String, Vec<Observation>)>,
+    all: Vec<(String, Curve)>,
     ids: HashMap<String, usize>,
 }
 
@@ -128,24 +128,20 @@ impl Curves {
         let place = || format!("{}, line {line}, curve `{arch}`", file.display());
         let id = *self.ids.entry(arch.clone()).or_insert(self.all.len());
         if id == self.all.len() {
-            self.all.push((arch.clone(), vec![]));
+            self.all.push((arch.clone(), Curve::default()));
         }
         let (_, curve) = &mut self.all[id];
-        let observation = Observation { epoch, val_acc, train_acc, train_loss };
-        let before = curve.last().map_or(0.0, |last| last.epoch);
-        observation.check(curve.len() + 1, before).with_context(place)?;
-        curve.push(observation);
+        curve.push(Observation { epoch, val_acc, train_acc, train_loss }).with_context(place)?;
         if self.engine.target().step(epoch) == self.engine.target().steps() {
-            let ended = Ended { job: id as i64, curve, end: End::Completed, cost: None };
-            self.engine.learn(&mut self.calibration, &ended).with_context(place)?;
+            self.engine.complete(&mut self.calibration, id as i64, curve).with_context(place)?;
         }
         Ok(id)
     }
 
     fn answer(&self, id: usize) -> anyhow::Result<Answer> {
         let (arch, curve) = &self.all[id];
-        let Assessment { prediction, decision, reason } = self.engine.assess(curve, &self.calibration)?;
-        let last = curve.last().context("a curve has a point")?;
+        let Assessment { prediction, decision, reason } = self.engine.assess_grown(curve, &self.calibration);
+        let last = curve.points().last().context("a curve has a point")?;
         let (low_80, high_80) = prediction.and_then(|p| p.interval_80).unzip();
         Ok(Answer {
             arch: arch.clone(),

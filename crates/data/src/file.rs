@@ -9,8 +9,10 @@ use crate::{DataError, Places, SetName};
 
 /// The content of a file of the official length, and where it was.
 #[derive(Debug)]
-pub(crate) struct Content {
+pub struct Content {
+    /// Name of the file in errors.
     pub path: PathBuf,
+    /// All of it.
     pub bytes: Vec<u8>,
     /// That of the official file, where it is known.
     pub checksum: Option<Checksum>,

@@ -5,12 +5,10 @@ use crate::file::Content;
 use crate::{DataError, Dataset, Shape};
 
 /// Images and labels of `count` images.
-pub(crate) fn parse(
-    images: Content,
-    labels: &Content,
-    shape: Shape,
-    count: usize,
-) -> Result<Dataset, DataError> {
+///
+/// # Errors
+/// Names the file, what was expected and what was found.
+pub fn parse(images: Content, labels: &Content, shape: Shape, count: usize) -> Result<Dataset, DataError> {
     let dimensions = [count as u32, shape.height, shape.width];
     let in_images = check_header(&images, &dimensions)?;
     let in_labels = check_header(labels, &dimensions[..1])?;

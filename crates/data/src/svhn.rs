@@ -3,27 +3,30 @@
 
 use std::path::Path;
 
-use matfile::{Array, MatFile, NumericData};
-
 use crate::file::Content;
+use crate::mat::{self, Array, Numbers};
 use crate::{DataError, Dataset, Shape};
 
-/// Images and labels of the file. Its checksum goes first: the parser, which would unpack any length and print what it does not
-/// know, sees none but the official file.
-pub(crate) fn parse(file: &Content, shape: Shape) -> Result<Dataset, DataError> {
+/// Images and labels of the file.
+///
+/// # Errors
+/// Names the file, and what is wrong with it.
+pub fn parse(file: &Content, shape: Shape) -> Result<Dataset, DataError> {
     file.verify()?;
     let damaged = |reason: String| DataError::format(&file.path, reason);
-    let mat =
-        MatFile::parse(file.bytes.as_slice()).map_err(|e| damaged(format!("not a MATLAB 5 file: {e:?}")))?;
-    let array = |name| mat.find_by_name(name).ok_or_else(|| damaged(format!("no array `{name}` in it")));
+    let arrays = mat::arrays(&file.bytes).map_err(damaged)?;
+    let array = |name| {
+        let found = arrays.iter().find(|array| array.name == name);
+        found.ok_or_else(|| damaged(format!("no array `{name}` in it")))
+    };
     let (images, labels) = (array("X")?, array("y")?);
     let labels = digits(&file.path, labels)?;
     let count = labels.len();
     let sides = [shape.height as usize, shape.width as usize, shape.channels as usize, count];
-    if images.size() != &sides {
-        return Err(damaged(format!("expected pixels of {sides:?}, found {:?}", images.size())));
+    if images.size != sides {
+        return Err(damaged(format!("expected pixels of {sides:?}, found {:?}", images.size)));
     }
-    let NumericData::UInt8 { real: columns, .. } = images.data() else {
+    let Numbers::Bytes(columns) = &images.numbers else {
         return Err(damaged("expected pixels as unsigned bytes".into()));
     };
     Ok(Dataset { shape, pixels: rows_of(columns, shape), labels, warnings: vec![] })
@@ -39,15 +42,11 @@ fn rows_of(columns: &[u8], shape: Shape) -> Vec<u8> {
     pixels
 }
 
-/// Labels as digits. MATLAB writes small whole numbers in whatever type holds them.
+/// Labels as digits.
 fn digits(path: &Path, labels: &Array) -> Result<Vec<u16>, DataError> {
-    let numbers: Vec<f64> = match labels.data() {
-        NumericData::UInt8 { real, .. } => real.iter().map(|&n| f64::from(n)).collect(),
-        NumericData::UInt16 { real, .. } => real.iter().map(|&n| f64::from(n)).collect(),
-        NumericData::Int8 { real, .. } => real.iter().map(|&n| f64::from(n)).collect(),
-        NumericData::Int16 { real, .. } => real.iter().map(|&n| f64::from(n)).collect(),
-        NumericData::Double { real, .. } => real.clone(),
-        _ => return Err(DataError::format(path, "labels of an unexpected type")),
+    let numbers: Vec<f64> = match &labels.numbers {
+        Numbers::Bytes(numbers) => numbers.iter().map(|&n| f64::from(n)).collect(),
+        Numbers::Wide(numbers) => numbers.clone(),
     };
     numbers
         .into_iter()

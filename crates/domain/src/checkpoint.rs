@@ -119,7 +119,25 @@ pub struct StoreMarker {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_key_comes_back_from_its_text(ids: [i64; 3], step: i32, worker: Option<u128>) {
+            let key = CheckpointKey {
+                search_id: SearchId(ids[0]),
+                job_id: JobId(ids[1]),
+                step,
+                fence: Fence(ids[2]),
+                worker_id: worker.map(Uuid::from_u128),
+            };
+            let is_name = ids.iter().all(|id| *id >= 0) && step >= 0;
+            let read = key.to_string().parse();
+            prop_assert!(read == Ok(key) || !is_name, "{} became {:?}", key, read);
+        }
+    }
 
     #[test]
     fn only_what_was_named_as_a_checkpoint_is_one() {

@@ -2,12 +2,13 @@
 
 use crate::asha::Asha;
 use crate::calibration::{Calibration, End, Ended, Estimate};
+use crate::curve::Curve;
 use crate::last::Last;
 use crate::median::Median;
 use crate::menndl::Menndl;
 use crate::none;
 use crate::observation::{self, CurveError};
-use crate::peng::Peng;
+use crate::peng::{Peng, Seen};
 use crate::penguin::{Penguin, Version};
 use crate::{Assessment, EngineName, Observation, Settings, SettingsError, Target};
 
@@ -99,18 +100,35 @@ impl Engine {
         calibration: &Calibration,
     ) -> Result<Assessment, CurveError> {
         observation::check(curve)?;
+        Ok(self.judge(curve, || Seen::of(curve), cost, calibration))
+    }
+
+    /// As [`Engine::assess`] for a curve that grows. `peng`, `median`, `asha`, `last` and `none` look at a few points only, however
+    /// many there are.
+    pub fn assess_grown(&self, curve: &Curve, calibration: &Calibration) -> Assessment {
+        self.judge(curve.points(), || curve.seen(), None, calibration)
+    }
+
+    /// Judges a curve that was checked. `seen` is what was kept of all of its points.
+    fn judge(
+        &self,
+        curve: &[Observation],
+        seen: impl FnOnce() -> Seen,
+        cost: Option<f64>,
+        calibration: &Calibration,
+    ) -> Assessment {
         let Some(last) = curve.last() else {
-            return Ok(Assessment::train_on(None, "no observation yet"));
+            return Assessment::train_on(None, "no observation yet");
         };
-        Ok(match &self.kind {
-            Kind::Peng(engine) => engine.assess(curve, cost, calibration),
+        match &self.kind {
+            Kind::Peng(engine) => engine.assess(curve, &seen(), cost, calibration),
             Kind::Penguin(engine) => engine.assess(curve),
-            Kind::Median(engine) => engine.assess(curve, calibration),
+            Kind::Median(engine) => engine.assess(last, seen().best, calibration),
             Kind::Asha(engine) => engine.assess(curve, calibration),
             Kind::Menndl(engine) => engine.assess(curve),
             Kind::Last(engine) => engine.assess(last),
             Kind::None => none::assess(last),
-        })
+        }
     }
 
     /// Takes in a job that ended. Call it in the order of the finish numbers, once per ending: for a stopped job
@@ -120,6 +138,20 @@ impl Engine {
     /// An empty or damaged curve; the calibration is then unchanged.
     pub fn learn(&self, calibration: &mut Calibration, ended: &Ended<'_>) -> Result<(), CurveError> {
         observation::check(ended.curve)?;
+        self.take_in(calibration, ended)
+    }
+
+    /// As [`Engine::learn`] for a job trained to the end whose curve grew: a further point of the same job costs no look at
+    /// those before it.
+    ///
+    /// # Errors
+    /// An empty curve; the calibration is then unchanged.
+    pub fn complete(&self, calibration: &mut Calibration, job: i64, curve: &Curve) -> Result<(), CurveError> {
+        self.take_in(calibration, &Ended { job, curve: curve.points(), end: End::Completed, cost: None })
+    }
+
+    /// Takes in an ended job whose curve was checked.
+    fn take_in(&self, calibration: &mut Calibration, ended: &Ended<'_>) -> Result<(), CurveError> {
         let last = ended.curve.last().ok_or(CurveError::Empty { job: ended.job })?;
         let (fitness, completed) = match ended.end {
             End::Completed => (last.val_acc, true),

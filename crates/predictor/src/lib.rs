@@ -22,6 +22,7 @@
 mod asha;
 mod assessment;
 mod calibration;
+mod curve;
 mod engine;
 mod last;
 mod measures;
@@ -40,6 +41,7 @@ mod varied;
 
 pub use assessment::{Assessment, Decision, Prediction};
 pub use calibration::{Calibration, End, Ended, Estimate, SnapshotError};
+pub use curve::Curve;
 pub use engine::Engine;
 pub use measures::{Best, Measures, Outcome};
 pub use observation::{CurveError, Observation};

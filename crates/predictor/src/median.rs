@@ -26,8 +26,8 @@ impl Median {
         }
     }
 
-    pub(crate) fn assess(self, curve: &[Observation], calibration: &Calibration) -> Assessment {
-        let last = curve[curve.len() - 1];
+    /// From the newest point of a curve and the best accuracy of all.
+    pub(crate) fn assess(self, last: &Observation, best: f64, calibration: &Calibration) -> Assessment {
         let prediction = Prediction::point(last.val_acc);
         if last.epoch < self.warm_up {
             return Assessment::train_on(Some(prediction), format!("no stop before epoch {}", self.warm_up));
@@ -37,7 +37,6 @@ impl Median {
             let reason = format!("{} of {} completed jobs to compare with", others.len(), self.startup);
             return Assessment::train_on(Some(prediction), reason);
         }
-        let best = curve.iter().map(|o| o.val_acc).fold(f64::NEG_INFINITY, f64::max);
         let middle = others.len() / 2;
         let median = if others.len() % 2 == 1 {
             others[middle]
@@ -83,9 +82,9 @@ mod tests {
                 let curve = [Observation::new(1.0, other[0]), Observation::new(2.0, other[1])];
                 engine.learn(&mut calibration, &curve);
             }
-            let curve: Vec<_> =
-                accuracies.iter().enumerate().map(|(i, &a)| Observation::new(i as f64 + 1.0, a)).collect();
-            assert_eq!(engine.assess(&curve, &calibration).decision, expected, "{why}");
+            let last = Observation::new(accuracies.len() as f64, accuracies[accuracies.len() - 1]);
+            let best = accuracies.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            assert_eq!(engine.assess(&last, best, &calibration).decision, expected, "{why}");
         }
     }
 }

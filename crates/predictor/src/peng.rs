@@ -27,6 +27,7 @@ mod variance;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use self::bar::Bar;
+pub(crate) use self::features::Seen;
 pub(crate) use self::knowledge::Knowledge;
 use self::regression::{Spread, TENTH, TWENTIETH};
 use crate::{Assessment, Calibration, End, Ended, Observation, Prediction, Settings, Target};
@@ -75,9 +76,11 @@ impl Peng {
         knowledge.add_earlier(curve, self.target);
     }
 
+    /// `seen` is what was kept of all points of the curve.
     pub(crate) fn assess(
         &self,
         curve: &[Observation],
+        seen: &Seen,
         cost: Option<f64>,
         calibration: &Calibration,
     ) -> Assessment {
@@ -86,8 +89,8 @@ impl Peng {
             let reason = format!("final {:.1}: trained to the end", last.val_acc);
             return Assessment::train_on(Some(Prediction::point(last.val_acc)), reason);
         }
-        let Some(spread) = calibration.knowledge.predict(curve, self.target) else {
-            let best = features::best(curve);
+        let Some(spread) = calibration.knowledge.predict(curve, seen, self.target) else {
+            let best = seen.best;
             let reason = format!("best so far {best:.1}: too few jobs are completed to learn from");
             return Assessment::train_on(Some(Prediction::point(best)), reason);
         };

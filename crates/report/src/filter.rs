@@ -157,6 +157,11 @@ impl Condition {
             },
             Kind::Word(words) if words.contains(&value) => format!("'{value}'"),
             Kind::Word(words) => return Err(wrong(format!("{column} to be one of {}", words.join(", ")))),
+            Kind::Text if value.contains('\0') => {
+                return Err(wrong(
+                    "a text without the character of code 0, which no database stores".to_owned(),
+                ));
+            }
             Kind::Text => literal(value),
         };
         Ok(Self { column, operator, value })
@@ -222,6 +227,7 @@ mod tests {
             ("flops", "COLUMN OPERATOR VALUE"),
             ("flops!3", "one of the operators"),
             ("flops<inf", "a number"),
+            ("class=a\0b", "a text without the character of code 0"),
         ];
         for (text, expected) in table {
             let error = Filter::parse(None, &[text]).unwrap_err().to_string();

@@ -167,7 +167,35 @@ fn without_quoted(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Any text may stand in a part, and comes back from both forms of the string.
+        #[test]
+        fn parts_come_back_from_a_string(values in prop::collection::vec("[^\0]{1,12}", 4)) {
+            let keywords = ["user", "password", "dbname", "options"];
+            let mut info = ConnInfo::parse("host=h port=1").unwrap();
+            let mut url = "postgresql:///?host=h&port=1".to_owned();
+            for (keyword, value) in keywords.into_iter().zip(&values) {
+                info.set(keyword, value);
+                url += &format!("&{keyword}={}", uri_component(value));
+            }
+            let sorted = |info: &ConnInfo| {
+                let mut parts = info.0.clone();
+                parts.sort();
+                parts
+            };
+            for text in [info.to_dsn(), url] {
+                let again = ConnInfo::parse(&text).unwrap();
+                prop_assert_eq!(sorted(&again), sorted(&info), "{}", text);
+            }
+            let shown = info.to_string();
+            info.set("password", "another");
+            prop_assert_eq!(info.to_string(), shown, "the password is shown");
+        }
+    }
 
     #[test]
     fn no_form_shows_its_password_and_each_keeps_it() {

@@ -108,6 +108,24 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::*;
 
+    discarded_checkpoint (id) {
+        id -> BigInt,
+        job_id -> BigInt,
+        fence -> BigInt,
+        bytes -> BigInt,
+        discarded_at -> Timestamptz,
+        taken_at -> Nullable<Timestamptz>,
+        step -> Integer,
+        key -> Nullable<Text>,
+        uri -> Text,
+        sha256 -> Text,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::*;
+
     event (id) {
         id -> BigInt,
         at -> Timestamptz,
@@ -300,6 +318,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     attempt,
     checkpoint,
     compatibility,
+    discarded_checkpoint,
     event,
     finish,
     identity,

@@ -1,40 +1,12 @@
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::Path;
 
 use safetensors::{Dtype, SafeTensors, View};
-use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::TrainError;
-
-/// Version of the layout of checkpoints.
-const FORMAT: u32 = 1;
-
-/// The one key of the metadata. With several, their order, and so the bytes of the file, would vary.
-const KEY: &str = "peng";
-
-/// What a checkpoint must agree with the job on, by name.
-pub(crate) type Identity = BTreeMap<String, String>;
-
-/// How far a training is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Position {
-    /// Intervals completed.
-    pub step: u32,
-    /// Batches trained.
-    pub batch: u64,
-    /// Training images seen in the interval that has begun.
-    pub images: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Header {
-    format: u32,
-    job: Identity,
-    position: Position,
-}
+use crate::container::{self, Header, Identity, Position};
 
 /// A checkpoint in memory, in the safetensors format. The same state gives the same bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +22,10 @@ impl Snapshot {
     ) -> Result<Self, TrainError> {
         let arrays = tensors
             .iter()
-            .map(|(name, tensor)| Ok((name, Array::of(tensor)?)))
+            .map(|(name, tensor)| Ok((name.as_str(), Array::of(tensor)?)))
             .collect::<Result<Vec<_>, TrainError>>()?;
-        let header = Header { format: FORMAT, job: job.clone(), position };
-        let header = serde_json::to_string(&header).map_err(|e| TrainError::Torch(e.to_string()))?;
-        let metadata = HashMap::from([(KEY.to_owned(), header)]);
         let bytes =
-            safetensors::serialize(arrays, Some(metadata)).map_err(|e| TrainError::Torch(e.to_string()))?;
+            container::write(&Header::new(job.clone(), position), arrays).map_err(TrainError::Torch)?;
         Ok(Self { bytes })
     }
 
@@ -143,14 +112,8 @@ pub(crate) fn restore(
         path: path.to_owned(),
         source,
     })?;
-    let saved = SafeTensors::deserialize(&bytes).map_err(|e| refuse(format!("it is damaged: {e}")))?;
-    let (_, metadata) =
-        SafeTensors::read_metadata(&bytes).map_err(|e| refuse(format!("it is damaged: {e}")))?;
-    let text = metadata.metadata().as_ref().and_then(|metadata| metadata.get(KEY));
-    let text = text.ok_or_else(|| refuse("it was not written by this program".into()))?;
-    let header: Header =
-        serde_json::from_str(text).map_err(|e| refuse(format!("its header is damaged: {e}")))?;
-    check_header(&header, job).map_err(refuse)?;
+    let (header, saved) = container::read(&bytes).map_err(refuse)?;
+    header.check(job).map_err(refuse)?;
     check_tensors(&saved, &tensors).map_err(refuse)?;
     for (name, mut tensor) in tensors {
         let view = saved.tensor(&name).map_err(|e| refuse(e.to_string()))?;
@@ -158,19 +121,6 @@ pub(crate) fn restore(
         tensor.f_copy_(&numbers)?;
     }
     Ok(header.position)
-}
-
-fn check_header(header: &Header, job: &Identity) -> Result<(), String> {
-    if header.format != FORMAT {
-        return Err(format!("its format is {}, this program reads {FORMAT}", header.format));
-    }
-    for (what, expected) in job {
-        let found = header.job.get(what).map_or("missing", String::as_str);
-        if found != expected {
-            return Err(format!("it belongs to another job: its {what} is {found}, expected {expected}"));
-        }
-    }
-    Ok(())
 }
 
 fn check_tensors(saved: &SafeTensors<'_>, expected: &[(String, Tensor)]) -> Result<(), String> {

@@ -29,6 +29,7 @@
 
 mod augment;
 mod checkpoint;
+mod container;
 mod course;
 mod device;
 mod device_data;

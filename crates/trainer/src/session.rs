@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use tch::{Reduction, Tensor};
 
 use crate::augment::augment;
-use crate::checkpoint::{self, Position, Snapshot};
+use crate::checkpoint::{self, Snapshot};
+use crate::container::{Identity, Position};
 use crate::course::Course;
 use crate::error::contain;
 use crate::network::Network;
@@ -57,7 +58,7 @@ pub enum Advance {
 #[derive(Debug)]
 pub struct Session {
     data: DeviceData,
-    identity: checkpoint::Identity,
+    identity: Identity,
     recipe: Recipe,
     seed: u64,
     course: Course,

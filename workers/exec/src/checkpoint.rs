@@ -3,8 +3,8 @@
 use std::{
     error::Error as _,
     fs::{self, File},
-    io::{self, Write},
-    path::{Path, PathBuf},
+    io::{self, Seek as _, Write},
+    path::{Component, Path, PathBuf},
 };
 
 use tar::{Archive, Builder, HeaderMode};
@@ -104,11 +104,27 @@ impl Write for Sink {
 pub fn unpack(file: &Path, into: &Path) -> Result<Option<PathBuf>, UnpackError> {
     fs::create_dir_all(into).map_err(UnpackError::File)?;
     let archive = File::open(file).map_err(UnpackError::File)?;
-    Archive::new(archive).unpack(into).map_err(|error| {
+    check_entries(&archive).and_then(|()| Archive::new(&archive).unpack(into)).map_err(|error| {
         if is_of_the_system(&error) { UnpackError::File(error) } else { UnpackError::Archive(error) }
     })?;
     let first = fs::read_dir(into).map_err(UnpackError::File)?.next();
     first.map(|entry| entry.map(|entry| entry.path())).transpose().map_err(UnpackError::File)
+}
+
+/// Ok if an archive holds files and directories alone, and stands at its beginning again. Nothing else is ever packed, and other
+/// entries can lead elsewhere, or be larger than any disk (the holes of a sparse file are written).
+fn check_entries(mut archive: &File) -> io::Result<()> {
+    for entry in Archive::new(archive).entries_with_seek()? {
+        let entry = entry?;
+        let (kind, path) = (entry.header().entry_type(), entry.path()?);
+        let is_inside =
+            path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        if !is_inside || !(kind.is_file() || kind.is_dir()) {
+            let path = path.display();
+            return Err(io::Error::other(format!("`{path}` in it is no file or directory of a checkpoint")));
+        }
+    }
+    archive.rewind()
 }
 
 /// Whether the system refused something, rather than `tar` what it read. `tar` wraps both, and keeps the cause.
@@ -193,11 +209,24 @@ mod tests {
         fs::write(path("state/w"), vec![1; 5000]).unwrap();
         pack(Some(&path("state")), &path("packed")).unwrap();
         let whole = fs::read(path("packed")).unwrap();
-        for (damaged, why) in
-            [(&whole[..700], "cut off"), (&[b'x'; 2000], "another format"), (b"{}", "no block")]
-        {
+        let other = |kind| {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_size(0);
+            header.set_path("state").unwrap();
+            header.set_link_name("/etc").unwrap();
+            header.set_cksum();
+            [header.as_bytes().as_slice(), &[0; 1024]].concat()
+        };
+        for (damaged, why) in [
+            (&whole[..700], "cut off"),
+            (&[b'x'; 2000], "another format"),
+            (b"{}", "no block"),
+            (&other(tar::EntryType::Symlink), "a link that leads elsewhere"),
+            (&other(tar::EntryType::GNUSparse), "a file with holes"),
+        ] {
             fs::write(path("damaged"), damaged).unwrap();
-            let error = unpack(&path("damaged"), &path("from-damaged"));
+            let error = unpack(&path("damaged"), &path(why));
             assert!(matches!(error, Err(UnpackError::Archive(_))), "{why}: {error:?}");
         }
         fs::create_dir(path("taken")).unwrap();

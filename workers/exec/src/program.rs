@@ -275,6 +275,7 @@ fn write(mut stdin: ChildStdin, orders: &Receiver<Order>) {
 
 fn read(stdout: impl Read, lines: &Sender<Result<String, Failure>>) {
     let mut stdout = BufReader::new(stdout);
+    let mut is_first = true;
     loop {
         let mut line = Vec::new();
         match (&mut stdout).take(LONGEST).read_until(b'\n', &mut line) {
@@ -282,7 +283,10 @@ fn read(stdout: impl Read, lines: &Sender<Result<String, Failure>>) {
             Ok(_) => {}
         }
         let text = String::from_utf8_lossy(&line);
-        let text = text.trim();
+        // Some write a byte order mark before their first letter.
+        let unmarked = text.strip_prefix('\u{feff}').filter(|_| is_first);
+        let text = unmarked.unwrap_or(&text).trim();
+        is_first = false;
         let too_long = line.len() as u64 == LONGEST && line.last() != Some(&b'\n');
         let said = if too_long {
             Err(Failure::Garbage { line: excerpt(text), reason: format!("longer than {LONGEST} bytes") })

@@ -150,7 +150,52 @@ fn perhaps<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D:
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// As Python's `json.dumps` writes it.
+    fn python(number: f64) -> String {
+        match number {
+            n if n.is_nan() => "NaN".to_owned(),
+            f64::INFINITY => "Infinity".to_owned(),
+            f64::NEG_INFINITY => "-Infinity".to_owned(),
+            n => format!("{n:?}"),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_observation_is_read_as_python_writes_it(epoch: f64, val_acc: f64, loss: Option<f64>, path in ".{0,12}") {
+            let path = serde_json::to_string(&path).unwrap();
+            let loss_written = loss.map_or("null".to_owned(), python);
+            let line = format!(
+                r#"{{"type": "observation", "checkpoint": {path}, "epoch": {}, "val_acc": {}, "val_loss": {loss_written}}}"#,
+                python(epoch), python(val_acc)
+            );
+            let read = observation(&line);
+            let bits = |number: f64| if number.is_nan() { None } else { Some(number.to_bits()) };
+            prop_assert_eq!((bits(read.epoch), bits(read.val_acc)), (bits(epoch), bits(val_acc)), "{}", line);
+            prop_assert_eq!(read.val_loss.map(bits), loss.map(bits), "{}", line);
+            prop_assert_eq!(serde_json::to_string(&read.checkpoint).unwrap(), path);
+        }
+
+        /// What a worker says is one line, and means what it meant.
+        #[test]
+        fn an_order_is_one_line(reason in ".{0,12}", seed: i64, epochs in 0.0..1e6, description in ".{0,12}") {
+            let job = Job {
+                protocol: VERSION, job: 1, attempt: 1, search: reason.clone(), seed, slot: 0,
+                genome: serde_json::json!({ "description": description.clone(), "rate": epochs / 7.0 }),
+                data: Value::Null, training: Value::Null, epochs, interval: epochs / 3.0, start_epoch: 0.0,
+                resume_from: Some(description), checkpoint_directory: reason.clone(),
+            };
+            for order in [Order::Job(Box::new(job)), Order::Continue, Order::Stop { reason }] {
+                let line = serde_json::to_string(&order).unwrap();
+                prop_assert!(!line.contains('\n'), "{}", line);
+                prop_assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), serde_json::to_value(&order).unwrap());
+            }
+        }
+    }
 
     fn observation(line: &str) -> Observation {
         match parse(line).unwrap() {

@@ -220,6 +220,21 @@ fn a_crash_or_a_hang_is_of_nobody_knows_whose_fault() {
 }
 
 #[test]
+fn a_byte_order_mark_before_the_first_line_is_no_part_of_it() {
+    const MARK: &str = r"\357\273\277";
+    let hello = r#"{"type":"hello","protocol":1}\n"#;
+    let said = |mark: &str| {
+        format!(r#"read job; printf '{mark}{{"type":"failed","message":"it was read"}}\n'; read answer"#)
+    };
+    for first in [format!("{MARK}{hello}"), format!(r"{MARK}\n{hello}")] {
+        let error = error_of_script(&format!("printf '{first}'; {}", said("")));
+        assert_eq!(error.to_string(), "it was read", "{first}");
+    }
+    let within = error_of_script(&format!("printf '{hello}'; {}", said(MARK))).to_string();
+    assert!(within.contains("expected value at line 1 column 1"), "{within}");
+}
+
+#[test]
 fn a_program_may_say_that_the_host_is_at_fault() {
     for rest in
         [",\"fault\":\"host\"", ",\"retry\":true,\"fault\":\"host\"", ",\"retry\":false,\"fault\":\"host\""]

@@ -25,16 +25,7 @@ pub(super) struct Features {
 }
 
 impl Features {
-    /// From a curve of at least one point.
-    pub(super) fn of(curve: &[Observation]) -> Self {
-        let mut seen = Seen::default();
-        for point in curve {
-            seen.add(point);
-        }
-        seen.features(curve)
-    }
-
-    /// Of each prefix, from one point on, as [`Features::of`] has it: one pass over the curve for all of them.
+    /// Of each prefix, from one point on: one pass over the curve for all of them.
     pub(super) fn of_prefixes(curve: &[Observation]) -> impl Iterator<Item = Self> {
         let mut seen = Seen::default();
         (1..=curve.len()).map(move |m| {
@@ -51,8 +42,10 @@ impl Features {
 
 /// What the features need of all points so far, kept point by point: a curve is walked once, however many of its prefixes
 /// are looked at.
-struct Seen {
-    best: f64,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    /// Best validation accuracy, in per cent.
+    pub best: f64,
     /// The best on the scale u.
     u: f64,
     /// Fading sum of u of the best after each point, the newest with the most weight.
@@ -68,7 +61,17 @@ impl Default for Seen {
 }
 
 impl Seen {
-    fn add(&mut self, point: &Observation) {
+    /// All of a curve.
+    pub(crate) fn of(curve: &[Observation]) -> Self {
+        let mut seen = Self::default();
+        for point in curve {
+            seen.add(point);
+        }
+        seen
+    }
+
+    /// Takes in the next point.
+    pub(crate) fn add(&mut self, point: &Observation) {
         if point.val_acc > self.best {
             self.best = point.val_acc;
             self.u = scale::to(self.best);
@@ -78,8 +81,9 @@ impl Seen {
         self.trained &= point.train_acc.is_some();
     }
 
-    /// The features of the curve, all of whose points have been added.
-    fn features(&self, curve: &[Observation]) -> Features {
+    /// The features of the curve, all of whose points have been added. Only the last five points and the one in the middle are
+    /// looked at.
+    pub(super) fn features(&self, curve: &[Observation]) -> Features {
         let level = self.sum / self.weights;
         let lag = self.u - scale::to(middle(&curve[curve.len().saturating_sub(3)..]));
         let mut values = [level, self.u - level, lag, slope(curve), 0.0, 0.0, 0.0];
@@ -91,11 +95,6 @@ impl Seen {
         }
         Features { level, values, trained: self.trained }
     }
-}
-
-/// The best validation accuracy.
-pub(super) fn best(points: &[Observation]) -> f64 {
-    points.iter().map(|o| o.val_acc).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// Median of the validation accuracies of one to three points.
@@ -123,6 +122,10 @@ fn slope(curve: &[Observation]) -> f64 {
 mod tests {
     use super::*;
 
+    fn of(curve: &[Observation]) -> Features {
+        Seen::of(curve).features(curve)
+    }
+
     #[test]
     fn features_of_small_curves() {
         let u = scale::to;
@@ -144,7 +147,7 @@ mod tests {
         for (accuracies, expected, why) in table {
             let curve: Vec<_> =
                 accuracies.iter().enumerate().map(|(i, &a)| Observation::new(i as f64 + 1.0, a)).collect();
-            let features = Features::of(&curve);
+            let features = of(&curve);
             assert!(!features.trained, "{why}");
             for (found, expected) in features.values.iter().zip(expected) {
                 assert!(
@@ -166,7 +169,7 @@ mod tests {
         let prefixes: Vec<_> = Features::of_prefixes(&curve).collect();
         assert_eq!(prefixes.len(), 20);
         for (m, prefix) in (1..).zip(&prefixes) {
-            let alone = Features::of(&curve[..m]);
+            let alone = of(&curve[..m]);
             assert_eq!(
                 (prefix.level, prefix.values, prefix.trained),
                 (alone.level, alone.values, alone.trained),
@@ -178,7 +181,7 @@ mod tests {
     #[test]
     fn training_accuracy_counts_only_where_every_point_has_it() {
         let point = |epoch, train_acc| Observation { train_acc, ..Observation::new(epoch, 50.0) };
-        assert!(Features::of(&[point(1.0, Some(60.0)), point(2.0, Some(80.0))]).trained);
-        assert!(!Features::of(&[point(1.0, None), point(2.0, Some(80.0))]).trained);
+        assert!(of(&[point(1.0, Some(60.0)), point(2.0, Some(80.0))]).trained);
+        assert!(!of(&[point(1.0, None), point(2.0, Some(80.0))]).trained);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::features::{Features, MOST, PLAIN};
+use super::features::{Features, MOST, PLAIN, Seen};
 use super::likeness::{Likeness, Predicted};
 use super::moments::Moments;
 use super::regression::{self, HUNDREDTH, Spread};
@@ -118,8 +118,8 @@ struct Prefix {
 }
 
 impl Prefix {
-    fn of(curve: &[Observation], target: Target) -> Self {
-        Self { place: place(&curve[curve.len() - 1], target), features: Features::of(curve) }
+    fn of(curve: &[Observation], seen: &Seen, target: Target) -> Self {
+        Self { place: place(&curve[curve.len() - 1], target), features: seen.features(curve) }
     }
 
     /// All prefixes of a curve, from one point on.
@@ -235,8 +235,8 @@ impl Knowledge {
     }
 
     /// Where the curve will end, on the scale u; none before 4 curves are known at its step.
-    pub(super) fn predict(&self, curve: &[Observation], target: Target) -> Option<Spread> {
-        self.spread(&Prefix::of(curve, target))
+    pub(super) fn predict(&self, curve: &[Observation], seen: &Seen, target: Target) -> Option<Spread> {
+        self.spread(&Prefix::of(curve, seen, target))
     }
 
     /// The same of a prefix.

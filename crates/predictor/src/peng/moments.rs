@@ -1,12 +1,14 @@
 //! Sums over finished curves that all regressions of a step need: O(1) per curve and per decision, however many
 //! curves there are.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::features::MOST;
 
 /// The features and the growth that is regressed on them.
 const WIDTH: usize = MOST + 1;
+/// Numbers in the lower triangle of their scatter matrix.
+const TRIANGLE: usize = WIDTH * (WIDTH + 1) / 2;
 
 /// Weighted mean and scatter matrix of (features, growth), updated in place (West, CACM 22, 1979).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,13 +17,22 @@ pub(super) struct Moments {
     pub n: f64,
     mean: [f64; WIDTH],
     /// Lower triangle by rows.
+    #[serde(deserialize_with = "triangle")]
     scatter: Vec<f64>,
 }
 
 impl Default for Moments {
     fn default() -> Self {
-        Self { n: 0.0, mean: [0.0; WIDTH], scatter: vec![0.0; WIDTH * (WIDTH + 1) / 2] }
+        Self { n: 0.0, mean: [0.0; WIDTH], scatter: vec![0.0; TRIANGLE] }
     }
+}
+
+fn triangle<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f64>, D::Error> {
+    let scatter = Vec::deserialize(deserializer)?;
+    if scatter.len() == TRIANGLE {
+        return Ok(scatter);
+    }
+    Err(D::Error::invalid_length(scatter.len(), &"the lower triangle of a scatter matrix"))
 }
 
 impl Moments {
@@ -140,6 +151,15 @@ mod tests {
         alone.suppose(&[7.0; MOST], 2.0, 0.5);
         alone.take_back(&[7.0; MOST], 2.0, 0.5);
         assert_eq!(alone, Moments::default());
+    }
+
+    #[test]
+    fn a_matrix_of_another_size_is_refused() {
+        let moments = of(&ROWS);
+        let bytes = postcard::to_stdvec(&moments).unwrap();
+        assert_eq!(postcard::from_bytes::<Moments>(&bytes), Ok(moments.clone()));
+        let cut = Moments { scatter: moments.scatter[1..].to_vec(), ..moments };
+        assert!(postcard::from_bytes::<Moments>(&postcard::to_stdvec(&cut).unwrap()).is_err());
     }
 
     #[test]

@@ -134,6 +134,31 @@ def test_another_protocol_is_refused():
     assert code == 1 and "expected a job of protocol 1" in log
 
 
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ({key: value for key, value in JOB.items() if key != "seed"}, "KeyError: 'seed'"),
+        ({**JOB, "epochs": None}, "TypeError: "),
+        ({**JOB, "genome": "resnet"}, "genome is 'resnet': expected dict"),
+        ({**JOB, "resume_from": 3}, "resume_from is 3: expected str or None"),
+        ({**JOB, "interval": 0}, "interval is 0.0: expected a number of epochs"),
+        ({**JOB, "start_epoch": float("nan")}, "start_epoch is nan: expected a number of epochs"),
+        ({**JOB, "job": float("inf")}, "OverflowError: "),
+    ],
+)
+def test_a_job_that_could_be_none_is_refused_at_its_beginning(line, error):
+    code, lines, log = run("pass", [line])
+    assert code == 1 and lines == [{"type": "hello", "protocol": 1}]
+    assert "ProtocolError: the worker gave a job that is not understood: " in log and error in log, log
+
+
+def test_brackets_without_end_are_no_json():
+    program = "import peng; peng.job()"
+    done = subprocess.run([sys.executable, "-c", program], input=b"[" * 100_000 + b"\n", capture_output=True,
+                          env={"PENG_PROTOCOL": "1"}, timeout=60)  # fmt: skip
+    assert b"ProtocolError: the worker wrote no JSON" in done.stderr, done.stderr
+
+
 def test_without_a_worker_the_script_trains_to_the_end():
     program = "import peng\njob = peng.job(epochs=2)\nfor epoch in peng.epochs(job):\n    job.report(val_acc=50)\n"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env={}, timeout=60)

@@ -1,5 +1,6 @@
 """A job of a search, or a training that runs by itself."""
 
+import math
 import os
 import sys
 from pathlib import Path
@@ -38,6 +39,7 @@ class Job:
     id: int
 
     def __init__(self, line: Dict[str, Any], worker: Optional[Worker]) -> None:
+        _check(line)
         self._worker = worker
         self.id = int(line["job"])
         self.search = line["search"]
@@ -146,6 +148,19 @@ class Job:
         raise ProtocolError(f"the worker answered an observation with {answer['type']!r}")
 
 
+def _check(line: Dict[str, Any]) -> None:
+    """A job that could be none is refused at its beginning, whether a worker gives it or a script by itself."""
+    for key, kind in (("search", str), ("genome", dict), ("data", dict), ("training", dict), ("checkpoint_directory", str)):
+        if not isinstance(line[key], kind):
+            raise TypeError(f"{key} is {line[key]!r}: expected {kind.__name__}")
+    if not (line["resume_from"] is None or isinstance(line["resume_from"], str)):
+        raise TypeError(f"resume_from is {line['resume_from']!r}: expected str or None")
+    for key in ("epochs", "interval", "start_epoch"):
+        number = float(line[key])
+        if not (math.isfinite(number) and (number > 0.0 or number == 0.0 and key == "start_epoch")):
+            raise ValueError(f"{key} is {number}: expected a number of epochs")
+
+
 def _is_text(path: str) -> bool:
     try:
         path.encode()
@@ -179,7 +194,10 @@ def job(
         raise SystemExit("the worker has gone before it gave a job")
     if line["type"] != "job" or line.get("protocol") != VERSION:
         raise ProtocolError(f"expected a job of protocol {VERSION}, the worker wrote {str(line)[:160]}")
-    return Job(line, worker)
+    try:
+        return Job(line, worker)
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
+        raise ProtocolError(f"the worker gave a job that is not understood: {type(error).__name__}: {error}") from error
 
 
 def epochs(job: Job) -> Iterator[float]:

@@ -47,7 +47,7 @@ class Worker:
             return None
         try:
             line = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # The latter of brackets in brackets.
             raise ProtocolError(f"the worker wrote no JSON: {text[:160]!r}") from error
         if not isinstance(line, dict) or "type" not in line:
             raise ProtocolError(f"the worker wrote no line of the protocol: {text[:160]!r}")
