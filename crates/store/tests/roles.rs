@@ -214,7 +214,7 @@ fn readers_of_the_cluster_go_on_where_there_are_searches() {
     let database = TestDatabase::empty();
     let conn = &mut database.connect();
     while let Some(next) = conn.pending_migrations(migration::MIGRATIONS).unwrap().into_iter().next()
-        && next.name().version().to_string() < "20261126000012".to_owned()
+        && next.name().version().to_string().as_str() < "20261126000012"
     {
         conn.run_migration(&next).unwrap();
     }
