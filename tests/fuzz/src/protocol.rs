@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 #[path = "../../../workers/exec/src/protocol.rs"]
-#[expect(dead_code, reason = "the lines of the worker are only written")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the lines of the worker are only written"))]
 mod lines;
 
 use lines::{Answer, Observation};
