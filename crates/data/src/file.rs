@@ -15,12 +15,17 @@ pub struct Content {
     /// All of it.
     pub bytes: Vec<u8>,
     /// That of the official file, where it is known.
-    pub checksum: Option<Checksum>,
+    pub(crate) checksum: Option<Checksum>,
 }
 
 impl Content {
+    /// A content that need not be official.
+    pub fn new(path: impl Into<PathBuf>, bytes: Vec<u8>) -> Self {
+        Self { path: path.into(), bytes, checksum: None }
+    }
+
     /// Ok if it is the official file. A format that can say what is wrong, and where, is read before.
-    pub fn verify(&self) -> Result<(), DataError> {
+    pub(crate) fn verify(&self) -> Result<(), DataError> {
         self.checksum.map_or(Ok(()), |checksum| checksum.verify(&self.path, &self.bytes))
     }
 }

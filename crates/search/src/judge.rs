@@ -123,15 +123,13 @@ impl Judge {
     /// # Errors
     /// Those of the database.
     pub fn refresh_to(&mut self, conn: &mut PgConnection, ordinal: Ordinal) -> Result<(), JudgeError> {
-        let endings = match finish::since(conn, self.search_id, self.seen)? {
-            Some(endings) => endings,
+        let mut endings = finish::since(conn, self.search_id, self.seen)?;
+        if endings.is_none() {
             // A fail-over or a restore has lost what was learned from.
-            None => {
-                (self.calibration, self.seen) = (self.at_first.clone(), Cursor::default());
-                finish::since(conn, self.search_id, self.seen)?.unwrap_or_default()
-            }
-        };
-        for ending in endings {
+            (self.calibration, self.seen) = (self.at_first.clone(), Cursor::default());
+            endings = finish::since(conn, self.search_id, self.seen)?;
+        }
+        for ending in endings.unwrap_or_default() {
             if ending.ordinal.unwrap_or_default() > ordinal {
                 break;
             }

@@ -48,14 +48,13 @@ impl Population {
     /// # Errors
     /// Those of the database, and a stored genome that is not understood.
     pub fn refresh(&mut self, conn: &mut PgConnection, search: SearchId) -> Result<(), ProposalError> {
-        let endings = match finish::since(conn, search, self.seen)? {
-            Some(endings) => endings,
+        let mut endings = finish::since(conn, search, self.seen)?;
+        if endings.is_none() {
             // A fail-over or a restore has lost what was read.
-            None => {
-                *self = Self::default();
-                finish::since(conn, search, self.seen)?.unwrap_or_default()
-            }
-        };
+            *self = Self::default();
+            endings = finish::since(conn, search, self.seen)?;
+        }
+        let endings = endings.unwrap_or_default();
         for ending in &endings {
             if let Some(&place) = self.place.get(&ending.job_id) {
                 self.members[place].evaluation = evaluation(true, ending.fitness);

@@ -9,7 +9,7 @@ pub fn check(data: &[u8]) {
     let (height, width, count) = (u32::from(height), u32::from(width), usize::from(count));
     let shape = Shape { channels: 1, height, width, classes: 10 };
     let (labels, images) = files.split_at(files.len().min(usize::from(u16::from_be_bytes([high, low]))));
-    let content = |name: &str, bytes: &[u8]| Content { path: name.into(), bytes: bytes.to_vec(), checksum: None };
+    let content = |name: &str, bytes: &[u8]| Content::new(name, bytes.to_vec());
     match idx::parse(content("images", images), &content("labels", labels), shape, count) {
         Ok(set) => {
             assert_eq!((set.len(), set.pixels.len()), (count, count * shape.image_len()));

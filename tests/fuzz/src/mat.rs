@@ -6,7 +6,7 @@ const SHAPE: Shape = Shape { channels: 3, height: 2, width: 2, classes: 10 };
 
 /// What is understood has as many images as labels; an error names the file.
 pub fn check(data: &[u8]) {
-    match svhn::parse(&Content { path: "f.mat".into(), bytes: data.to_vec(), checksum: None }, SHAPE) {
+    match svhn::parse(&Content::new("f.mat", data.to_vec()), SHAPE) {
         Ok(set) => {
             assert_eq!(set.pixels.len(), set.len() * SHAPE.image_len());
             assert!(set.labels.iter().all(|label| *label < 10));
