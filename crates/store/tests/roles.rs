@@ -14,7 +14,7 @@ use uuid::Uuid;
 const ROLES: [&str; 3] = ["submit", "worker", "read"];
 
 /// Who may run each statement of the store beside the owner: roles by their first letters.
-const STATEMENTS: [(&str, &str); 32] = [
+const STATEMENTS: [(&str, &str); 43] = [
     ("bump_fences", "w"),
     ("cancel", "sw"),
     ("claim", "w"),
@@ -47,6 +47,18 @@ const STATEMENTS: [(&str, &str); 32] = [
     ("thaw", "w"),
     ("wake", "sw"),
     ("worker_list", "swr"),
+    // What is deleted for good only its owner deletes.
+    ("delete_jobs", ""),
+    ("discard_checkpoints", "w"),
+    ("prunable", "swr"),
+    ("prune_counts", "swr"),
+    ("prune_events", ""),
+    ("prune_logs", "w"),
+    ("prune_workers", ""),
+    ("restorable", "swr"),
+    ("search_contents", "swr"),
+    ("take_discarded", "w"),
+    ("touch", "w"),
 ];
 /// Read whatever the role, or run by `migrate` alone.
 const OTHERS: [&str; 4] = ["roles", "schema_version", "thawed", "worker_attempts"];
@@ -190,8 +202,8 @@ fn every_table_is_read_by_all_and_emptied_by_none() {
 fn a_role_is_of_one_database() {
     let (one, other) = (TestDatabase::empty(), TestDatabase::empty());
     let [conn, elsewhere] = &mut [one.connect(), other.connect()];
-    migration::migrate(conn).unwrap();
-    migration::migrate(elsewhere).unwrap();
+    migration::migrate(conn, std::time::Duration::ZERO).unwrap();
+    migration::migrate(elsewhere, std::time::Duration::ZERO).unwrap();
     let role = format!("peng_worker_{}", id(conn));
     assert!(may(conn, &role, "SELECT FROM lineage"));
     assert!(!may(elsewhere, &role, "SELECT FROM lineage"), "it has no right there");
@@ -220,7 +232,7 @@ fn readers_of_the_cluster_go_on_where_there_are_searches() {
     }
     assert!(may(conn, "peng_read", "SELECT FROM lineage"), "as the version before has it");
     conn.batch_execute(NEW_SEARCH).unwrap();
-    migration::migrate(conn).unwrap();
+    migration::migrate(conn, std::time::Duration::ZERO).unwrap();
     assert!(may(conn, "peng_read", "SELECT FROM lineage"));
     assert!(!may(conn, "peng_read", "SELECT FROM job"));
 }
@@ -238,7 +250,7 @@ fn who_may_not_create_roles_can_migrate_and_again_when_they_are_there() {
         .unwrap();
     let url = database.url().replace("user=peng", &format!("user={plain}"));
     let owner = &mut Database::new(url).unwrap().connect().unwrap();
-    assert!(!migration::migrate(owner).unwrap().is_empty());
+    assert!(!migration::migrate(owner, std::time::Duration::ZERO).unwrap().is_empty());
     migration::check(owner).unwrap();
     let roles = ROLES.map(|role| format!("peng_{role}_{}", id(owner)));
     let sql = format!("SELECT rolname FROM pg_roles WHERE rolname IN ('{}')", roles.join("', '"));
@@ -247,7 +259,10 @@ fn who_may_not_create_roles_can_migrate_and_again_when_they_are_there() {
     for role in &roles {
         admin.batch_execute(&format!("CREATE ROLE {role} NOLOGIN")).unwrap();
     }
-    assert!(migration::migrate(owner).unwrap().is_empty(), "the schema is as it was");
+    assert!(
+        migration::migrate(owner, std::time::Duration::ZERO).unwrap().is_empty(),
+        "the schema is as it was"
+    );
     let found: BTreeSet<_> = texts(admin, &sql).into_iter().collect();
     assert_eq!(found, roles.iter().cloned().collect());
     assert!(may(admin, &roles[1], "UPDATE job SET priority = 1"), "and what was missing is granted");
