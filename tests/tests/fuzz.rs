@@ -1,5 +1,4 @@
 //! The inputs in `tests/fuzz/seeds`, among them all that a fuzzer has ever found, through the checks of the fuzz targets.
-#![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::{fs, path::Path};
 

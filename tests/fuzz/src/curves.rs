@@ -85,7 +85,9 @@ fn named(error: &ImportError, text: &[u8]) {
     if let ImportError::Faults { faults, path, .. } = error
         && path.ends_with(FILE)
     {
-        faults.iter().for_each(|fault| super::assert_line(fault.line, text, error));
+        for fault in faults {
+            super::assert_line(fault.line, text, error);
+        }
     }
 }
 
@@ -119,7 +121,9 @@ fn whole_file(curves: &[u8], architectures: Option<&[u8]>, unit: Unit) {
         }
         Err(ImportError::Faults { path, faults, .. }) if path.ends_with("f.archs.csv") => {
             let text = architectures.expect("the file at fault");
-            faults.iter().for_each(|fault| super::assert_line(fault.line, text, &fault.message));
+            for fault in &faults {
+                super::assert_line(fault.line, text, &fault.message);
+            }
         }
         Err(_) => {}
     }

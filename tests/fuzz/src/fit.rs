@@ -43,11 +43,11 @@ fn engines(ys: &[f64]) {
         }
         let shifted: Vec<Observation> =
             asked.iter().enumerate().map(|(i, o)| Observation { epoch: i as f64 + 1.0, ..*o }).collect();
-        if let Ok(assessment) = engine.assess(&shifted, &calibration) {
-            if let Some(prediction) = assessment.prediction {
-                assert!(prediction.fitness.is_finite(), "{assessment:?}");
-                assert!(prediction.chance.is_none_or(|c| (0.0..=1.0).contains(&c)), "{assessment:?}");
-            }
+        if let Ok(assessment) = engine.assess(&shifted, &calibration)
+            && let Some(prediction) = assessment.prediction
+        {
+            assert!(prediction.fitness.is_finite(), "{assessment:?}");
+            assert!(prediction.chance.is_none_or(|c| (0.0..=1.0).contains(&c)), "{assessment:?}");
         }
     }
 }

@@ -18,7 +18,8 @@ pub fn check(data: &[u8]) {
             assert_eq!((&labels[8..], images.len()), (bytes.as_slice(), 16 + set.pixels.len()));
         }
         Err(error) => {
-            assert!(["`images`", "`labels`"].iter().any(|name| error.to_string().contains(name)), "{error}")
+            let is_named = ["`images`", "`labels`"].iter().any(|name| error.to_string().contains(name));
+            assert!(is_named, "{error}");
         }
     }
 }

@@ -18,6 +18,6 @@ pub mod text;
 
 /// Asserts that an error is about a line that the text has, counted from 1.
 fn assert_line(line: u64, text: &[u8], error: &dyn std::fmt::Display) {
-    let lines = 1 + text.iter().filter(|byte| **byte == b'\n').count() as u64;
+    let lines = text.split(|byte| *byte == b'\n').count() as u64;
     assert!((1..=lines).contains(&line), "line {line} of {lines}: {error}");
 }
