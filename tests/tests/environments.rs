@@ -104,10 +104,10 @@ fn lab() -> (Lab, String) {
     (lab, program)
 }
 
-/// A program of the system, with the variables of a laboratory.
-fn shell(lab: &Lab, program: &str) -> Command {
+/// A program of the system, with the variables that a binary gets in a laboratory.
+fn shell(lab: &Lab, program: &str, binary: &str) -> Command {
     let mut command = Command::new(program);
-    let variables = lab.command("peng");
+    let variables = lab.command(binary);
     command.envs(variables.get_envs().filter_map(|(name, value)| Some((name, value?))));
     command.current_dir(lab.dir.path()).stdin(Stdio::null());
     command
@@ -115,7 +115,7 @@ fn shell(lab: &Lab, program: &str) -> Command {
 
 /// A command in an environment.
 fn command(lab: &Lab, environment: &Environment, binary: &str, arguments: &[String]) -> Command {
-    let mut command = shell(lab, "/bin/sh");
+    let mut command = shell(lab, "/bin/sh", binary);
     let line = format!("{}\nexec \"$0\" \"$@\" {}", environment.before, environment.streams);
     command.args(["-c", &line]).arg(Lab::binary(binary)).args(arguments);
     command.env("ODD", OsStr::from_bytes(b"od\xffd"));
@@ -237,7 +237,7 @@ fn a_terminal_may_be_narrow_or_dumb() {
         for arguments in COMMANDS {
             let (peng, arguments) = (Lab::binary("peng"), arguments.join(" "));
             let line = format!("stty cols {columns}; exec {} {arguments}", peng.display());
-            let mut command = shell(&lab, "script");
+            let mut command = shell(&lab, "script", "peng");
             command.args(["-qec", &line, "/dev/null"]).env("TERM", terminal);
             let output = command.output().unwrap();
             let shown = String::from_utf8_lossy(&output.stdout);

@@ -70,7 +70,11 @@ fn a_wrong_password_ends_the_worker_at_once_and_is_not_repeated() {
 #[test]
 fn a_schema_of_another_version_ends_the_worker_at_once() {
     for (change, expected) in [
-        ("INSERT INTO __diesel_schema_migrations (version) VALUES ('99999999999999')", "use a newer peng"),
+        (
+            "INSERT INTO __diesel_schema_migrations (version) VALUES ('99999999999999'); \
+             UPDATE compatibility SET oldest_schema = '99999999999999'",
+            "use a newer peng",
+        ),
         (
             "DELETE FROM __diesel_schema_migrations WHERE version = \
              (SELECT max(version) FROM __diesel_schema_migrations)",
@@ -85,6 +89,24 @@ fn a_schema_of_another_version_ends_the_worker_at_once() {
         assert!(log.lines().count() == 1 && log.contains(expected), "{log}");
         assert_eq!(lab.count("worker"), 0, "it does not register");
     }
+}
+
+#[test]
+fn a_running_worker_goes_on_with_a_schema_to_come_until_that_ends_its_support() {
+    let lab = Lab::new();
+    lab.submit(&spec(2));
+    let mut worker = lab.worker(REPLAY, &["--epoch-seconds", "0.05"]);
+    lab.wait_for("observation", 1);
+    let mut conn = lab.connect();
+    conn.batch_execute("INSERT INTO __diesel_schema_migrations (version) VALUES ('99999999999999')").unwrap();
+    lab.wait_for("result", 2);
+    let mut later = lab.worker(REPLAY, &["--once"]);
+    assert_eq!(later.join(), Some(0), "one that starts now works, too: {}", later.log());
+    lab.submit(&spec(1).replacen("name = \"s\"", "name = \"t\"", 1));
+    conn.batch_execute("UPDATE compatibility SET oldest_schema = '99999999999999'").unwrap();
+    assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    assert_eq!(worker.said("no longer takes this version of peng"), 1, "{}", worker.log());
+    lab.assert_unharmed();
 }
 
 #[test]

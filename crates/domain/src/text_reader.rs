@@ -53,9 +53,9 @@ impl<R: BufRead> TextReader<R> {
             }
         }
         self.check_line()?;
-        if self.line.pop_if(|byte| *byte == b'\n').is_some() {
-            self.line.pop_if(|byte| *byte == b'\r');
-        }
+        let end =
+            self.line.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
+        self.line.truncate(end.max(self.taken));
         self.line.push(b'\n');
         Ok(())
     }
@@ -118,12 +118,14 @@ mod tests {
 
     #[test]
     fn marks_and_line_ends_make_no_difference() {
-        let table: [(&[u8], &str, &str); 8] = [
+        let table: [(&[u8], &str, &str); 10] = [
             (b"", "", "nothing"),
             (b"a\nb\n", "a\nb\n", "plain"),
             (b"\xef\xbb\xbfa\nb\n", "a\nb\n", "with a mark"),
             (b"a\r\nb\r\n", "a\nb\n", "of Windows"),
             (b"a\n\n b", "a\n\n b\n", "without an end"),
+            (b"a\r", "a\n", "with half an end"),
+            (b"\xef\xbb\xbfa\r\r\n\r\n", "a\n\n", "that became lines of Windows twice"),
             (b"\xef\xbb\xbf", "\n", "a mark alone"),
             (b"a\xef\xbb\xbfb", "a\u{feff}b\n", "a mark within stays"),
             ("é\n東\n".as_bytes(), "é\n東\n", "letters of more bytes"),

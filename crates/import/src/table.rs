@@ -62,7 +62,12 @@ impl Table {
 
     fn csv(path: &Path, text: Text, skipped: u64) -> Result<Self, ImportError> {
         let failed = |error: csv::Error| ImportError::Read { path: path.to_owned(), source: error.into() };
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text);
+        // All lines end alike; a carriage return anywhere else is a control character, not the end of a row.
+        let mut reader = csv::ReaderBuilder::new()
+            .terminator(csv::Terminator::Any(b'\n'))
+            .trim(csv::Trim::All)
+            .flexible(true)
+            .from_reader(text);
         let names: Vec<String> = reader.headers().map_err(failed)?.iter().map(str::to_owned).collect();
         let mut faults = Faults::default();
         for (at, name) in names.iter().enumerate().filter(|(at, name)| names[..*at].contains(name)) {

@@ -151,7 +151,8 @@ impl Condition {
         let value = match kind {
             Kind::Number => match value.parse::<f64>() {
                 Ok(number) if number.is_finite() => {
-                    value.parse::<i64>().map_or(number.to_string(), |n| n.to_string())
+                    // Adding zero makes a negative zero positive.
+                    value.parse::<i64>().map_or((number + 0.0).to_string(), |n| n.to_string())
                 }
                 _ => return Err(wrong(format!("a number after {column} {operator}"))),
             },
@@ -209,6 +210,7 @@ mod tests {
         let table = [
             ("parameters<1000000", " AND parameters < 1000000", "a number"),
             ("fitness >= 71.5", " AND fitness >= 71.5", "spaces"),
+            ("fitness > -0.0", " AND fitness > 0", "a negative zero"),
             ("outcome=completed", " AND outcome = 'completed'", "a word"),
             ("class=a' OR true", " AND class = 'a'' OR true'", "a quote stays inside"),
             (r"class=a\' OR true --", r" AND class = E'a\\'' OR true --'", "behind a backslash too"),

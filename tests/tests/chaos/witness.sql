@@ -3,7 +3,8 @@
 CREATE TABLE superseded (job_id bigint, fence bigint, what text, writer text);
 CREATE TABLE written (job_id bigint, fence bigint, writer text);
 
-CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql AS $$
+-- With its owner's rights: workers may not write what it notes.
+CREATE FUNCTION witness() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     INSERT INTO superseded
     SELECT NEW.job_id, NEW.fence, TG_TABLE_NAME, current_setting('application_name')
