@@ -13,6 +13,8 @@ use tracing::info;
 /// All migrations of this version.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations");
 
+/// What the roles of a database may do: granted after the migrations, each time.
+pub const ROLES: &str = include_str!("sql/roles.sql");
 /// The oldest schema that the statements of this version run on, by its newest migration: before `peng db migrate` a new
 /// worker starts beside old ones from there on. A migration adds; see docs/adr/0009-rolling-upgrades.md.
 pub const OLDEST_SCHEMA: &str = "20261126000013";
@@ -96,31 +98,30 @@ pub fn migrate(conn: &mut PgConnection, patience: Duration) -> Result<Vec<String
             }
         }
     }
-    alone(conn, |conn| Ok(conn.batch_execute(include_str!("sql/roles.sql"))?))?;
+    alone(conn, |conn| Ok(conn.batch_execute(ROLES)?))?;
     Ok(ran)
 }
 
 /// Runs the oldest migration that is missing, alone among all who migrate.
 fn run_next(conn: &mut PgConnection) -> Result<Option<String>, SchemaError> {
-    let pending = |conn: &mut PgConnection| {
+    let mut beside = None;
+    let ran = alone(conn, |conn| {
         let pending = conn.pending_migrations(MIGRATIONS).map_err(SchemaError::Migration)?;
-        Ok::<_, SchemaError>(pending.into_iter().next())
-    };
-    // An index that is built beside running work: in no transaction, and harmless when two build it.
-    if let Some(next) = pending(conn)?.filter(|next| !next.metadata().run_in_transaction()) {
-        conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
-        let ran = conn.run_migration(&next).map(|ran| ran.to_string()).map_err(SchemaError::Migration);
-        conn.batch_execute("RESET statement_timeout; RESET lock_timeout")?;
-        return ran.map(Some);
-    }
-    alone(conn, |conn| {
-        let Some(next) = pending(conn)?.filter(|next| next.metadata().run_in_transaction()) else {
+        let Some(next) = pending.into_iter().next() else { return Ok(None) };
+        if !next.metadata().run_in_transaction() {
+            beside = Some(next);
             return Ok(None);
-        };
+        }
         conn.batch_execute(&format!("SET LOCAL lock_timeout = {}", LOCK_TIMEOUT.as_millis()))?;
         let ran = conn.run_migration(&next).map_err(SchemaError::Migration)?;
         Ok(Some(ran.to_string()))
-    })
+    })?;
+    // An index that is built beside running work: in no transaction, and harmless when two build it.
+    let Some(next) = beside else { return Ok(ran) };
+    conn.batch_execute("SET statement_timeout = 0; SET lock_timeout = 0")?;
+    let ran = conn.run_migration(&next).map(|ran| ran.to_string()).map_err(SchemaError::Migration);
+    conn.batch_execute("RESET statement_timeout; RESET lock_timeout")?;
+    ran.map(Some)
 }
 
 /// In whatever language a server speaks, only the first words are English everywhere; where they are not, whoever migrates is

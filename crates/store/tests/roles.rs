@@ -49,7 +49,7 @@ const STATEMENTS: [(&str, &str); 43] = [
     ("worker_list", "swr"),
     // What is deleted for good only its owner deletes.
     ("delete_jobs", ""),
-    ("discard_checkpoints", "w"),
+    ("discard_checkpoints", "sw"),
     ("prunable", "swr"),
     ("prune_counts", "swr"),
     ("prune_events", ""),
@@ -89,7 +89,7 @@ const TYPED: [(&str, &str); 40] = [
     ("DELETE FROM lease", "w"),
     ("UPDATE observation SET val_acc = 99", ""),
     ("DELETE FROM observation", ""),
-    ("DELETE FROM checkpoint", "w"),
+    ("DELETE FROM checkpoint", "sw"),
     ("UPDATE result SET fitness = 99", "sw"),
     ("DELETE FROM result", "s"),
     ("UPDATE finish SET ordinal = 1", ""),

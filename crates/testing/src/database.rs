@@ -125,7 +125,7 @@ fn admin(server: &Server, sql: &str) {
     conn.batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
-/// A template serves one set of migrations, to the letter.
+/// A template serves one set of migrations and roles, to the letter.
 fn migrations_digest() -> String {
     use sha2::Digest as _;
     let mut digest = sha2::Sha256::new();
@@ -136,5 +136,6 @@ fn migrations_digest() -> String {
     for dir in dirs {
         digest.update(fs::read(dir.join("up.sql")).unwrap_or_default());
     }
+    digest.update(migration::ROLES);
     digest.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }

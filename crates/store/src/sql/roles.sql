@@ -32,7 +32,10 @@ DECLARE
         ['submit', 'INSERT, UPDATE, DELETE', 'result'],
         ['submit', 'INSERT',                 'finish'],
         ['submit', 'INSERT',                 'event'],
-        ['submit', 'UPDATE (state)',         'worker']
+        ['submit', 'UPDATE (state)',         'worker'],
+        -- An archived search gives up checkpoints, which stay for a while.
+        ['submit', 'DELETE',                 'checkpoint'],
+        ['submit', 'INSERT',                 'discarded_checkpoint']
     ];
     purpose constant jsonb := '{"submit": "Submits and steers searches of the peng database", "worker": "Workers of the peng database", "read": "Reads the peng database"}';
     kind    text;
