@@ -36,7 +36,7 @@ const STATEMENTS: [(&str, &str); 43] = [
     ("population", "swr"),
     ("progress", "swr"),
     ("promote", "sw"),
-    ("prune", "w"),
+    ("prune", "sw"),
     ("reap", "w"),
     ("record", "w"),
     ("release", "w"),
