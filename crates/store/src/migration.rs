@@ -76,7 +76,7 @@ pub enum SchemaError {
 
 /// Runs the migrations that are missing, each in a transaction of its own, and grants the roles of the database what they may do;
 /// returns the versions. One that cannot get its locks
-/// within [`LOCK_TIMEOUT`], so that nobody queues behind it, is tried again after a pause, for as long as `patience` lasts.
+/// within two seconds, so that nobody queues behind it, is tried again after a pause, for as long as `patience` lasts.
 ///
 /// # Errors
 /// [`SchemaError::Newer`] for a database that no longer takes this peng, [`SchemaError::Busy`] once patience is over.

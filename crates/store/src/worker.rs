@@ -80,7 +80,7 @@ pub struct Touched {
     pub leaderless: bool,
 }
 
-/// Notes that the worker lives, where the last note is older than [`NOTED_EVERY`]. `None`: its row was removed.
+/// Notes that the worker lives, where the last note is older than half a minute. `None`: its row was removed.
 ///
 /// # Errors
 /// Those of the database.
