@@ -22,7 +22,7 @@ def test_scikit_learn_passes_and_resumes_exactly(worker, python):
     code, findings = check(worker, python, "sklearn_digits.py")
     assert code == 0, findings
     assert {finding["check"]: finding["verdict"] for finding in findings} == {
-        "whole": "ok", "stop": "ok", "resume": "ok", "orphan": "ok", "cancel": "ok",
+        "environment": "ok", "whole": "ok", "stop": "ok", "resume": "ok", "orphan": "ok", "cancel": "ok",
     }  # fmt: skip
 
 
