@@ -165,6 +165,7 @@ fn what_was_written_and_never_committed_is_collected_and_nothing_else() {
     });
     let gc = |arguments: &[&str]| {
         let mut command = lab.command("peng");
+        command.env("DATABASE_URL", lab.url_as(tests::Role::Worker));
         let output =
             server.configure(&mut command, BUCKET).args(["db", "gc", "--output", "json"]).args(arguments);
         let output = output.output().unwrap();
