@@ -87,6 +87,8 @@ pub fn next(
         info!("search {name} is finished");
         return Ok(Thawed::Finished);
     }
-    known.note_nothing(exhausted);
+    if !frozen.has_resumed() {
+        known.note_nothing(exhausted);
+    }
     Ok(Thawed::Nothing)
 }

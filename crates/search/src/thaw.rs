@@ -64,6 +64,11 @@ impl FrozenJobs {
         Ok(best)
     }
 
+    /// Whether a job was being resumed when it was last asked for the best: that one may come back without an ending.
+    pub fn has_resumed(&self) -> bool {
+        self.choice.as_ref().is_some_and(|choice| !choice.resumed.is_empty())
+    }
+
     /// Somebody else was faster, or the job is promoted: what was found best is to be looked for anew.
     pub fn reconsider(&mut self) {
         self.choice = None;
