@@ -75,8 +75,8 @@ pub enum SchemaError {
 }
 
 /// Runs the migrations that are missing, each in a transaction of its own, and grants the roles of the database what they may do;
-/// returns the versions. One that cannot get its locks
-/// within two seconds, so that nobody queues behind it, is tried again after a pause, for as long as `patience` lasts.
+/// returns the versions. A migration waits two seconds for its locks, so that nobody queues behind it for longer, and is tried
+/// again after a pause, for as long as `patience` lasts.
 ///
 /// # Errors
 /// [`SchemaError::Newer`] for a database that no longer takes this peng, [`SchemaError::Busy`] once patience is over.
@@ -124,8 +124,8 @@ fn run_next(conn: &mut PgConnection) -> Result<Option<String>, SchemaError> {
     ran.map(Some)
 }
 
-/// In whatever language a server speaks, only the first words are English everywhere; where they are not, whoever migrates is
-/// told what the server said.
+/// By the words of a server that speaks English, since diesel passes no SQLSTATE on. What another one says is shown, and whoever
+/// migrates tries again.
 fn is_lock_timeout(error: &SchemaError) -> bool {
     chain(error).contains("lock timeout")
 }

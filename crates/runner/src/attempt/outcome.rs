@@ -29,7 +29,8 @@ pub enum AttemptOutcome {
         /// Whether the process can no longer use its device.
         device_lost: bool,
     },
-    /// The search is for workers of another kind or of a newer version: nothing is counted, and this worker claims no job of it any more.
+    /// The search is for workers of another kind or of a newer version: nothing is counted, and this worker claims no job of it
+    /// any more.
     Unsupported(String),
     /// The checkpoint store takes nothing: nothing is counted against the job.
     StoreAway(String),
