@@ -1,13 +1,14 @@
 //! Rows with named columns, from CSV with a header or from JSON lines.
 
 use std::{
+    collections::HashMap,
     io::{self, BufRead},
     path::{Path, PathBuf},
 };
 
 use csv::StringRecord;
 use domain::TextReader;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::fault::{Faults, ImportError};
 
@@ -154,16 +155,37 @@ impl Iterator for Table {
     }
 }
 
-/// The values of one JSON object, in the order of `names`; other keys are passed over.
+/// The values of one JSON object, in the order of `names`; other keys are passed over. A number keeps its digits, as in CSV: one
+/// that names an architecture may have more than a number of 64 bits holds.
 fn fields(text: &str, names: &[String]) -> Result<StringRecord, String> {
-    let object: serde_json::Map<String, Value> =
+    let object: HashMap<String, &RawValue> =
         serde_json::from_str(text).map_err(|error| format!("no JSON object in one line: {error}"))?;
-    let text = |name: &String| match object.get(name) {
-        None | Some(Value::Null) => Ok(String::new()),
-        Some(Value::String(text)) => Ok(text.trim().to_owned()),
-        Some(Value::Number(number)) => Ok(number.to_string()),
-        Some(Value::Bool(flag)) => Ok(flag.to_string()),
-        Some(other) => Err(format!("{name} is `{other}`, expected a number or a text")),
+    let text = |name: &String| match object.get(name).map(|value| value.get()) {
+        None | Some("null") => Ok(String::new()),
+        Some(text) if text.starts_with('"') => {
+            let text: String = serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))?;
+            Ok(text.trim().to_owned())
+        }
+        Some(other) if other.starts_with(['[', '{']) => {
+            Err(format!("{name} is `{other}`, expected a number or a text"))
+        }
+        Some(plain) => Ok(plain.to_owned()),
     };
     names.iter().map(text).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_json_keep_their_digits() {
+        let names = ["arch", "epoch", "val_acc", "val_loss"].map(str::to_owned);
+        let line =
+            r#"{"arch": 123456789012345678901, "epoch": 1, "val_acc": 50.5, "val_loss": null, "other": [1]}"#;
+        let record = fields(line, &names).unwrap();
+        assert_eq!(record.iter().collect::<Vec<_>>(), ["123456789012345678901", "1", "50.5", ""]);
+        let error = fields(r#"{"arch": ["a"]}"#, &names).unwrap_err();
+        assert_eq!(error, "arch is `[\"a\"]`, expected a number or a text");
+    }
 }
