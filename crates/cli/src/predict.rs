@@ -140,7 +140,8 @@ impl Curves {
 
     fn answer(&self, id: usize) -> anyhow::Result<Answer> {
         let (arch, curve) = &self.all[id];
-        let Assessment { prediction, decision, reason } = self.engine.assess_grown(curve, &self.calibration);
+        let Assessment { prediction, decision, reason } =
+            self.engine.assess_grown(curve, None, &self.calibration);
         let last = curve.points().last().context("a curve has a point")?;
         let (low_80, high_80) = prediction.and_then(|p| p.interval_80).unzip();
         Ok(Answer {

@@ -17,7 +17,7 @@ pub struct Prediction {
 
 impl Prediction {
     /// A bare value without distribution.
-    pub(crate) fn point(fitness: f64) -> Self {
+    pub fn point(fitness: f64) -> Self {
         Self { fitness, interval_80: None, interval_90: None, chance: None }
     }
 }

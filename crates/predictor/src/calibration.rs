@@ -136,6 +136,14 @@ impl Calibration {
         !again
     }
 
+    /// Takes a stopped job off the board; says whether it was there.
+    pub(crate) fn strike(&mut self, job: i64) -> bool {
+        let Some(at) = self.board.iter().position(|e| e.job == job && !e.completed) else { return false };
+        self.board.remove(at);
+        self.version += 1;
+        true
+    }
+
     /// Adds an accuracy to those seen at a step.
     pub(crate) fn add_value(&mut self, step: u32, value: f64) {
         let values = self.values.entry(step).or_default();

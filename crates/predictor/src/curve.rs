@@ -74,7 +74,7 @@ mod tests {
             for i in 1..=40 {
                 curve.push(point(3, i)).unwrap();
                 let whole = engine.assess(curve.points(), &calibration).unwrap();
-                assert_eq!(engine.assess_grown(&curve, &calibration), whole, "{name}, {i} points");
+                assert_eq!(engine.assess_grown(&curve, None, &calibration), whole, "{name}, {i} points");
             }
             let mut same = calibration.clone();
             let ended = Ended { job: 9, curve: curve.points(), end: End::Completed, cost: None };
@@ -91,12 +91,12 @@ mod tests {
         let (engine, calibration) = engine(EngineName::Peng);
         let mut curve = Curve::default();
         (1..=30).for_each(|i| curve.push(point(3, i)).unwrap());
-        let expected = engine.assess_grown(&curve, &calibration);
+        let expected = engine.assess_grown(&curve, None, &calibration);
         for (i, point) in curve.points.iter_mut().enumerate().filter(|(i, _)| *i < 25) {
             let train_acc = point.train_acc.filter(|_| i == 14);
             *point = Observation { epoch: f64::NAN, val_acc: f64::NAN, train_acc, train_loss: None };
         }
-        assert_eq!(engine.assess_grown(&curve, &calibration), expected);
+        assert_eq!(engine.assess_grown(&curve, None, &calibration), expected);
         assert!(engine.assess(curve.points(), &calibration).is_err(), "given whole, it is read whole");
     }
 

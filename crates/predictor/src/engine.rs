@@ -71,8 +71,24 @@ impl Engine {
         (self.settings.thaw && self.settings.engine == EngineName::Peng).then_some(self.settings.risk)
     }
 
+    /// Whether so many jobs are completed that the engine's chances decide; true for engines that learn nothing.
+    pub fn is_ready(&self, calibration: &Calibration) -> bool {
+        match &self.kind {
+            Kind::Peng(engine) => engine.is_ready(calibration),
+            _ => true,
+        }
+    }
+
+    /// How many jobs are to be completed before that.
+    pub fn startup(&self, calibration: &Calibration) -> usize {
+        match &self.kind {
+            Kind::Peng(engine) => engine.startup(calibration),
+            _ => 0,
+        }
+    }
+
     /// While this is the same under two calibrations of one search, so is the chance of every job.
-    pub(crate) fn standing(&self, calibration: &Calibration) -> (u64, Option<f64>) {
+    pub fn standing(&self, calibration: &Calibration) -> (u64, Option<f64>) {
         match &self.kind {
             Kind::Peng(engine) => engine.standing(calibration),
             _ => (calibration.version(), None),
@@ -105,8 +121,9 @@ impl Engine {
 
     /// As [`Engine::assess`] for a curve that grows. `peng`, `median`, `asha`, `last` and `none` look at a few points only, however
     /// many there are.
-    pub fn assess_grown(&self, curve: &Curve, calibration: &Calibration) -> Assessment {
-        self.judge(curve.points(), || curve.seen(), None, calibration)
+    /// `cost` as for [`Engine::assess_with_cost`].
+    pub fn assess_grown(&self, curve: &Curve, cost: Option<f64>, calibration: &Calibration) -> Assessment {
+        self.judge(curve.points(), || curve.seen(), cost, calibration)
     }
 
     /// Judges a curve that was checked. `seen` is what was kept of all of its points.
@@ -148,6 +165,16 @@ impl Engine {
     /// An empty curve; the calibration is then unchanged.
     pub fn complete(&self, calibration: &mut Calibration, job: i64, curve: &Curve) -> Result<(), CurveError> {
         self.take_in(calibration, &Ended { job, curve: curve.points(), end: End::Completed, cost: None })
+    }
+
+    /// Takes back what a job taught when it was stopped: it is lost, and its curve (all its observations) counts no more. A job
+    /// that was never entered changes nothing.
+    pub fn forget(&self, calibration: &mut Calibration, job: i64, curve: &[Observation]) {
+        if calibration.strike(job)
+            && let Kind::Peng(engine) = &self.kind
+        {
+            engine.forget(&mut calibration.knowledge, job, curve);
+        }
     }
 
     /// Takes in an ended job whose curve was checked.

@@ -20,6 +20,7 @@ mod features;
 mod knowledge;
 mod likeness;
 mod moments;
+mod peers;
 mod regression;
 mod scale;
 mod variance;
@@ -29,6 +30,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 use self::bar::Bar;
 pub(crate) use self::features::Seen;
 pub(crate) use self::knowledge::Knowledge;
+pub use self::peers::Peers;
 use self::regression::{Spread, TENTH, TWENTIETH};
 use crate::{Assessment, Calibration, End, Ended, Observation, Prediction, Settings, Target};
 
@@ -70,6 +72,20 @@ impl Peng {
             End::Completed => knowledge.complete(ended.job, ended.curve, self.target),
             End::Stopped { .. } => knowledge.stop(ended.job, ended.curve, self.target),
         }
+    }
+
+    pub(crate) fn forget(&self, knowledge: &mut Knowledge, job: i64, curve: &[Observation]) {
+        knowledge.forget(job, curve, self.target);
+    }
+
+    /// How many jobs are completed before the first stop.
+    pub(crate) fn startup(&self, calibration: &Calibration) -> usize {
+        let alike = calibration.knowledge.alike();
+        self.startup.unwrap_or(if alike >= SURE { STARTUP_WARM } else { STARTUP })
+    }
+
+    pub(crate) fn is_ready(&self, calibration: &Calibration) -> bool {
+        calibration.completed() as usize >= self.startup(calibration)
     }
 
     pub(crate) fn learn_earlier(&self, knowledge: &mut Knowledge, curve: &[Observation]) {
@@ -117,9 +133,8 @@ impl Peng {
     /// Why nothing may be stopped yet.
     fn too_early(&self, epoch: f64, calibration: &Calibration) -> Option<String> {
         let alike = calibration.knowledge.alike();
-        let startup = self.startup.unwrap_or(if alike >= SURE { STARTUP_WARM } else { STARTUP });
-        let completed = calibration.completed();
-        if (completed as usize) < startup {
+        let (startup, completed) = (self.startup(calibration), calibration.completed());
+        if !self.is_ready(calibration) {
             let earlier = if alike > 0.0 {
                 format!("; the earlier search is like this one: chance {:.0} %", 100.0 * alike)
             } else {

@@ -176,6 +176,11 @@ impl Knowledge {
         }
     }
 
+    /// Takes back what a job taught when it was stopped.
+    pub(super) fn forget(&mut self, job: i64, curve: &[Observation], target: Target) {
+        self.take_back(job, &Prefix::all(curve, target));
+    }
+
     /// Takes back what a job taught when it was stopped; its curve is at least as long now.
     fn take_back(&mut self, job: i64, prefixes: &[Prefix]) {
         let Some(known) = self.stopped.remove(&job) else { return };
