@@ -61,7 +61,7 @@ impl Scheduler for Asha {
         Ok(())
     }
 
-    fn decide(&mut self, ledger: &Ledger, job: i64) -> Result<Verdict, SchedulerError> {
+    fn decide(&mut self, ledger: &Ledger, job: i64, may_freeze: bool) -> Result<Verdict, SchedulerError> {
         let prediction = self.estimate(ledger, job)?;
         let Some(rung) = self.reached(ledger, job) else {
             return Ok(Verdict {
@@ -73,18 +73,26 @@ impl Scheduler for Asha {
         let (rank, of) = self.rungs.rank(rung, job).unwrap_or((1, 1));
         let reason = format!("rank {rank} of {of} at rung {}", rung + 1);
         let decision = match self.variant {
-            Variant::Stopping if self.rungs.passes(rung, job) => Decision::Continue,
-            Variant::Stopping => Decision::Stop,
-            // Whoever would be taken up at once need not be set aside.
-            Variant::Promotion => match self.promotable(|j| j == job || is_frozen(ledger, j)) {
+            Variant::Promotion if may_freeze => match self.promotable(|j| j == job || is_frozen(ledger, j)) {
                 Some((of_rung, best)) if best == job => {
                     self.promoted[of_rung].push(job);
                     Decision::Continue
                 }
+                // Whoever would be taken up at once need not be set aside.
                 _ => Decision::Freeze,
             },
+            _ if self.rungs.passes(rung, job) => Decision::Continue,
+            _ => Decision::Stop,
         };
         Ok(Verdict { decision, prediction, reason })
+    }
+
+    fn watches_running(&self) -> bool {
+        true
+    }
+
+    fn resumes_first(&self) -> bool {
+        self.variant == Variant::Promotion
     }
 
     fn next(&mut self, ledger: &Ledger) -> Result<Next, SchedulerError> {

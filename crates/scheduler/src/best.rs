@@ -79,8 +79,8 @@ impl Best {
     }
 
     /// Whether a job is one of those that are trained to the end whatever they show.
-    fn teaches(&self, ledger: &Ledger, job: &Job) -> bool {
-        ledger.before(job) < self.engine.startup(&self.calibration)
+    fn teaches(&self, ledger: &Ledger, job: i64) -> bool {
+        ledger.is_among_first(job, self.first_jobs())
     }
 
     fn risk(&self) -> f64 {
@@ -98,6 +98,13 @@ impl Best {
 
     /// The frozen job to be taken up now, if there is one.
     fn resumable(&mut self, ledger: &Ledger) -> Option<i64> {
+        if !self.is_ready() {
+            // One of the first was lost, and another one takes its place.
+            let teaching = ledger.frozen().find(|(job, _)| self.teaches(ledger, *job));
+            if let Some((job, _)) = teaching {
+                return Some(job);
+            }
+        }
         let least = self.least();
         let places = (self.engine.settings().keep * ledger.len() as f64).ceil() as usize;
         match self.prefer {
@@ -208,7 +215,7 @@ impl Scheduler for Best {
         Ok(())
     }
 
-    fn decide(&mut self, ledger: &Ledger, job: i64) -> Result<Verdict, SchedulerError> {
+    fn decide(&mut self, ledger: &Ledger, job: i64, may_freeze: bool) -> Result<Verdict, SchedulerError> {
         let entry = ledger.job(job).ok_or(SchedulerError::Unknown(job))?;
         let said = self.engine.assess_grown(entry.curve(), entry.cost(), &self.calibration);
         let verdict = |decision, prediction, why: String| {
@@ -219,12 +226,18 @@ impl Scheduler for Best {
         if entry.curve().points().last().is_none_or(|o| o.epoch < warm_up) {
             return verdict(Decision::Continue, said.prediction, format!("no stop before epoch {warm_up}"));
         }
-        if self.teaches(ledger, entry) {
+        if self.teaches(ledger, job) {
             return verdict(
                 Decision::Continue,
                 said.prediction,
                 "one of the first jobs: trained to the end".into(),
             );
+        }
+        if !may_freeze {
+            let chance = said.prediction.and_then(|p| p.chance);
+            let stop = self.is_ready() && chance.is_some_and(|chance| chance < self.risk());
+            let decision = if stop { Decision::Stop } else { Decision::Continue };
+            return verdict(decision, said.prediction, "without a checkpoint a stop is final".into());
         }
         if !self.is_ready() {
             let standing = self.said(job, entry);
@@ -254,6 +267,14 @@ impl Scheduler for Best {
             return verdict(Decision::Freeze, said.prediction, why);
         }
         verdict(Decision::Continue, said.prediction, String::new())
+    }
+
+    fn first_jobs(&self) -> usize {
+        if self.is_ready() { 0 } else { self.engine.startup(&self.calibration) }
+    }
+
+    fn watches_running(&self) -> bool {
+        self.prefer == Prefer::Time && !self.is_ready()
     }
 
     fn next(&mut self, ledger: &Ledger) -> Result<Next, SchedulerError> {

@@ -40,8 +40,16 @@ impl Scheduler for Hyperband {
         self.bracket(job).learn(ledger, job)
     }
 
-    fn decide(&mut self, ledger: &Ledger, job: i64) -> Result<Verdict, SchedulerError> {
-        self.bracket(job).decide(ledger, job)
+    fn decide(&mut self, ledger: &Ledger, job: i64, may_freeze: bool) -> Result<Verdict, SchedulerError> {
+        self.bracket(job).decide(ledger, job, may_freeze)
+    }
+
+    fn watches_running(&self) -> bool {
+        true
+    }
+
+    fn resumes_first(&self) -> bool {
+        true
     }
 
     fn next(&mut self, ledger: &Ledger) -> Result<Next, SchedulerError> {

@@ -25,8 +25,6 @@ pub struct Job {
     curve: Curve,
     state: State,
     cost: Option<f64>,
-    /// Its place among the jobs in the order in which they were first claimed, from 0.
-    place: usize,
     resumed: usize,
 }
 
@@ -65,6 +63,10 @@ pub struct Ledger {
     /// Jobs that were never claimed.
     waiting: usize,
     running: usize,
+    /// In the order in which they were first claimed.
+    order: Vec<i64>,
+    /// Those that came first, if somebody else has said so.
+    first: Option<Vec<i64>>,
 }
 
 /// What cannot have happened.
@@ -91,12 +93,13 @@ impl Ledger {
 
     /// A worker has claimed a job, for the first time or again. `cost`: see [`Job::cost`].
     pub fn start(&mut self, job: i64, cost: Option<f64>) {
-        let place = self.jobs.len();
+        if !self.jobs.contains_key(&job) {
+            self.order.push(job);
+        }
         let entry = self.jobs.entry(job).or_insert_with(|| Job {
             curve: Curve::default(),
             state: State::Lost,
             cost,
-            place,
             resumed: 0,
         });
         entry.resumed += usize::from(entry.state == State::Frozen);
@@ -169,8 +172,37 @@ impl Ledger {
         self.jobs.values().any(|entry| entry.state == State::Running && points(entry) <= own)
     }
 
-    /// How many jobs were claimed before this one and not lost.
-    pub(crate) fn before(&self, job: &Job) -> usize {
-        self.jobs.values().filter(|other| other.place < job.place && other.state != State::Lost).count()
+    /// Replaces the curve of a job, where what was observed of it is another one now.
+    ///
+    /// # Errors
+    /// As [`Ledger::observe`]; the points before the damaged one are then its curve.
+    pub fn replace(&mut self, job: i64, curve: &[Observation]) -> Result<(), LedgerError> {
+        let entry = self.jobs.get_mut(&job).ok_or(LedgerError::Unknown(job))?;
+        if entry.curve.points() != curve {
+            entry.curve = Curve::default();
+            for point in curve {
+                entry.curve.push(*point).map_err(|source| LedgerError::Curve { job, source })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how many jobs workers train now, where that is known from elsewhere.
+    pub fn set_running(&mut self, jobs: usize) {
+        self.running = jobs;
+    }
+
+    /// Says which jobs came first and are not lost, where that is known from elsewhere.
+    pub fn set_first(&mut self, jobs: Vec<i64>) {
+        self.first = Some(jobs);
+    }
+
+    /// Whether a job is one of the first so many that are not lost.
+    pub(crate) fn is_among_first(&self, job: i64, many: usize) -> bool {
+        if let Some(first) = &self.first {
+            return first.iter().take(many).any(|id| *id == job);
+        }
+        let kept = self.order.iter().filter(|id| self.jobs[id].state != State::Lost);
+        kept.take(many).any(|id| *id == job)
     }
 }

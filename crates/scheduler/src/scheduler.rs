@@ -51,24 +51,40 @@ pub enum SchedulerError {
 }
 
 /// Who trains next. Every answer follows from the ledger and from what was learned before, in the order of the calls.
-pub trait Scheduler {
+pub trait Scheduler: Send {
     /// Takes in what has become of a job: its state or its curve in the ledger is another one now.
     ///
     /// # Errors
     /// [`SchedulerError`]; nothing was then learned.
     fn learn(&mut self, ledger: &Ledger, job: i64) -> Result<(), SchedulerError>;
 
-    /// Whether a running job trains on, after an observation that is in the ledger. Not asked at the last epoch.
+    /// Whether a running job trains on, after an observation that is in the ledger. Not asked at the last epoch. Where it cannot
+    /// be taken up again, since it has no checkpoint, it must not be frozen: what is decided is final.
     ///
     /// # Errors
     /// [`SchedulerError`].
-    fn decide(&mut self, ledger: &Ledger, job: i64) -> Result<Verdict, SchedulerError>;
+    fn decide(&mut self, ledger: &Ledger, job: i64, may_freeze: bool) -> Result<Verdict, SchedulerError>;
 
     /// What a free slot does.
     ///
     /// # Errors
     /// [`SchedulerError`].
     fn next(&mut self, ledger: &Ledger) -> Result<Next, SchedulerError>;
+
+    /// Whether it has to know the curves of jobs that others train now.
+    fn watches_running(&self) -> bool {
+        false
+    }
+
+    /// How many of the first jobs it has to know at present ([`Ledger::set_first`]).
+    fn first_jobs(&self) -> usize {
+        0
+    }
+
+    /// Whether a frozen job may go before one that was never started.
+    fn resumes_first(&self) -> bool {
+        false
+    }
 
     /// Where a job that is not completed is expected to end, by what is known now. By default its last accuracy.
     ///

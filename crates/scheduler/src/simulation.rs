@@ -129,7 +129,7 @@ pub fn simulate(
                 continue;
             }
             scheduler.learn(&ledger, job)?;
-            let verdict = scheduler.decide(&ledger, job)?;
+            let verdict = scheduler.decide(&ledger, job, true)?;
             let state = match verdict.decision {
                 Decision::Continue => None,
                 Decision::Freeze => Some(State::Frozen),

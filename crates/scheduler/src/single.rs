@@ -34,7 +34,7 @@ impl Scheduler for Single {
         Ok(self.engine.learn(&mut self.calibration, &ended)?)
     }
 
-    fn decide(&mut self, ledger: &Ledger, job: i64) -> Result<Verdict, SchedulerError> {
+    fn decide(&mut self, ledger: &Ledger, job: i64, _: bool) -> Result<Verdict, SchedulerError> {
         let entry = ledger.job(job).ok_or(SchedulerError::Unknown(job))?;
         let said = self.engine.assess_grown(entry.curve(), entry.cost(), &self.calibration);
         let decision = match said.decision {
