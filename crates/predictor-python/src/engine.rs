@@ -15,8 +15,11 @@ use crate::curve::{self, Numbers};
 /// Predicted fitness, NaN where there is none, and whether to stop.
 type Columns<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<bool>>);
 
-fn refused(error: impl std::fmt::Display) -> PyErr {
-    PyValueError::new_err(error.to_string())
+/// With its causes.
+fn refused(error: impl std::error::Error) -> PyErr {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let words = causes.fold(error.to_string(), |words, cause| format!("{words}: {cause}"));
+    PyValueError::new_err(words)
 }
 
 /// One engine and what it has learned from finished curves. Threads may share it: frozen for Python, which else would refuse a

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Observation;
 use crate::peng::Knowledge;
+use crate::possible::{number, that, within};
+use crate::{Impossible, Observation};
 
 /// How a job ended. Failed, cancelled and diverged jobs teach nothing and are not given to an engine.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,6 +83,11 @@ pub enum SnapshotError {
         /// What does not fit.
         source: postcard::Error,
     },
+    /// It holds a number that no engine can have learned.
+    #[error(
+        "cannot use a calibration snapshot: it is damaged; let the engine learn anew from the jobs that ended"
+    )]
+    Impossible(#[source] Impossible),
 }
 
 impl Calibration {
@@ -118,7 +124,34 @@ impl Calibration {
         if format != FORMAT {
             return Err(read(postcard::Error::DeserializeBadEncoding));
         }
-        postcard::from_bytes(rest).map_err(read)
+        let calibration: Self = postcard::from_bytes(rest).map_err(read)?;
+        calibration.check().map_err(SnapshotError::Impossible)?;
+        Ok(calibration)
+    }
+
+    /// Refuses numbers that no engine can have learned.
+    fn check(&self) -> Result<(), Impossible> {
+        that(self.version < u64::from(u32::MAX), "version", self.version, "fewer endings than 4294967295")?;
+        that(self.completed <= self.version, "completed", self.completed, "no more than the endings")?;
+        for (i, estimate) in self.board.iter().enumerate() {
+            number(&format!("board[{i}].fitness"), estimate.fitness)?;
+            let cost = estimate.cost.unwrap_or_default();
+            that(cost.is_finite(), &format!("board[{i}].cost"), cost, "a finite number")?;
+        }
+        let fitness = |i: usize| format!("board[{i}].fitness");
+        for (i, pair) in self.board.windows(2).enumerate() {
+            let falling = pair[0].fitness >= pair[1].fitness;
+            that(falling, &fitness(i + 1), pair[1].fitness, "no more than the one before")?;
+        }
+        for (step, values) in &self.values {
+            for (i, value) in values.iter().enumerate() {
+                let rising = i == 0 || values[i - 1] <= *value;
+                let field = format!("values[{step}][{i}]");
+                number(&field, *value)?;
+                that(rising, &field, value, "no less than the one before")?;
+            }
+        }
+        within("knowledge", self.knowledge.check())
     }
 
     /// Enters a job's estimate on the board and counts it. Returns false for a completed job that had been
@@ -191,6 +224,14 @@ mod tests {
         let bytes = calibration.to_bytes().unwrap();
         assert_eq!(Calibration::from_bytes(&bytes).unwrap(), calibration);
         assert!(Calibration::from_bytes(&bytes[..bytes.len() - 1]).is_err());
+        calibration.board[0].fitness = f64::NAN;
+        match Calibration::from_bytes(&calibration.to_bytes().unwrap()) {
+            Err(SnapshotError::Impossible(wrong)) => {
+                let expected = "board[0].fitness is NaN, expected a number from -1e15 to 1e15";
+                assert_eq!(wrong.to_string(), expected);
+            }
+            other => panic!("{other:?}"),
+        }
         let older = [&[FORMAT - 1][..], &bytes[1..]].concat();
         assert!(Calibration::from_bytes(&older).is_err(), "written by an older version");
     }

@@ -4,7 +4,8 @@ mod recorded;
 
 use predictor::replay::{Play, Played, Recorded, measure, orders, play};
 use predictor::{
-    Calibration, Decision, End, Ended, Engine, EngineName, Measures, Observation, Outcome, Settings, Target,
+    Calibration, Decision, End, Ended, Engine, EngineName, Measures, Observation, Outcome, Settings,
+    SnapshotError, Target,
 };
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -383,6 +384,47 @@ fn a_replay_in_the_same_order_repeats_every_assessment_bit_for_bit() {
     let restored = Calibration::from_bytes(&calibration.to_bytes().unwrap()).unwrap();
     let ask = |c: &Calibration| engine.assess(&jobs[30].curve[..5], c).unwrap();
     assert_eq!(ask(&calibration), ask(&restored));
+}
+
+/// A row of a snapshot that is damaged: every eight bytes of it become a number that means harm. What is read all the same
+/// can be asked and goes on to learn.
+#[test]
+fn a_snapshot_with_impossible_numbers_is_refused_before_it_is_asked() {
+    let target = Target { epochs: 3.0, interval: 1.0 };
+    let engine = Engine::new(&Settings::default(), target).expect("sound settings");
+    let curves: Vec<Vec<Observation>> =
+        orderly(12, 13).into_iter().map(|recorded| recorded.curve[..3].to_vec()).collect();
+    let mut calibration = Calibration::default();
+    for curve in &curves[..5] {
+        engine.learn_earlier(&mut calibration, curve).unwrap();
+    }
+    let ended = |job: i64, end| Ended { job, curve: &curves[job as usize], end, cost: None };
+    for job in 5..11 {
+        engine.learn(&mut calibration, &ended(job, End::Completed)).unwrap();
+    }
+    let bytes = calibration.to_bytes().unwrap();
+    let (mut refused, mut named, mut asked) = (0, 0, 0);
+    // Three bytes on at a time: all alignments come about.
+    for at in (1..bytes.len() - 8).step_by(3) {
+        for number in [f64::NAN, f64::INFINITY, 1e300, 1e14, -1.0] {
+            let mut damaged = bytes.clone();
+            damaged[at..at + 8].copy_from_slice(&number.to_le_bytes());
+            match Calibration::from_bytes(&damaged) {
+                Err(SnapshotError::Impossible(wrong)) => {
+                    assert!(!wrong.field.is_empty() && !wrong.found.is_empty() && !wrong.allowed.is_empty());
+                    named += 1;
+                }
+                Err(_) => refused += 1,
+                Ok(mut read) => {
+                    engine.assess(&curves[11][..2], &read).unwrap();
+                    engine.learn(&mut read, &ended(11, End::Completed)).unwrap();
+                    engine.assess(&curves[0][..2], &read).unwrap();
+                    asked += 1;
+                }
+            }
+        }
+    }
+    assert!(named > 300 && refused > 0 && asked > 300, "{named} named, {refused} refused, {asked} asked");
 }
 
 #[test]

@@ -8,3 +8,5 @@ pub const HOST_FAULT: u8 = 69;
 pub const HUNG: u8 = 70;
 /// The device was lost for the process: restart, perhaps after a reset of the device (`EX_OSERR`).
 pub const DEVICE_LOST: u8 = 71;
+/// The database no longer takes this version of peng: restart with a newer binary (`EX_PROTOCOL`).
+pub const VERSION_REFUSED: u8 = 76;

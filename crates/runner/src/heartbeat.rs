@@ -9,7 +9,7 @@ use domain::chain;
 use store::{DbError, Session, lease, migration, worker, worker::WorkerState};
 use tracing::warn;
 
-use crate::{StopReason, context::WorkerContext, maintenance::Maintenance};
+use crate::{StopReason, context::WorkerContext, exit::VERSION_REFUSED, maintenance::Maintenance};
 
 /// Renewals are never further apart, so that a cancelled job's worker hears of it soon.
 const LONGEST: Duration = Duration::from_secs(12);
@@ -84,7 +84,8 @@ fn renew(worker: &WorkerContext, conn: &mut PgConnection) -> QueryResult<bool> {
         worker.drain();
     }
     if !migration::is_supported(&touched.oldest_schema) {
-        worker.leave("the database no longer takes this version of peng: leaving");
+        let why = "the database no longer takes this version of peng: start a newer one";
+        worker.fail(VERSION_REFUSED, why.to_owned());
     }
     Ok(touched.leaderless)
 }

@@ -11,7 +11,8 @@ use super::moments::Moments;
 use super::regression::{self, HUNDREDTH, Spread};
 use super::scale;
 use super::variance::Variance;
-use crate::{Observation, Target};
+use crate::possible::{number, sum, that, within};
+use crate::{Impossible, Observation, Target};
 
 /// Fewer curves than this cannot be regressed on.
 const LEAST: f64 = 4.0;
@@ -104,6 +105,13 @@ impl Step {
         }
     }
 
+    fn check(&self) -> Result<(), Impossible> {
+        within("plain", self.plain.check())?;
+        within("trained", self.trained.check())?;
+        let known = self.least == f64::INFINITY || number("least", self.least).is_ok();
+        that(known, "least", self.least, "a growth, or infinity where no curve is completed")
+    }
+
     /// Whether most of the curves have training accuracies.
     fn mostly_trained(&self) -> bool {
         self.trained.n >= self.plain.n / 2.0
@@ -142,6 +150,23 @@ fn place(last: &Observation, target: Target) -> usize {
 }
 
 impl Knowledge {
+    /// Refuses numbers that curves cannot have taught.
+    pub(crate) fn check(&self) -> Result<(), Impossible> {
+        for (name, steps) in [("steps", &self.steps), ("coming", &self.coming), ("earlier", &self.earlier)] {
+            for (i, step) in steps.iter().enumerate() {
+                within(format_args!("{name}[{i}]"), step.check())?;
+            }
+        }
+        for (job, known) in &self.stopped {
+            let field = format!("stopped[{job}]");
+            within(&field, number("end", known.end))?;
+            within(&field, sum("variance", known.variance))?;
+        }
+        within("variance", self.variance.check())?;
+        within("earlier_variance", self.earlier_variance.check())?;
+        within("likeness", self.likeness.check())
+    }
+
     /// Learns from a completed curve, from each of its prefixes.
     pub(super) fn complete(&mut self, job: i64, curve: &[Observation], target: Target) {
         let end = scale::to(curve[curve.len() - 1].val_acc);

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::regression::Spread;
 use super::variance::WILD;
+use crate::Impossible;
+use crate::possible::{number, sum};
 
 /// While the search's own curves cannot be regressed on, the earlier search is measured against itself with scales that
 /// are so much wider.
@@ -34,6 +36,13 @@ pub(super) struct Likeness {
 }
 
 impl Likeness {
+    /// Refuses what no curves add up to.
+    pub(super) fn check(&self) -> Result<(), Impossible> {
+        number("odds", self.odds)?;
+        sum("curves", self.curves)?;
+        sum("squares", self.squares)
+    }
+
     /// Chance (0 to 1) that the searches are alike.
     pub(super) fn chance(&self) -> f64 {
         1.0 / (1.0 + (-self.odds).exp())

@@ -4,11 +4,16 @@
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use super::features::MOST;
+use crate::Impossible;
+use crate::possible::{number, sum, that};
 
 /// The features and the growth that is regressed on them.
 const WIDTH: usize = MOST + 1;
 /// Numbers in the lower triangle of their scatter matrix.
 const TRIANGLE: usize = WIDTH * (WIDTH + 1) / 2;
+
+/// How far below zero sums of squares may lie by rounding, in parts of themselves or of 1.
+const ROUNDING: f64 = 1e-6;
 
 /// Weighted mean and scatter matrix of (features, growth), updated in place (West, CACM 22, 1979).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,6 +95,43 @@ impl Moments {
             merged.mean[i] += share * apart[i];
         }
         merged
+    }
+
+    /// Refuses what no curves add up to.
+    pub(super) fn check(&self) -> Result<(), Impossible> {
+        sum("n", self.n)?;
+        for (i, mean) in self.mean.iter().enumerate() {
+            number(&format!("mean[{i}]"), *mean)?;
+        }
+        for (i, product) in self.scatter.iter().enumerate() {
+            number(&format!("scatter[{i}]"), *product)?;
+        }
+        that(
+            self.is_scatter(),
+            "scatter",
+            format_args!("{:?}", self.scatter),
+            "a positive semidefinite matrix",
+        )
+    }
+
+    /// Whether there are points that scatter so, but for rounding: whether the matrix has a Cholesky factor.
+    fn is_scatter(&self) -> bool {
+        let mut factor = [[0.0; WIDTH]; WIDTH];
+        for i in 0..WIDTH {
+            for j in 0..=i {
+                let known: f64 = (0..j).map(|k| factor[i][k] * factor[j][k]).sum();
+                let rest = self.scatter(i, j) - known;
+                let rounding = ROUNDING * (1.0 + self.scatter(i, i));
+                if i != j {
+                    factor[i][j] = rest / factor[j][j];
+                } else if rest + rounding > 0.0 {
+                    factor[i][i] = (rest + rounding).sqrt();
+                } else {
+                    return false;
+                }
+            }
+        }
+        true
     }
 
     /// Mean of feature i, or of the growth at `MOST`.

@@ -7,6 +7,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Impossible;
+use crate::possible::{number, sum};
+
 /// Slope of the squared errors on the level that evidence of `PRIOR` squared deviations speaks for: a network that is
 /// expected to end a standard deviation below the mean of the ends has e^1.25 times the mean's squared error.
 const PRESUMED: f64 = -1.25;
@@ -31,6 +34,15 @@ pub(super) struct Variance {
 }
 
 impl Variance {
+    /// Refuses what no curves add up to.
+    pub(super) fn check(&self) -> Result<(), Impossible> {
+        sum("n", self.n)?;
+        number("mean", self.mean)?;
+        sum("scatter", self.scatter)?;
+        sum("levels", self.levels)?;
+        number("products", self.products)
+    }
+
     /// Takes in a completed curve's end.
     pub(super) fn add_end(&mut self, end: f64) {
         self.n += 1.0;
