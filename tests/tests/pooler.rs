@@ -41,6 +41,57 @@ fn workers_drain_a_search_through_a_pooler() {
     assert!(found.is_some(), "commands read through it too");
 }
 
+/// Nothing can be set in a session of a pooler: what a statement brings along is all that ends it.
+#[test]
+fn no_command_waits_behind_a_pooler_beyond_the_time_outs_of_its_connection_string() {
+    let lab = Lab::new();
+    let Some(pooler) = Pooler::start(&lab, 2) else { return };
+    lab.submit(&spec("random", 4, 12));
+    let file = lab.file("spec.toml", SPEC);
+    let file = file.to_str().unwrap();
+    let mut holding = lab.connect();
+    AnsiTransactionManager::begin_transaction(&mut holding).unwrap();
+    holding.batch_execute("LOCK TABLE search, job, worker IN ACCESS EXCLUSIVE MODE").unwrap();
+    let url = format!("{}&options=-c%20lock_timeout%3D100ms", pooler.url_to_submit());
+    for command in [
+        "search list",
+        "search show s",
+        "search watch s",
+        "search results s",
+        "search pause s",
+        "search resume s",
+        "search cancel s --yes",
+        "search promote s --top 1",
+        "search archive s --yes",
+        "search delete s --yes",
+        &format!("search submit {file} --name other"),
+        &format!("search add s {file}"),
+        "job list",
+        "job show 1",
+        "job log 1",
+        "job priority 1 1",
+        "job retry 1",
+        "job cancel 1 --yes",
+        "worker list",
+        "worker drain --all",
+        "db prune --older-than 1d --yes",
+    ] {
+        let mut child = lab
+            .command("peng")
+            .env("DATABASE_URL", &url)
+            .args(command.split(' '))
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        wait(&format!("`peng {command}` to give up"), || match child.try_wait().unwrap() {
+            Some(_) => Ok(()),
+            None => Err("it waits".to_owned()),
+        });
+        let output = child.wait_with_output().unwrap();
+        assert!(tests::stderr(&output).contains("lock timeout"), "{command}: {}", tests::stderr(&output));
+    }
+}
+
 #[test]
 fn a_worker_goes_on_when_its_pooler_was_killed() {
     let lab = Lab::new();

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use import::Imported;
 use predictor::{EngineName, Settings};
 use report::{Filter, replay};
+use store::Stepwise as _;
 
 use crate::{
     db,
@@ -124,7 +125,8 @@ fn run_import(args: &Import, format: Format) -> anyhow::Result<Exit> {
         engine: args.engine.as_deref(),
     };
     let curves = import::check(&args.file, &request)?;
-    let imported = import::store(&mut db::connect_for_long_reads()?, &args.file, &curves, &request)?;
+    let imported =
+        db::connect_for_long_reads()?.step(|conn| import::store(conn, &args.file, &curves, &request))?;
     let name = &args.search;
     let text = match &imported {
         Imported::Unchanged { jobs } => {
@@ -165,7 +167,7 @@ fn run_replay(args: Replay, format: Format) -> anyhow::Result<Exit> {
         cost: args.cost,
     };
     let filter = Filter::parse(None, &args.conditions)?;
-    let conn = &mut db::connect_for_long_reads()?;
+    let conn = &mut db::connect_for_reports()?;
     if args.tradeoff {
         let tradeoff = report::tradeoff(conn, &args.search, &filter, &request)?;
         if let Some(path) = &args.svg {
@@ -180,7 +182,7 @@ fn run_replay(args: Replay, format: Format) -> anyhow::Result<Exit> {
 }
 
 fn run_export(search: &str, file: Option<PathBuf>, format: Format) -> anyhow::Result<Exit> {
-    let conn = &mut db::connect_for_long_reads()?;
+    let conn = &mut db::connect_for_reports()?;
     let all = Filter::default();
     let Some(path) = file else {
         let mut out = stdio::stdout();

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use diesel::PgConnection;
 use local_postgres::Server;
 use serde::Serialize;
-use store::{Database, SchemaError, lease, maintenance, migration};
+use store::{BoundedConnection, Database, SchemaError, Stepwise as _, lease, maintenance, migration};
 
 use crate::{
     exit::Exit,
@@ -104,23 +104,28 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
 }
 
 /// Connects to a database whose schema fits.
-pub fn connect() -> anyhow::Result<PgConnection> {
+pub fn connect() -> anyhow::Result<BoundedConnection> {
     open(&Database::from_env()?)
 }
 
 /// Connects for what may take as long as it takes.
-pub fn connect_for_long_reads() -> anyhow::Result<PgConnection> {
+pub fn connect_for_long_reads() -> anyhow::Result<BoundedConnection> {
     open(&Database::from_env()?.for_long_reads())
 }
 
-fn open(database: &Database) -> anyhow::Result<PgConnection> {
-    let mut conn = database.connect().map_err(|error| match Server::at(domain::default_home()).status() {
+/// Connects for a report, which bounds its own transactions.
+pub fn connect_for_reports() -> anyhow::Result<PgConnection> {
+    connect_for_long_reads().map(BoundedConnection::into_inner)
+}
+
+fn open(database: &Database) -> anyhow::Result<BoundedConnection> {
+    let mut conn = database.open().map_err(|error| match Server::at(domain::default_home()).status() {
         Ok(local_postgres::Status::Down) if std::env::var_os("DATABASE_URL").is_none() => {
             anyhow::anyhow!("the private Postgres does not run: start it with `peng db up`")
         }
         _ => error.into(),
     })?;
-    migration::check(&mut conn)?;
+    conn.step(migration::check)?;
     Ok(conn)
 }
 
@@ -181,9 +186,9 @@ fn status(format: Format) -> anyhow::Result<Exit> {
     };
     let database = Database::from_env();
     let conn =
-        database.as_ref().map_err(ToString::to_string).and_then(|d| d.connect().map_err(|e| e.to_string()));
+        database.as_ref().map_err(ToString::to_string).and_then(|d| d.open().map_err(|e| e.to_string()));
     let (answers, schema) = match conn {
-        Ok(mut conn) => (true, schema(&migration::check(&mut conn))),
+        Ok(mut conn) => (true, schema(&conn.step(migration::check))),
         Err(error) => (false, error),
     };
     let database = database.ok().map(|database| database.to_string());
@@ -224,7 +229,7 @@ fn migrate(patience: Duration, format: Format) -> anyhow::Result<()> {
 
 fn reap(dry_run: bool, format: Format) -> anyhow::Result<()> {
     let mut conn = connect()?;
-    let reaped = if dry_run { maintenance::expired(&mut conn)? } else { maintenance::reap_once(&mut conn)? };
+    let reaped = if dry_run { conn.step(maintenance::expired)? } else { maintenance::reap_once(&mut conn)? };
     output::rows(
         format,
         &reaped,
@@ -243,7 +248,7 @@ fn bump_fences(yes: bool, format: Format) -> anyhow::Result<()> {
     output::confirm("take every running job from its worker?", yes)?;
     output::rows(
         format,
-        &lease::bump_fences(&mut conn)?,
+        &conn.step(lease::bump_fences)?,
         &[
             ("#job", |job| job.job_id.to_string()),
             ("#fence", |job| job.fence.to_string()),

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use checkpoint::{CheckpointStore, Object};
-use diesel::{PgConnection, QueryResult};
+use diesel::QueryResult;
 use domain::JobId;
 use serde::Serialize;
-use store::checkpoint as pointers;
+use store::{BoundedConnection, Stepwise as _, checkpoint as pointers};
 
 use crate::output::{self, Format};
 
@@ -48,21 +48,21 @@ struct Row {
 
 /// Lists the store first and asks the database afterwards, see docs/jobs.md.
 pub fn collect(
-    conn: &mut PgConnection,
+    conn: &mut BoundedConnection,
     checkpoints: Option<&str>,
     options: &GcOptions,
     format: Format,
 ) -> anyhow::Result<()> {
     let is_private = store::Database::from_env()?.is_private();
-    let store = CheckpointStore::open(checkpoints, store::identity(conn)?, is_private)?;
-    if let Some(marker) = store::known_store(conn)? {
+    let store = CheckpointStore::open(checkpoints, conn.step(store::identity)?, is_private)?;
+    if let Some(marker) = conn.step(store::known_store)? {
         store.verify(&marker, &|| false)?;
     }
     let listed = store.list()?;
     let orphans = orphans(conn, &listed)?;
     let chosen = |orphan: &Orphan| orphan.known || options.unknown;
     let sizes = || orphans.iter().filter(|orphan| chosen(orphan)).map(|orphan| orphan.object.bytes);
-    let discarded = pointers::count_discarded(conn, options.grace)?;
+    let discarded = conn.step(|conn| pointers::count_discarded(conn, options.grace))?;
     let count = sizes().count() + discarded.checkpoints as usize;
     let delete = !options.dry_run && count > 0;
     if delete {
@@ -89,7 +89,7 @@ pub fn collect(
     if delete {
         collect_discarded(conn, &store, options.grace, &mut rows)?;
     } else {
-        let kept = pointers::discarded(conn, options.grace)?;
+        let kept = conn.step(|conn| pointers::discarded(conn, options.grace))?;
         rows.extend(kept.into_iter().map(|discarded| row(discarded, false)));
     }
     print(&rows, format)
@@ -97,20 +97,22 @@ pub fn collect(
 
 /// Deletes objects, then the rows of them: whoever is killed in between deletes them again.
 fn collect_discarded(
-    conn: &mut PgConnection,
+    conn: &mut BoundedConnection,
     store: &CheckpointStore,
     grace: Duration,
     rows: &mut Vec<Row>,
 ) -> anyhow::Result<()> {
     loop {
-        let taken = pointers::take_discarded(conn, grace, TAKEN, None)?;
+        let taken = conn.step(|conn| pointers::take_discarded(conn, grace, TAKEN, None))?;
         if taken.is_empty() {
             return Ok(());
         }
         for discarded in &taken {
             store.delete(&discarded.checkpoint)?;
         }
-        pointers::forget(conn, &taken.iter().map(|discarded| discarded.id).collect::<Vec<_>>())?;
+        conn.step(|conn| {
+            pointers::forget(conn, &taken.iter().map(|discarded| discarded.id).collect::<Vec<_>>())
+        })?;
         rows.extend(taken.into_iter().map(|discarded| row(discarded, true)));
     }
 }
@@ -123,11 +125,11 @@ fn row(discarded: pointers::Discarded, deleted: bool) -> Row {
 /// The orphans among what [`CheckpointStore::list`] has found, which has to come before: the database is asked afterwards,
 /// so that it knows each attempt that wrote one of the objects. One that still holds its job may yet commit a pointer, and
 /// its objects are none.
-fn orphans(conn: &mut PgConnection, listed: &[Object]) -> QueryResult<Vec<Orphan>> {
+fn orphans(conn: &mut BoundedConnection, listed: &[Object]) -> QueryResult<Vec<Orphan>> {
     let mut found = Vec::new();
     for batch in listed.chunks(BATCH) {
         let keys: Vec<_> = batch.iter().map(|object| object.key).collect();
-        for orphan in store::checkpoint::orphans(conn, &keys)? {
+        for orphan in conn.step(|conn| pointers::orphans(conn, &keys))? {
             found.push(Orphan { object: batch[orphan.place as usize - 1], known: orphan.known });
         }
     }

@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use domain::JobId;
 use store::{
+    BoundedConnection, Stepwise as _,
     attempt::{self, AttemptRow},
     job::{self, JobRow, JobState, Selector},
 };
@@ -89,11 +90,12 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::List { search, state, limit } => {
             let search =
                 search.map(|name| crate::search::find(&mut conn, &name)).transpose()?.map(|search| search.id);
-            output::rows(format, &job::list(&mut conn, search, &state, None, limit)?, COLUMNS)?;
+            output::rows(format, &conn.step(|conn| job::list(conn, search, &state, None, limit))?, COLUMNS)?;
         }
         Command::Show { jobs } => {
             let ids = resolve(&mut conn, &jobs)?;
-            let shown = ids.iter().map(|id| job::show(&mut conn, *id)).collect::<Result<Vec<_>, _>>()?;
+            let shown =
+                ids.iter().map(|id| conn.step(|conn| job::show(conn, *id))).collect::<Result<Vec<_>, _>>()?;
             match format {
                 Format::Table => shown.iter().try_for_each(|job| output::value(format, &(), &text(job)))?,
                 Format::Csv => output::rows(format, &shown.iter().map(Line::from).collect::<Vec<_>>(), &[])?,
@@ -103,7 +105,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Log { jobs } => {
             let mut attempts = Vec::new();
             for id in resolve(&mut conn, &jobs)? {
-                attempts.extend(attempt::of_job(&mut conn, id)?);
+                attempts.extend(conn.step(|conn| attempt::of_job(conn, id))?);
             }
             if format == Format::Table {
                 attempts.iter().try_for_each(|attempt| output::value(format, &(), &log(attempt)))?;
@@ -113,7 +115,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         }
         Command::Priority { jobs, priority } => {
             let ids = resolve(&mut conn, &jobs)?;
-            let count = job::set_priority(&mut conn, &ids, priority)?;
+            let count = conn.step(|conn| job::set_priority(conn, &ids, priority))?;
             let text = match ids.len() - count {
                 0 => format!("{count} jobs have priority {priority}"),
                 ended => format!("{count} jobs have priority {priority}; {ended} have ended"),
@@ -122,7 +124,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         }
         Command::Retry { jobs } => {
             let ids = resolve(&mut conn, &jobs)?;
-            let count = job::retry(&mut conn, &ids)?;
+            let count = conn.step(|conn| job::retry(conn, &ids))?;
             let text = match ids.len() - count {
                 0 => format!("{count} jobs are ready again"),
                 others => format!(
@@ -134,9 +136,9 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Cancel { jobs, yes } => {
             let ids = resolve(&mut conn, &jobs)?;
             output::confirm(&format!("cancel {} jobs?", ids.len()), yes)?;
-            let cancelled = job::cancel(&mut conn, &ids)?;
+            let cancelled = conn.step(|conn| job::cancel(conn, &ids))?;
             let job::Cancelled { at_once, requested } = cancelled;
-            let text = match ids.len() - at_once - requested {
+            let text = match ids.len() as i64 - at_once - requested {
                 0 => format!("{at_once} cancelled, {requested} asked to stop"),
                 others => format!(
                     "{at_once} cancelled, {requested} asked to stop; {others} were left alone: they have ended, or were asked before"
@@ -148,8 +150,8 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn resolve(conn: &mut diesel::PgConnection, jobs: &Selector) -> anyhow::Result<Vec<JobId>> {
-    let ids = jobs.resolve(conn)?;
+fn resolve(conn: &mut BoundedConnection, jobs: &Selector) -> anyhow::Result<Vec<JobId>> {
+    let ids = conn.step(|conn| jobs.resolve(conn))?;
     if ids.is_empty() {
         anyhow::bail!("there is no such job: `peng job list` shows those that there are");
     }

@@ -75,10 +75,10 @@ impl How {
 }
 
 pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
-    let conn = &mut db::connect_for_long_reads()?;
+    let conn = &mut db::connect_for_reports()?;
     match command {
         Command::Summary(one) if format == Format::Html => {
-            let conns = [conn, &mut db::connect_for_long_reads()?];
+            let conns = [conn, &mut db::connect_for_reports()?];
             write(&report::page(conns, &one.search, &one.how.filter()?)?, format, one.how.to)?;
         }
         Command::Summary(one) => {
@@ -98,12 +98,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         }
         Command::Compare { first, second, how } => {
             write(
-                &report::compare(
-                    [conn, &mut db::connect_for_long_reads()?],
-                    &first,
-                    &second,
-                    &how.filter()?,
-                )?,
+                &report::compare([conn, &mut db::connect_for_reports()?], &first, &second, &how.filter()?)?,
                 format,
                 how.to,
             )?;

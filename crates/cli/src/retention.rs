@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use diesel::PgConnection;
 use serde::Serialize;
 use store::{
+    BoundedConnection, Stepwise as _,
     checkpoint::{self, DiscardedTotal, KeepCheckpoints},
     retention::{self, Contents, Leftovers, Prunable},
     search::Search,
@@ -28,16 +28,16 @@ pub fn keep_checkpoints(text: &str) -> Result<KeepCheckpoints, String> {
 
 /// Deletes an ended search; says before what goes with it. `reading` may take long.
 pub fn delete(
-    conn: &mut PgConnection,
-    reading: &mut PgConnection,
+    conn: &mut BoundedConnection,
+    reading: &mut BoundedConnection,
     search: &Search,
     yes: bool,
     format: Format,
 ) -> anyhow::Result<()> {
-    retention::deletable(conn, search.id)?;
-    let contents = retention::contents(reading, &[search.id])?;
+    conn.step(|conn| retention::deletable(conn, search.id))?;
+    let contents = reading.step(|conn| retention::contents(conn, &[search.id]))?;
     output::confirm(&format!("delete search {} with {}?", search.name, in_words(&contents)), yes)?;
-    retention::begin_delete(conn, search.id)?;
+    conn.step(|conn| retention::begin_delete(conn, search.id))?;
     retention::delete(conn, search.id, &|_| {})?;
     let text = format!("search {} is deleted, with {}{}", search.name, in_words(&contents), until(&contents));
     output::value(format, &contents, &text)
@@ -73,7 +73,7 @@ struct Archived<'a> {
 
 /// Puts an ended search away, and discards the checkpoints that are not to stay.
 pub fn archive(
-    conn: &mut PgConnection,
+    conn: &mut BoundedConnection,
     search: &Search,
     keep: KeepCheckpoints,
     yes: bool,
@@ -92,7 +92,7 @@ pub fn archive(
     if let Some(stay) = stay {
         output::confirm(&format!("discard the checkpoints of search {name} {stay}?"), yes)?;
     }
-    if !retention::archive(conn, search.id)? {
+    if !conn.step(|conn| retention::archive(conn, search.id))? {
         return Err(not_ended());
     }
     let DiscardedTotal { checkpoints, bytes } =
@@ -126,27 +126,29 @@ fn lines(contents: &Contents, leftovers: &Leftovers) -> Vec<Line> {
 
 /// Deletes what ended longer ago than an age. `reading` may take long.
 pub fn prune(
-    conn: &mut PgConnection,
-    reading: &mut PgConnection,
+    conn: &mut BoundedConnection,
+    reading: &mut BoundedConnection,
     age: Duration,
     dry_run: bool,
     yes: bool,
     format: Format,
 ) -> anyhow::Result<()> {
-    let (needed, going): (Vec<_>, Vec<_>) =
-        retention::prunable(reading, age)?.into_iter().partition(|search| search.warm_start_of.is_some());
+    let (needed, going): (Vec<_>, Vec<_>) = reading
+        .step(|conn| retention::prunable(conn, age))?
+        .into_iter()
+        .partition(|search| search.warm_start_of.is_some());
     for Prunable { name, warm_start_of, .. } in &needed {
         let by = warm_start_of.as_deref().unwrap_or_default();
         stdio::message(format_args!("search {name} stays: search {by}, which has not ended, starts from it"));
     }
     let ids: Vec<_> = going.iter().map(|search| search.id).collect();
-    let contents = retention::contents(reading, &ids)?;
-    let mut leftovers = retention::count_leftovers(reading, age, &ids)?;
+    let contents = reading.step(|conn| retention::contents(conn, &ids))?;
+    let mut leftovers = reading.step(|conn| retention::count_leftovers(conn, age, &ids))?;
     if !dry_run {
         output::confirm(&question(&going, &contents, &leftovers), yes)?;
         for search in &going {
             // One that was revived since, or whose last jobs still run, stays for the next time.
-            match retention::begin_delete(conn, search.id) {
+            match conn.step(|conn| retention::begin_delete(conn, search.id)) {
                 Ok(()) => retention::delete(conn, search.id, &|_| {})?,
                 Err(error @ retention::DeleteError::Query(_)) => return Err(error.into()),
                 Err(error) => stdio::message(format_args!("search {} stays: {error}", search.name)),

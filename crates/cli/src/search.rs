@@ -8,12 +8,12 @@ use std::{
 
 use anyhow::Context as _;
 use clap::Subcommand;
-use diesel::PgConnection;
 use domain::{JobId, Ordinal, SearchId, TextReader};
 use genome::Genome;
 use search::{Spec, SpecError};
 use serde::Serialize;
 use store::{
+    BoundedConnection, Stepwise as _,
     checkpoint::KeepCheckpoints,
     finish::{self, Ending},
     search::{self as searches, Finalist, Progress, Search, SearchState},
@@ -145,7 +145,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Results { name, since } => {
             let mut conn = db::connect()?;
             let id = find(&mut conn, &name)?.id;
-            let endings = finish::results(&mut conn, id, since)?;
+            let endings = conn.step(|conn| finish::results(conn, id, since))?;
             if format == Format::Csv {
                 return output::rows(format, &endings.iter().map(Line::from).collect::<Vec<_>>(), &[])
                     .map(|()| Exit::Ok);
@@ -154,7 +154,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         }
         Command::Promote { name, top } => promote(&name, top, format)?,
         Command::List { all } => {
-            output::rows(format, &searches::progress(&mut db::connect()?, None, all)?, COLUMNS)?;
+            output::rows(format, &db::connect()?.step(|conn| searches::progress(conn, None, all))?, COLUMNS)?;
         }
         Command::Show { name } => show(&name, format)?,
         Command::Watch { name, timeout } => {
@@ -165,7 +165,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Pause { name } => {
             let mut conn = db::connect()?;
             let id = find(&mut conn, &name)?.id;
-            match searches::pause(&mut conn, id)? {
+            match conn.step(|conn| searches::pause(conn, id))? {
                 Some(count) => {
                     let text = format!("{count} jobs wait");
                     output::value(format, &serde_json::json!({ "paused": count }), &text)?;
@@ -176,7 +176,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Resume { name } => {
             let mut conn = db::connect()?;
             let id = find(&mut conn, &name)?.id;
-            match searches::resume(&mut conn, id)? {
+            match conn.step(|conn| searches::resume(conn, id))? {
                 Some(count) => {
                     let text = format!("{count} jobs are ready");
                     output::value(format, &serde_json::json!({ "ready": count }), &text)?;
@@ -192,7 +192,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
         Command::Unarchive { name } => {
             let mut conn = db::connect()?;
             let id = find(&mut conn, &name)?.id;
-            store::retention::unarchive(&mut conn, id)?;
+            conn.step(|conn| store::retention::unarchive(conn, id))?;
             output::value(
                 format,
                 &serde_json::json!({ "search": name }),
@@ -208,7 +208,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
             let mut conn = db::connect()?;
             let id = find(&mut conn, &name)?.id;
             output::confirm(&format!("cancel search {name}?"), yes)?;
-            match searches::cancel(&mut conn, id)? {
+            match conn.step(|conn| searches::cancel(conn, id))? {
                 Some(cancelled) => {
                     let text = format!(
                         "{} jobs cancelled, {} asked to stop",
@@ -224,7 +224,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
 }
 
 /// Says that a command had nothing to do.
-fn unchanged(conn: &mut PgConnection, name: &str, rule: &str, format: Format) -> anyhow::Result<()> {
+fn unchanged(conn: &mut BoundedConnection, name: &str, rule: &str, format: Format) -> anyhow::Result<()> {
     let state = format!("{:?}", find(conn, name)?.state).to_lowercase();
     let text = format!("nothing was changed: search {name} is {state} already, and {rule}");
     output::value(format, &serde_json::json!({ "unchanged": true, "state": state }), &text)
@@ -232,7 +232,7 @@ fn unchanged(conn: &mut PgConnection, name: &str, rule: &str, format: Format) ->
 
 /// The search of this name, or the newest one for `last`; the error names the nearest one. One of which a part has been deleted
 /// is none.
-pub fn find(conn: &mut PgConnection, name: &str) -> anyhow::Result<Search> {
+pub fn find(conn: &mut BoundedConnection, name: &str) -> anyhow::Result<Search> {
     let search = find_any(conn, name)?;
     if search.deleting_since.is_some() {
         let name = search.name;
@@ -243,16 +243,16 @@ pub fn find(conn: &mut PgConnection, name: &str) -> anyhow::Result<Search> {
     Ok(search)
 }
 
-fn find_any(conn: &mut PgConnection, name: &str) -> anyhow::Result<Search> {
-    if let Some(search) = searches::find(conn, name)? {
+fn find_any(conn: &mut BoundedConnection, name: &str) -> anyhow::Result<Search> {
+    if let Some(search) = conn.step(|conn| searches::find(conn, name))? {
         return Ok(search);
     }
     if name == "last"
-        && let Some(search) = searches::newest(conn)?
+        && let Some(search) = conn.step(searches::newest)?
     {
         return Ok(search);
     }
-    let names = searches::names(conn)?;
+    let names = conn.step(searches::names)?;
     let near = names.iter().map(|n| (strsim::damerau_levenshtein(n, name), n)).min();
     match near {
         Some((distance, near)) if distance <= 1 + name.len() / 3 => {
@@ -280,7 +280,7 @@ fn submit(spec: &Spec, given: Vec<Genome>, dry_run: bool, format: Format) -> any
         return output::rows(format, &jobs.iter().map(Planned::from).collect::<Vec<_>>(), PLANNED);
     }
     let mut conn = db::connect()?;
-    let (id, count) = search::submit(&mut conn, spec, &jobs)?;
+    let (id, count) = conn.step(|conn| search::submit(conn, spec, &jobs))?;
     let name = &spec.name;
     let text = format!("search {name}: {count} jobs enqueued\nfollow it with: peng search watch {name}");
     output::value(
@@ -319,7 +319,7 @@ fn add(name: &str, file: &Path, format: Format) -> anyhow::Result<()> {
     let spec = Spec::from_json(&stored.spec).context("nothing can be added to it")?;
     let given = read_genomes(file, &spec)?;
     let count = given.len();
-    let added = search::add(&mut conn, stored.id, &spec, given)?;
+    let added = search::add(&mut conn, stored.id, &spec, &given)?;
     let known = count - added;
     let text = format!("{added} jobs added, {known} were there already");
     output::value(format, &Added { added, known }, &text)
@@ -329,7 +329,7 @@ fn promote(name: &str, top: u32, format: Format) -> anyhow::Result<()> {
     let mut conn = db::connect()?;
     let stored = find(&mut conn, name)?;
     Spec::from_json(&stored.spec).context("its jobs cannot be trained on")?;
-    let best = searches::promote(&mut conn, stored.id, i64::from(top))?;
+    let best = conn.step(|conn| searches::promote(conn, stored.id, i64::from(top)))?;
     output::rows(format, &best, BEST)
 }
 
@@ -430,14 +430,18 @@ fn show(name: &str, format: Format) -> anyhow::Result<()> {
     let mut conn = db::connect()?;
     let search = find(&mut conn, name)?;
     if format == Format::Table {
-        output::rows(format, &searches::progress(&mut conn, Some(&search.name), true)?, COLUMNS)?;
+        output::rows(
+            format,
+            &conn.step(|conn| searches::progress(conn, Some(&search.name), true))?,
+            COLUMNS,
+        )?;
         let spec = match Spec::from_json(&search.spec) {
             Ok(spec) => spec,
             Err(SpecError::Imported { .. }) => return show_import(&search, format),
             Err(error) => return Err(error.into()),
         };
         if search.state == SearchState::Running
-            && let Some(why) = workers::nobody_can_train(&mut conn, &spec.class)?
+            && let Some(why) = conn.step(|conn| workers::nobody_can_train(conn, &spec.class))?
         {
             output::value(format, &(), &format!("\n{why}"))?;
         }

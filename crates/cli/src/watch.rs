@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use diesel::PgConnection;
 use domain::JobId;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use store::{
+    BoundedConnection, Stepwise as _,
     job::{self, JobRow, JobState},
     search::{self as searches, Progress, Search, SearchState},
     worker as workers,
@@ -28,17 +28,21 @@ pub fn saved_percent(progress: &Progress) -> Option<f64> {
 }
 
 /// Follows a search until it is finished or cancelled.
-pub fn follow(conn: &mut PgConnection, search: &Search, timeout: Option<Duration>) -> anyhow::Result<Exit> {
+pub fn follow(
+    conn: &mut BoundedConnection,
+    search: &Search,
+    timeout: Option<Duration>,
+) -> anyhow::Result<Exit> {
     let start = Instant::now();
     let mut screen = Screen::new(search);
     let class = search.spec["class"].as_str().unwrap_or_default();
     loop {
-        let progress = searches::progress(conn, Some(&search.name), true)?.pop();
+        let progress = conn.step(|conn| searches::progress(conn, Some(&search.name), true))?.pop();
         let Some(progress) = progress else { anyhow::bail!("search `{}` has been removed", search.name) };
-        let running = job::list(conn, Some(search.id), &[JobState::Running], None, 64)?;
+        let running = conn.step(|conn| job::list(conn, Some(search.id), &[JobState::Running], None, 64))?;
         screen.draw(&progress, &running);
         if running.is_empty() && progress.open > 0 {
-            screen.warn(workers::nobody_can_train(conn, class)?);
+            screen.warn(conn.step(|conn| workers::nobody_can_train(conn, class))?);
         }
         // A worker marks a search finished a moment after its last job.
         let settled = progress.open + progress.running == 0

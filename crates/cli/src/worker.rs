@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use store::{
+    Stepwise as _,
     attempt::AttemptRow,
     worker::{self, WorkerRow, WorkerState},
 };
@@ -68,9 +69,9 @@ fn state(worker: &WorkerRow) -> &'static str {
 pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     let mut conn = db::connect()?;
     match command {
-        Command::List { all } => output::rows(format, &worker::list(&mut conn, all)?, COLUMNS)?,
+        Command::List { all } => output::rows(format, &conn.step(|conn| worker::list(conn, all))?, COLUMNS)?,
         Command::Show { id, limit } => {
-            let shown = worker::show(&mut conn, &id, limit)?;
+            let shown = conn.step(|conn| worker::show(conn, &id, limit))?;
             anyhow::ensure!(
                 !shown.is_empty(),
                 "there is no worker whose id begins with `{id}`: `peng worker list --all` shows those that there are"
@@ -85,7 +86,7 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
             }
         }
         Command::Drain { ids, all: _ } => {
-            let count = worker::drain(&mut conn, &ids)?;
+            let count = conn.step(|conn| worker::drain(conn, &ids))?;
             let text = match count {
                 0 => "nothing was changed: no such worker claims jobs".to_owned(),
                 count => format!("{count} workers finish their jobs and leave"),

@@ -6,6 +6,7 @@ use std::thread;
 use diesel::pg::Pg;
 use diesel::query_builder::{BoxedSqlQuery, SqlQuery};
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_types};
+use store::connection::{LONG_READS, local_time_outs};
 
 use crate::{Citation, Filter, ReportError, citation};
 
@@ -91,7 +92,9 @@ fn snapshot_of<T>(
                 .execute(conn)
                 .map_err(failed("import of the snapshot"))?;
         }
-        for setting in ["SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'"] {
+        // Behind a pooler the session has no time-outs.
+        let time_outs = local_time_outs(&LONG_READS);
+        for setting in ["SET LOCAL jit = off", "SET LOCAL work_mem = '64MB'", &time_outs] {
             sql_query(setting).execute(conn).map_err(failed("settings"))?;
         }
         report(conn)
@@ -105,6 +108,21 @@ mod tests {
     use testing::TestDatabase;
 
     use super::*;
+
+    #[test]
+    fn a_session_without_time_outs_gets_those_of_long_reads() {
+        let database = TestDatabase::new();
+        let mut conn = PgConnection::establish(&database.url()).unwrap();
+        let within = snapshot(&mut conn, |conn| {
+            Ok(LONG_READS.map(|(name, _)| {
+                let setting = format!("current_setting('{name}')");
+                diesel::select(diesel::dsl::sql::<sql_types::Text>(&setting))
+                    .get_result::<String>(conn)
+                    .unwrap()
+            }))
+        });
+        assert_eq!(within.unwrap(), ["0", "10s", "10min"].map(str::to_owned));
+    }
 
     #[test]
     fn both_connections_see_one_moment() {

@@ -109,7 +109,7 @@ impl EndingWriter<'_> {
     fn propose(&mut self) -> Result<(), DbError> {
         let Some(spec) = self.spec.filter(|_| !self.claim.is_resumed()) else { return Ok(()) };
         let (search, populations) = (self.claim.search_id, &self.worker.populations);
-        let proposed = self.run(|conn| {
+        let proposed = self.session.run_in_steps(self.hopeless, |conn| {
             search::propose(conn, search, spec, populations).map(Ok).or_else(ProposalError::parted)
         })?;
         if let Err(error) = proposed {

@@ -48,7 +48,7 @@ pub fn next(
     // An ending that nobody answered: a job cancelled while it waited, one failed by the reaper, or a worker that died.
     let populations = &worker.populations;
     let proposed = if exhausted.proposing {
-        session.run(&stop, |conn| {
+        session.run_in_steps(&stop, |conn| {
             search::propose(conn, search, spec, populations).map(Ok).or_else(ProposalError::parted)
         })?
     } else {

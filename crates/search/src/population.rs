@@ -5,10 +5,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use diesel::PgConnection;
 use domain::{JobId, SearchId};
 use genome::{Genome, GenomeHash};
 use store::{
+    Stepwise,
     finish::{self, Cursor},
     search::{self, Member},
 };
@@ -37,22 +37,25 @@ impl Populations {
 pub(crate) struct Population {
     pub members: Vec<Evaluated>,
     pub known: HashSet<GenomeHash>,
+    /// The newest job; 0 before the first.
+    pub last_job: JobId,
     place: HashMap<JobId, usize>,
     seen: Cursor,
 }
 
 impl Population {
-    /// Reads what was added and what has ended since. To be called under the lock for proposals of the search, under which
-    /// alone architectures are added.
+    /// Reads what was added and what has ended since. Nothing is locked: whoever adds to the search afterwards says which job was
+    /// the newest one here.
     ///
     /// # Errors
     /// Those of the database, and a stored genome that is not understood.
-    pub fn refresh(&mut self, conn: &mut PgConnection, search: SearchId) -> Result<(), ProposalError> {
-        let mut endings = finish::since(conn, search, self.seen)?;
+    pub fn refresh(&mut self, conn: &mut impl Stepwise, search: SearchId) -> Result<(), ProposalError> {
+        // Steps of their own: what numbers endings keeps others from it until its transaction ends.
+        let mut endings = conn.step(|conn| finish::since(conn, search, self.seen))?;
         if endings.is_none() {
             // A fail-over or a restore has lost what was read.
             *self = Self::default();
-            endings = finish::since(conn, search, self.seen)?;
+            endings = conn.step(|conn| finish::since(conn, search, self.seen))?;
         }
         let endings = endings.unwrap_or_default();
         for ending in &endings {
@@ -62,11 +65,12 @@ impl Population {
         }
         // With what has come of the new ones by now: their endings may be among those above.
         let last = self.members.last().map_or(0, |member| member.id);
-        for member in search::population_after(conn, search, last)? {
+        for member in conn.step(|conn| search::population_after(conn, search, last))? {
             let job = member.job_id;
             let member = evaluated(member)?;
             self.known.insert(member.genome.hash());
             self.place.insert(job, self.members.len());
+            self.last_job = job;
             self.members.push(member);
         }
         self.seen = endings.last().map_or(self.seen, finish::Finish::cursor);

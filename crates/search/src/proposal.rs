@@ -8,9 +8,9 @@ use genome::Genome;
 use predictor::Mode;
 use rand::SeedableRng as _;
 use store::{
+    Stepwise,
     job::JobMode,
-    search::{self, EnqueueParams, NewJob, NewSearch, SearchState, SubmitError},
-    session::transaction,
+    search::{self, EnqueueParams, Enqueued, NewJob, NewSearch, SearchState, Source, SubmitError},
 };
 use strategy::{Evaluated, Evaluation, Proposal, Search, Strategy};
 
@@ -44,26 +44,38 @@ fn brought(genome: Genome) -> Proposal {
 }
 
 /// Adds architectures from outside to a search, whatever its strategy proposes; those that it has are left alone. Returns
-/// how many were added.
+/// how many were added. They are added in batches: once more is the same as once.
 ///
 /// # Errors
 /// [`ProposalError::Genome`] for a network that cannot be built, and those of the database.
 pub fn add(
-    conn: &mut PgConnection,
+    conn: &mut impl Stepwise,
     search_id: SearchId,
     spec: &Spec,
-    given: Vec<Genome>,
+    given: &[Genome],
 ) -> Result<usize, ProposalError> {
-    transaction(conn, |conn| {
-        search::lock_for_proposal(conn, search_id)?;
-        let known: HashSet<String> = search::hashes(conn, search_id)?.into_iter().collect();
-        let new = given.into_iter().filter(|genome| !known.contains(&genome.hash().to_string()));
-        let jobs = jobs(spec, known.len(), new.map(brought).collect())?;
-        match search::lock(conn, search_id)? {
-            SearchState::Cancelled => Err(ProposalError::Cancelled { search: spec.name.clone() }),
-            state => Ok(search::add(conn, &params(search_id, spec), state, &jobs)?),
-        }
-    })
+    let mut added = 0;
+    for batch in given.chunks(search::CHUNK) {
+        added += loop {
+            // In this order: what is added in between makes the batch be chosen anew.
+            let seen = conn.step(|conn| search::last_job(conn, search_id))?;
+            let known = conn.step(|conn| search::hashes(conn, search_id))?;
+            let known: HashSet<String> = known.into_iter().collect();
+            let new = batch.iter().filter(|genome| !known.contains(&genome.hash().to_string()));
+            let jobs = jobs(spec, known.len(), new.cloned().map(brought).collect())?;
+            let source = Source::Outside { seen };
+            let Enqueued { state, added } =
+                conn.step(|conn| search::enqueue(conn, &params(search_id, spec), source, &jobs))?;
+            match added {
+                Some(added) => break added as usize,
+                None if state == SearchState::Cancelled => {
+                    return Err(ProposalError::Cancelled { search: spec.name.clone() });
+                }
+                None => {}
+            }
+        };
+    }
+    Ok(added)
 }
 
 fn params(search_id: SearchId, spec: &Spec) -> EnqueueParams<'_> {
@@ -97,10 +109,12 @@ pub fn submit(
 /// added. To be called after each ending, and by idle workers for an ending whose worker died before it could: a proposal
 /// looks at the whole search, so one call answers all endings before it. Of the search it reads what is new to `populations`.
 ///
+/// The strategy thinks without a lock. Where others have added to the search meanwhile, it thinks again of what there is then.
+///
 /// # Errors
 /// Those of the database, and a stored genome that is not understood.
 pub fn propose(
-    conn: &mut PgConnection,
+    conn: &mut impl Stepwise,
     search_id: SearchId,
     spec: &Spec,
     populations: &Populations,
@@ -108,28 +122,29 @@ pub fn propose(
     if !proposes_later(spec) {
         return Ok(0);
     }
+    // The slots of a process think one after the other.
     let population = populations.of(search_id);
     let mut population = population.lock().unwrap_or_else(PoisonError::into_inner);
-    transaction(conn, |conn| {
-        search::lock_for_proposal(conn, search_id)?;
-        if !search::is_proposing(conn, search_id)? {
+    loop {
+        if !conn.step(|conn| search::takes_proposals(conn, search_id))? {
             populations.forget(search_id);
             return Ok(0);
         }
         population.refresh(conn, search_id)?;
-        let (members, known) = (&population.members, &population.known);
-        let proposals = spec.strategy.propose(&frame(spec), members, known);
+        let members = &population.members;
+        let proposals = spec.strategy.propose(&frame(spec), members, &population.known);
         let jobs = jobs(spec, members.len(), proposals)?;
-        // Only here, so that nobody waits for the search while the strategy thinks.
-        let state = search::lock(conn, search_id)?;
-        if !matches!(state, SearchState::Running | SearchState::Paused) {
+        let is_last = members.len() + jobs.len() >= spec.budget.jobs as usize;
+        if jobs.is_empty() && !is_last {
             return Ok(0);
         }
-        if members.len() + jobs.len() >= spec.budget.jobs as usize {
-            search::stop_proposing(conn, search_id)?;
+        let source = Source::Strategy { seen: population.last_job, is_last };
+        let Enqueued { added, .. } =
+            conn.step(|conn| search::enqueue(conn, &params(search_id, spec), source, &jobs))?;
+        if let Some(added) = added {
+            return Ok(added as usize);
         }
-        Ok(search::enqueue(conn, &params(search_id, spec), state, &jobs)?)
-    })
+    }
 }
 
 /// Random search and a given list propose all when the search is submitted; the others learn from what ends.

@@ -9,6 +9,8 @@ use diesel::{
 use domain::{Checkpoint, CheckpointKey, JobId, Lease, SearchId};
 use serde::Serialize;
 
+use crate::connection::Stepwise;
+
 /// Jobs whose checkpoints are discarded by one statement.
 const BATCH: i64 = 1_000;
 
@@ -202,7 +204,7 @@ pub enum KeepCheckpoints {
 /// # Errors
 /// Those of the database; what was discarded before stays so, and another call goes on.
 pub fn discard(
-    conn: &mut PgConnection,
+    conn: &mut impl Stepwise,
     search: SearchId,
     keep: KeepCheckpoints,
 ) -> QueryResult<Option<DiscardedTotal>> {
@@ -220,13 +222,12 @@ pub fn discard(
     };
     let (mut after, mut total) = (0, DiscardedTotal { checkpoints: 0, bytes: 0 });
     loop {
-        let batch: Option<Batch> = sql_query(include_str!("sql/discard_checkpoints.sql"))
+        let batch = sql_query(include_str!("sql/discard_checkpoints.sql"))
             .bind::<sql_types::BigInt, _>(search)
             .bind::<sql_types::BigInt, _>(after)
             .bind::<sql_types::BigInt, _>(BATCH)
-            .bind::<sql_types::BigInt, _>(best)
-            .get_result(conn)
-            .optional()?;
+            .bind::<sql_types::BigInt, _>(best);
+        let batch: Option<Batch> = conn.step(|conn| batch.get_result(conn).optional())?;
         let Some(batch) = batch else { return Ok(None) };
         total.checkpoints += batch.total.checkpoints;
         total.bytes += batch.total.bytes;

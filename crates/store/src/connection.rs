@@ -1,6 +1,11 @@
 //! Connections: where the database is, within which times it has to answer, and errors that never show a password.
 
-use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::CacheSize, sql_query};
+use diesel::{
+    Connection as _, PgConnection, RunQueryDsl as _,
+    connection::{AnsiTransactionManager, CacheSize, TransactionManager as _},
+    result::Error,
+    sql_query,
+};
 use domain::default_home;
 use local_postgres::Server;
 
@@ -22,8 +27,12 @@ const CONNECTION: &[(&str, &str)] = &[
 ];
 /// Time-outs that the server keeps; each may be given another value in `options` of the connection string. With them a client
 /// that is frozen within a transaction holds its locks no longer than this.
-pub(crate) const SESSION: [(&str, &str); 3] =
+const SESSION: [(&str, &str); 3] =
     [("statement_timeout", "60s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "15s")];
+
+/// Those of what may take as long as it takes and locks nothing that others need.
+pub const LONG_READS: [(&str, &str); 3] =
+    [("statement_timeout", "0"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "10min")];
 
 /// Why there is no connection. The text of the server is kept; the connection string, which may hold a password, is not.
 #[derive(Debug, thiserror::Error)]
@@ -62,10 +71,70 @@ pub struct Database {
     is_private: bool,
 }
 
-/// A session, and whether other clients may get it between two transactions.
-pub(crate) struct Connected {
-    pub conn: PgConnection,
-    pub pooled: bool,
+/// Whoever asks the database one thing after the other, and holds nothing in between.
+pub trait Stepwise {
+    /// Does one thing: a statement, or several that belong together.
+    ///
+    /// # Errors
+    /// Those of `work`, and of the database.
+    fn step<T, E: From<Error>>(
+        &mut self,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, E>;
+}
+
+/// A session that has its time-outs already.
+impl Stepwise for PgConnection {
+    fn step<T, E: From<Error>>(
+        &mut self,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        work(self)
+    }
+}
+
+/// A connection of which no statement is without time-outs. Behind a pooler, where other clients may get the session between two
+/// transactions and nothing can be set in it, each step is a transaction that brings along those that its role has not.
+#[expect(missing_debug_implementations, reason = "a session has nothing to show")]
+pub struct BoundedConnection {
+    conn: PgConnection,
+    /// What a transaction begins with; none in a session of this client's own.
+    begin: Option<String>,
+}
+
+impl BoundedConnection {
+    /// The session itself, for what bounds its own transactions.
+    pub fn into_inner(self) -> PgConnection {
+        self.conn
+    }
+}
+
+impl Stepwise for BoundedConnection {
+    fn step<T, E: From<Error>>(
+        &mut self,
+        work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let Self { conn, begin: Some(begin) } = self else { return work(&mut self.conn) };
+        AnsiTransactionManager::begin_transaction_sql(conn, begin)?;
+        let done = work(conn);
+        match done {
+            Ok(_) => AnsiTransactionManager::commit_transaction(conn)?,
+            // What went wrong first is what matters; a session that cannot roll back is lost with its transaction.
+            Err(_) => _ = AnsiTransactionManager::rollback_transaction(conn),
+        }
+        done
+    }
+}
+
+/// SQL that gives the transaction that runs it those of some time-outs which its session and its role have not.
+pub fn local_time_outs(time_outs: &[(&str, &str)]) -> String {
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    let ours: Vec<_> =
+        time_outs.iter().map(|(name, value)| format!("({}, {})", quoted(name), quoted(value))).collect();
+    format!(
+        "SELECT set_config(name, value, true) FROM (VALUES {}) AS ours (name, value) WHERE current_setting(name) = '0'",
+        ours.join(", ")
+    )
 }
 
 impl Database {
@@ -107,7 +176,8 @@ impl Database {
     /// time-out, and a transaction may pause for ten minutes.
     pub fn for_long_reads(mut self) -> Self {
         let options = self.info.get("options").unwrap_or_default();
-        let longer = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=10min";
+        let unlike = LONG_READS.iter().filter(|long| !SESSION.contains(long));
+        let longer = unlike.map(|(name, value)| format!("-c {name}={value}")).collect::<Vec<_>>().join(" ");
         self.info.set("options", format!("{options} {longer}").trim());
         self
     }
@@ -123,12 +193,15 @@ impl Database {
     /// # Errors
     /// [`ConnectError::Refused`] for a wrong user, password or database name, [`ConnectError::Unreachable`] else.
     pub fn connect(&self) -> Result<PgConnection, ConnectError> {
-        self.open().map(|connected| connected.conn)
+        self.open().map(BoundedConnection::into_inner)
     }
 
     /// Opens a connection and finds out whether a pooler such as PgBouncer stands before the database: one refuses the settings
     /// of a session, or does not pass them on.
-    pub(crate) fn open(&self) -> Result<Connected, ConnectError> {
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub fn open(&self) -> Result<BoundedConnection, ConnectError> {
         let mut direct = self.info.clone();
         direct.set("options", self.options());
         let established = match PgConnection::establish(&direct.to_dsn()) {
@@ -146,7 +219,16 @@ impl Database {
         if pooled {
             conn.set_prepared_statement_cache_size(CacheSize::Disabled);
         }
-        Ok(Connected { conn, pooled })
+        Ok(BoundedConnection { conn, begin: pooled.then(|| self.begin()) })
+    }
+
+    /// Begins a transaction with the time-outs, in one round trip.
+    fn begin(&self) -> String {
+        let time_outs = self.time_outs();
+        format!(
+            "BEGIN; {}",
+            local_time_outs(&time_outs.each_ref().map(|(name, value)| (*name, value.as_str())))
+        )
     }
 
     /// Settings of a session of this client's own: those of the connection string, and the time-outs that it does not name.
@@ -158,7 +240,7 @@ impl Database {
     }
 
     /// Time-outs that the server is to keep: those of the connection string before our own.
-    pub(crate) fn time_outs(&self) -> [(&'static str, String); 3] {
+    fn time_outs(&self) -> [(&'static str, String); 3] {
         let given = self.info.get("options").unwrap_or_default();
         SESSION.map(|(name, ours)| (name, setting(given, name).unwrap_or(ours).to_owned()))
     }
@@ -195,6 +277,8 @@ impl std::fmt::Display for Database {
 
 #[cfg(test)]
 mod tests {
+    use diesel::connection::SimpleConnection as _;
+
     use super::*;
 
     #[test]
@@ -218,6 +302,42 @@ mod tests {
                 }
             };
             assert!(said.iter().all(|text| !text.contains("s3cret")), "{why}: {said:?}");
+        }
+    }
+
+    /// Behind a pooler nothing is set in a session; a step brings its time-outs along, but for those that its role has.
+    #[test]
+    fn a_step_in_a_shared_session_has_time_outs_and_those_of_the_role_win() {
+        let test = testing::TestDatabase::new();
+        let shared = |database: &Database| {
+            let conn = PgConnection::establish(&test.url()).unwrap();
+            BoundedConnection { conn, begin: Some(database.begin()) }
+        };
+        let setting = |conn: &mut PgConnection, name: &str| {
+            diesel::select(diesel::dsl::sql::<diesel::sql_types::Text>(&format!("current_setting('{name}')")))
+                .get_result::<String>(conn)
+                .unwrap()
+        };
+        let settings = |conn: &mut PgConnection| SESSION.map(|(name, _)| setting(conn, name));
+        for (database, expected, why) in [
+            (Database::new(test.url()).unwrap(), ["1min", "3s", "15s"], "the defaults"),
+            (Database::new(test.url()).unwrap().for_long_reads(), ["0", "3s", "10min"], "of long reads"),
+            (
+                Database::new(format!("{}&options=-c%20statement_timeout%3D5s", test.url())).unwrap(),
+                ["5s", "3s", "15s"],
+                "of the connection string",
+            ),
+        ] {
+            let mut conn = shared(&database);
+            conn.conn.batch_execute("SET lock_timeout = '3s'").unwrap();
+            for _ in 0..2 {
+                let within = conn.step(|conn| Ok::<_, Error>(settings(conn))).unwrap();
+                assert_eq!(within, expected, "{why}");
+                assert_eq!(settings(&mut conn.conn), ["0", "3s", "0"], "they go with the transaction");
+                let failed = conn.step(|conn| conn.batch_execute("CREATE TABLE t (); SELECT 1 / 0"));
+                assert!(failed.is_err() && conn.conn.batch_execute("SELECT FROM job").is_ok(), "rolled back");
+                assert!(conn.conn.batch_execute("SELECT FROM t").is_err(), "rolled back");
+            }
         }
     }
 

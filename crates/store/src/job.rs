@@ -12,15 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::{
     attempt::{self, AttemptRow},
     schema::sql_types as pg,
-    session::transaction,
 };
 
 /// Crashes without progress that fail a job, if two hosts have seen it crash or there is one alone.
 pub const CRASH_LIMIT: i32 = 5;
 /// Lost leases without progress that fail a job under the same condition.
 pub const LOSS_LIMIT: i32 = 10;
-/// Lets one session cancel jobs at a time.
-const CANCELLING: i32 = 0x7067;
 
 /// Where a job stands. The last five are outcomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, DbEnum, Serialize, Deserialize)]
@@ -244,12 +241,14 @@ pub fn list(
 }
 
 /// What became of a request to cancel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, QueryableByName, Serialize)]
 pub struct Cancelled {
     /// Jobs that were not running and are cancelled now.
-    pub at_once: usize,
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub at_once: i64,
     /// Running jobs whose workers will see it with their next renewal.
-    pub requested: usize,
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub requested: i64,
 }
 
 /// Cancels jobs: those that wait at once, those that run as soon as their worker hears of it. Finished ones stay.
@@ -257,20 +256,9 @@ pub struct Cancelled {
 /// # Errors
 /// Those of the database.
 pub fn cancel(conn: &mut PgConnection, ids: &[JobId]) -> QueryResult<Cancelled> {
-    let touch = |conn: &mut PgConnection, sql: &str| {
-        sql_query(sql).bind::<sql_types::Array<sql_types::BigInt>, _>(ids).execute(conn)
-    };
-    transaction(conn, |conn| {
-        // Whoever cancels holds jobs before it writes them: two would wait for each other.
-        sql_query("SELECT pg_advisory_xact_lock($1, 0)")
-            .bind::<sql_types::Integer, _>(CANCELLING)
-            .execute(conn)?;
-        touch(conn, include_str!("sql/hold_open.sql"))?;
-        Ok(Cancelled {
-            at_once: touch(conn, include_str!("sql/cancel.sql"))?,
-            requested: touch(conn, include_str!("sql/request_cancel.sql"))?,
-        })
-    })
+    sql_query("SELECT * FROM cancel_jobs($1)")
+        .bind::<sql_types::Array<sql_types::BigInt>, _>(ids)
+        .get_result(conn)
 }
 
 /// Makes failed, diverged and cancelled jobs ready again, with no crashes counted; they go on from their newest

@@ -26,7 +26,7 @@ pub mod thaw;
 pub mod worker;
 
 pub use client::ListenError;
-pub use connection::{ConnectError, Database};
+pub use connection::{BoundedConnection, ConnectError, Database, Stepwise};
 pub use domain::Lease;
 pub use identity::{claim_store, identity, known_store};
 pub use listen::{Listener, News};

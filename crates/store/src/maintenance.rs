@@ -11,7 +11,7 @@ use domain::JobId;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::{job::JobState, schema::sql_types as pg, statement::prepared};
+use crate::{connection::Stepwise, job::JobState, schema::sql_types as pg, statement::prepared};
 
 /// Jobs reaped by one statement.
 const BATCH: i64 = 100;
@@ -94,9 +94,9 @@ pub fn lead(
 ///
 /// # Errors
 /// Those of the database.
-pub fn reap_once(conn: &mut PgConnection) -> QueryResult<Vec<Reaped>> {
-    lead(conn, Uuid::new_v4(), Duration::ZERO, Duration::from_secs(600))?;
-    reap(conn)
+pub fn reap_once(conn: &mut impl Stepwise) -> QueryResult<Vec<Reaped>> {
+    conn.step(|conn| lead(conn, Uuid::new_v4(), Duration::ZERO, Duration::from_secs(600)))?;
+    conn.step(reap)
 }
 
 /// Reaps jobs whose leases have expired. Safe beside any other: a job is taken once.

@@ -8,18 +8,13 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    ExpressionMethods as _, IntoSql as _, JoinOnDsl as _, NullableExpressionMethods as _,
-    OptionalExtension as _, PgConnection, QueryDsl as _, QueryResult, QueryableByName, RunQueryDsl as _,
-    result::Error, sql_query, sql_types,
+    ExpressionMethods as _, IntoSql as _, NullableExpressionMethods as _, PgConnection, QueryDsl as _,
+    QueryResult, QueryableByName, RunQueryDsl as _, result::Error, sql_query, sql_types,
 };
 use domain::{JobId, SearchId};
 use serde::Serialize;
 
-use crate::{
-    schema,
-    search::{self, SearchState},
-    session::transaction,
-};
+use crate::{connection::Stepwise, schema, search::SearchState};
 
 /// Jobs deleted by one statement, and the observations after which it deletes no more.
 const JOBS: i64 = 500;
@@ -123,24 +118,38 @@ pub fn unarchive(conn: &mut PgConnection, search: SearchId) -> QueryResult<()> {
         .map(|_| ())
 }
 
+/// What stands against deleting a search.
+#[derive(QueryableByName)]
+struct Obstacles {
+    #[diesel(sql_type = sql_types::Text)]
+    name: String,
+    #[diesel(sql_type = sql_types::Bool)]
+    has_ended: bool,
+    #[diesel(sql_type = sql_types::BigInt)]
+    running: i64,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    warm_start_of: Option<String>,
+}
+
+impl Obstacles {
+    fn check(self) -> Result<(), DeleteError> {
+        let Self { name, has_ended, running, warm_start_of } = self;
+        match (has_ended, running, warm_start_of) {
+            (false, ..) => Err(DeleteError::NotEnded { name }),
+            (true, 0, None) => Ok(()),
+            (true, 0, Some(by)) => Err(DeleteError::Needed { name, by }),
+            (true, jobs, _) => Err(DeleteError::Running { name, jobs }),
+        }
+    }
+}
+
 /// Whether a search may be deleted.
 ///
 /// # Errors
 /// [`DeleteError`] says why not.
 pub fn deletable(conn: &mut PgConnection, search: SearchId) -> Result<(), DeleteError> {
-    let state = search::lock(conn, search)?;
-    let name: String = schema::search::table.find(search).select(schema::search::name).get_result(conn)?;
-    if !matches!(state, SearchState::Finished | SearchState::Cancelled) {
-        return Err(DeleteError::NotEnded { name });
-    }
-    let jobs = running(conn, search)?;
-    if jobs > 0 {
-        return Err(DeleteError::Running { name, jobs });
-    }
-    match warm_started(conn, &name)? {
-        Some(by) => Err(DeleteError::Needed { name, by }),
-        None => Ok(()),
-    }
+    let found = sql_query("SELECT * FROM deletion_obstacles($1)").bind::<sql_types::BigInt, _>(search);
+    found.get_result::<Obstacles>(conn)?.check()
 }
 
 /// Begins to delete an ended search: from then on nothing brings it back. Again is the same as once.
@@ -148,36 +157,8 @@ pub fn deletable(conn: &mut PgConnection, search: SearchId) -> Result<(), Delete
 /// # Errors
 /// [`DeleteError`]; nothing was changed.
 pub fn begin_delete(conn: &mut PgConnection, search: SearchId) -> Result<(), DeleteError> {
-    use schema::search::dsl;
-    transaction(conn, |conn| {
-        deletable(conn, search)?;
-        diesel::update(dsl::search.find(search).filter(dsl::deleting_since.is_null()))
-            .set(dsl::deleting_since.eq(diesel::dsl::now.into_sql::<sql_types::Timestamptz>().nullable()))
-            .execute(conn)?;
-        Ok(())
-    })
-}
-
-/// Jobs of a search that have a lease.
-fn running(conn: &mut PgConnection, search: SearchId) -> QueryResult<i64> {
-    // From the few leases to their jobs.
-    let held = schema::lease::table
-        .inner_join(schema::job::table.on(schema::job::id.eq(schema::lease::job_id)))
-        .filter(schema::job::search_id.eq(search));
-    held.count().get_result(conn)
-}
-
-/// A search that has not ended and begins with the curves of this one.
-fn warm_started(conn: &mut PgConnection, name: &str) -> QueryResult<Option<String>> {
-    schema::search::table
-        .filter(schema::search::state.eq_any([SearchState::Running, SearchState::Paused]))
-        .filter(
-            diesel::dsl::sql::<sql_types::Bool>("spec #>> '{predictor,warm_start}' = ")
-                .bind::<sql_types::Text, _>(name),
-        )
-        .select(schema::search::name)
-        .first(conn)
-        .optional()
+    let found = sql_query("SELECT * FROM begin_search_deletion($1)").bind::<sql_types::BigInt, _>(search);
+    found.get_result::<Obstacles>(conn)?.check()
 }
 
 /// Deletes a batch of the jobs of a search whose deletion was begun, behind a job. `None`: there are no more.
@@ -218,20 +199,19 @@ pub struct DeletedJobs {
 ///
 /// # Errors
 /// Those of the database; another call goes on.
-pub fn delete(conn: &mut PgConnection, search: SearchId, progress: &dyn Fn(i64)) -> QueryResult<()> {
+pub fn delete(conn: &mut impl Stepwise, search: SearchId, progress: &dyn Fn(i64)) -> QueryResult<()> {
     use schema::search::dsl;
     let (mut after, mut jobs) = (JobId(0), 0);
     let mut start = Instant::now();
-    while let Some(batch) = delete_batch(conn, search, after)? {
+    while let Some(batch) = conn.step(|conn| delete_batch(conn, search, after))? {
         after = batch.last;
         jobs += batch.jobs;
         progress(jobs);
         thread::sleep(start.elapsed() * REST);
         start = Instant::now();
     }
-    diesel::delete(dsl::search.find(search).filter(dsl::deleting_since.is_not_null()))
-        .execute(conn)
-        .map(|_| ())
+    let row = dsl::search.find(search).filter(dsl::deleting_since.is_not_null());
+    conn.step(|conn| diesel::delete(row).execute(conn)).map(|_| ())
 }
 
 /// A search that may be pruned.
@@ -292,14 +272,14 @@ pub fn count_leftovers(
 ///
 /// # Errors
 /// Those of the database; another call goes on.
-pub fn prune_leftovers(conn: &mut PgConnection, age: Duration) -> QueryResult<Leftovers> {
+pub fn prune_leftovers(conn: &mut impl Stepwise, age: Duration) -> QueryResult<Leftovers> {
     let mut all = |statement: &str| -> QueryResult<i64> {
         let mut removed = 0;
         loop {
             let batch = sql_query(statement)
                 .bind::<sql_types::Double, _>(age.as_secs_f64())
-                .bind::<sql_types::BigInt, _>(ROWS)
-                .execute(conn)?;
+                .bind::<sql_types::BigInt, _>(ROWS);
+            let batch = conn.step(|conn| batch.execute(conn))?;
             removed += batch as i64;
             if batch == 0 {
                 return Ok(removed);

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use ending::{Exhausted, Finalist, cancel, exhausted, finish_if_done, pause, promote, resume};
 pub use enqueueing::{
-    CHUNK, EnqueueParams, NewJob, NewSearch, SubmitError, add, enqueue, hashes, is_proposing, lock,
-    lock_for_proposal, stop_proposing, submit,
+    CHUNK, EnqueueParams, Enqueued, NewJob, NewSearch, Source, SubmitError, enqueue, hashes, last_job,
+    submit, takes_proposals,
 };
 
 use crate::{schema, schema::sql_types as pg, statement::prepared};

@@ -4,16 +4,15 @@
 use std::time::{Duration, Instant};
 
 use diesel::{
-    Connection as _, PgConnection, QueryResult, RunQueryDsl as _,
+    PgConnection, QueryResult,
     result::{DatabaseErrorKind, Error},
-    sql_query, sql_types,
 };
 use domain::{OnceAMinute, chain};
 use tracing::{info, warn};
 
 use crate::{
     ConnectError, Database,
-    connection::{Connected, SESSION},
+    connection::{BoundedConnection, Stepwise as _},
 };
 
 /// Pauses between two tries: the first, and the longest.
@@ -49,7 +48,7 @@ fn is_rejected(error: &Error) -> bool {
 /// A session that outlives its connections.
 pub struct Session {
     database: Database,
-    connected: Option<Connected>,
+    connected: Option<BoundedConnection>,
     away: Option<Away>,
     said: OnceAMinute,
 }
@@ -86,9 +85,21 @@ impl Session {
         stop: &dyn Fn() -> bool,
         mut work: impl FnMut(&mut PgConnection) -> QueryResult<T>,
     ) -> Result<T, DbError> {
+        self.run_in_steps(stop, |conn| conn.step(&mut work))
+    }
+
+    /// As [`Self::run`], for work that thinks between statements: behind a pooler, too, nothing is locked meanwhile.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn run_in_steps<T>(
+        &mut self,
+        stop: &dyn Fn() -> bool,
+        mut work: impl FnMut(&mut BoundedConnection) -> QueryResult<T>,
+    ) -> Result<T, DbError> {
         let mut pause = PAUSES.0;
         loop {
-            match self.attempt(&mut work) {
+            match self.attempt_in_steps(&mut work) {
                 Err(DbError::Unavailable(_)) => {}
                 done => return done,
             }
@@ -108,15 +119,19 @@ impl Session {
         &mut self,
         work: impl FnOnce(&mut PgConnection) -> QueryResult<T>,
     ) -> Result<T, DbError> {
+        self.attempt_in_steps(|conn| conn.step(work))
+    }
+
+    fn attempt_in_steps<T>(
+        &mut self,
+        work: impl FnOnce(&mut BoundedConnection) -> QueryResult<T>,
+    ) -> Result<T, DbError> {
         let connected = match self.connected.take() {
             Some(connected) => Ok(connected),
             None => self.database.open(),
         };
         let mut connected = connected.map_err(|error| self.unavailable(&error))?;
-        let conn = &mut connected.conn;
-        let done =
-            if connected.pooled { bounded(conn, &self.database.time_outs(), work) } else { work(conn) };
-        match done {
+        match work(&mut connected) {
             Err(error) if !is_rejected(&error) => Err(self.unavailable(&error)),
             done => {
                 self.connected = Some(connected);
@@ -168,36 +183,6 @@ impl Session {
         }
         DbError::Unavailable(error)
     }
-}
-
-/// A transaction whose client may freeze: in a session without time-outs, such as a pooler's, it gets those that its role has not.
-///
-/// # Errors
-/// Those of `work`, and of the database.
-pub fn transaction<T, E: From<Error>>(
-    conn: &mut PgConnection,
-    work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
-) -> Result<T, E> {
-    bounded(conn, &SESSION.map(|(name, value)| (name, value.to_owned())), work)
-}
-
-fn bounded<T, E: From<Error>>(
-    conn: &mut PgConnection,
-    time_outs: &[(&str, String)],
-    work: impl FnOnce(&mut PgConnection) -> Result<T, E>,
-) -> Result<T, E> {
-    let (names, values): (Vec<_>, Vec<_>) =
-        time_outs.iter().map(|(name, value)| (*name, value.as_str())).unzip();
-    conn.transaction(|conn| {
-        sql_query(
-            "SELECT set_config(name, value, true) FROM unnest($1, $2) AS ours (name, value) \
-             WHERE current_setting(name) = '0' AND current_setting('peng.session', true) IS DISTINCT FROM 'own'",
-        )
-        .bind::<sql_types::Array<sql_types::Text>, _>(names)
-        .bind::<sql_types::Array<sql_types::Text>, _>(values)
-        .execute(conn)?;
-        work(conn)
-    })
 }
 
 /// Sleeps for `pause`; false once `stop` says so.

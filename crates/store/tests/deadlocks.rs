@@ -22,8 +22,7 @@ use store::{
     job::{self, Outcome},
     lease::{self, GiveBack},
     maintenance, schema,
-    search::{self, EnqueueParams},
-    session::transaction,
+    search::{self, EnqueueParams, Source},
 };
 use support::{TTL, claim, clear, eventually, expire, point, rows, submit, worker};
 use testing::TestDatabase;
@@ -70,19 +69,9 @@ const HELD: &[&str] = &[
 
 /// What the strategy's proposal does, without a strategy.
 fn enqueue(conn: &mut PgConnection, search_id: SearchId, count: usize) -> QueryResult<()> {
-    transaction(conn, |conn| {
-        search::lock_for_proposal(conn, search_id)?;
-        let state = search::lock(conn, search_id)?;
-        if matches!(state, search::SearchState::Running | search::SearchState::Paused) {
-            search::enqueue(
-                conn,
-                &EnqueueParams { search_id, seed: 1, class: "default" },
-                state,
-                support::jobs(count),
-            )?;
-        }
-        Ok(())
-    })
+    let params = EnqueueParams { search_id, seed: 1, class: "default" };
+    let source = Source::Strategy { seen: JobId(i64::MAX), is_last: false };
+    search::enqueue(conn, &params, source, &support::jobs(count)).map(drop)
 }
 
 /// Job 1 runs and its lease is over, job 2 is ready, job 3 waits and may wake up.

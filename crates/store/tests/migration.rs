@@ -63,12 +63,15 @@ fn a_schema_without_what_this_version_needs_is_refused() {
 fn a_migration_waits_for_a_table_in_short_turns_and_says_so_when_it_gives_up() {
     let database = TestDatabase::new();
     let (mut conn, mut worker) = (database.connect(), database.connect());
-    conn.revert_last_migration(migration::MIGRATIONS).unwrap();
+    // Down to one whose successor changes a table.
+    while migration::versions().len() - conn.pending_migrations(migration::MIGRATIONS).unwrap().len() > 12 {
+        conn.revert_last_migration(migration::MIGRATIONS).unwrap();
+    }
     worker.batch_execute("BEGIN; LOCK TABLE job, search IN ROW EXCLUSIVE MODE").unwrap();
     let error = migration::migrate(&mut conn, Duration::ZERO).unwrap_err();
     assert!(matches!(error, SchemaError::Busy), "{error}");
     worker.batch_execute("COMMIT").unwrap();
-    assert_eq!(migration::migrate(&mut conn, Duration::ZERO).unwrap().len(), 1);
+    assert!(!migration::migrate(&mut conn, Duration::ZERO).unwrap().is_empty());
 }
 
 #[test]

@@ -58,9 +58,6 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
         "7776000, 5000",
         &["event_at", "event_pkey"],
     ),
-    ("cancel", include_str!("../src/sql/cancel.sql"), "'{11,20,30}'", &["job_pkey"]),
-    ("request_cancel", include_str!("../src/sql/request_cancel.sql"), "'{10,20,30}'", &["lease_pkey"]),
-    ("hold_open", include_str!("../src/sql/hold_open.sql"), "'{10,20,30}'", &["job_pkey"]),
     // The lease table is as small as the number of running jobs: it has no index on expires_at, see docs/queue.md.
     ("reap", include_str!("../src/sql/reap.sql"), "100", CRASHING),
     ("wake", include_str!("../src/sql/wake.sql"), "100", &["job_waiting", "job_pkey"]),
@@ -78,9 +75,6 @@ const WORKER: &str = "'00000000-0000-0000-0000-000000000001'";
 /// Statements that are planned each time, for their values: people's, and those of the worker that does for all what one can.
 const CUSTOM: &[&str] = &[
     "prune",
-    "cancel",
-    "request_cancel",
-    "hold_open",
     "reap",
     "wake",
     "take_discarded",
@@ -108,9 +102,6 @@ const TYPES: &[(&str, &str)] = &[
     ("delete_jobs", "(bigint, bigint, bigint, bigint)"),
     ("prune_logs", "(float8, bigint)"),
     ("prune_events", "(float8, bigint)"),
-    ("cancel", "(bigint[])"),
-    ("request_cancel", "(bigint[])"),
-    ("hold_open", "(bigint[])"),
 ];
 /// Tables that grow with the queue or with time: to scan one is a fault.
 const LARGE: &[&str] = &[
@@ -181,10 +172,15 @@ fn what_functions_do_inside_goes_by_index_with_and_without_statistics() {
                 assert!(plan.contains(index), "{name} {when} does not use {index}:\n{plan}");
             }
         }
-        // The first call of a session also reads what the catalogue says of the function.
-        let call = "SELECT write_result(10, 1, 1, 'diverged', NULL)";
-        let plans = [explain_run(&mut conn, call), explain_run(&mut conn, call)];
-        assert!(buffers(&plans[1]) < 100, "write_result {when} touches many pages:\n{}", plans[1]);
+        for call in [
+            "SELECT write_result(10, 1, 1, 'diverged', NULL)",
+            "SELECT cancel_jobs('{10,11,20,30}')",
+            "SELECT open_for_jobs(1, 50, false)",
+        ] {
+            // The first call of a session also reads what the catalogue says of the function.
+            let plans = [explain_run(&mut conn, call), explain_run(&mut conn, call)];
+            assert!(buffers(&plans[1]) < 150, "{call} {when} touches many pages:\n{}", plans[1]);
+        }
         conn.batch_execute("ANALYZE").unwrap();
     }
 }
@@ -204,7 +200,7 @@ const QUIET: &[(&str, &str, &str, &[&str])] = &[
     ),
     ("enqueue", include_str!("../src/sql/enqueue.sql"), ENQUEUE, &[]),
 ];
-const ENQUEUE: &str = "1, ARRAY[repeat('a', 64)], '{\"{}\"}', '{n}', '{1}', '{1}', '{0}', '{\"{}\"}', '{terminate}', '{0}', 1, 'default', 'ready'";
+const ENQUEUE: &str = "1, ARRAY[repeat('a', 64)], '{\"{}\"}', '{n}', '{1}', '{1}', '{0}', '{\"{}\"}', '{terminate}', '{0}', 1, 'default', 100000, false, true";
 
 #[test]
 fn what_idle_workers_ask_does_not_read_all_jobs_of_a_search() {
@@ -229,7 +225,7 @@ fn what_idle_workers_ask_does_not_read_all_jobs_of_a_search() {
     for (name, sql, values, indexes) in QUIET {
         let types = match *name {
             "enqueue" => {
-                "(bigint, text[], jsonb[], text[], bigint[], bigint[], int[], text[], text[], smallint[], bigint, text, text)"
+                "(bigint, text[], jsonb[], text[], bigint[], bigint[], int[], text[], text[], smallint[], bigint, text, bigint, bool, bool)"
             }
             "exhausted" | "thawed" | "number" => "(bigint)",
             "finish_if_done" => "(bigint, bigint)",

@@ -6,7 +6,7 @@ mod support;
 
 use std::{sync::Barrier, time::Duration};
 
-use diesel::{Connection as _, PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
+use diesel::{PgConnection, RunQueryDsl as _, connection::SimpleConnection as _, sql_query};
 use domain::{JobId, Ordinal, SearchId};
 use store::{
     Claimer, curve,
@@ -15,7 +15,8 @@ use store::{
     lease::{self, GiveBack},
     maintenance,
     queue::first_ready,
-    search, thaw,
+    search::{self, Source},
+    thaw,
 };
 use support::{TTL, expire, point, state, submit, worker};
 use testing::TestDatabase;
@@ -259,12 +260,11 @@ fn a_name_is_taken_once_and_an_architecture_is_trained_once() {
         search::submit(&mut conn, &support::new_search("s"), 1, "default", support::jobs(2)).unwrap_err();
     assert!(matches!(error, search::SubmitError::NameTaken { .. }), "{error}");
     let params = search::EnqueueParams { search_id, seed: 1, class: "default" };
-    let added = conn.transaction(|conn| {
-        let state = search::lock(conn, search_id)?;
-        search::enqueue(conn, &params, state, support::jobs(5))
-    });
-    let added = added.unwrap();
-    assert_eq!(added, 2, "three of the five are there already");
+    let seen = search::last_job(&mut conn, search_id).unwrap();
+    let mut add =
+        || search::enqueue(&mut conn, &params, Source::Outside { seen }, &support::jobs(5)).unwrap();
+    assert_eq!(add().added, Some(2), "three of the five are there already");
+    assert_eq!(add().added, None, "it has jobs that were not seen");
 }
 
 #[test]

@@ -14,16 +14,14 @@ use uuid::Uuid;
 const ROLES: [&str; 3] = ["submit", "worker", "read"];
 
 /// Who may run each statement of the store beside the owner: roles by their first letters.
-const STATEMENTS: [(&str, &str); 43] = [
+const STATEMENTS: [(&str, &str); 40] = [
     ("bump_fences", "w"),
-    ("cancel", "sw"),
     ("claim", "w"),
     ("endings", "swr"),
     ("enqueue", "sw"),
     ("exhausted", "swr"),
     ("finish", "w"),
     ("finish_if_done", "swr"), // What a function does is not asked here.
-    ("hold_open", "sw"),
     ("host_faults", "swr"),
     ("job_attempts", "swr"),
     ("job_list", "swr"),
@@ -41,7 +39,6 @@ const STATEMENTS: [(&str, &str); 43] = [
     ("record", "w"),
     ("release", "w"),
     ("renew", "w"),
-    ("request_cancel", "sw"),
     ("retry", "w"),
     ("stopped", "swr"),
     ("thaw", "w"),
@@ -67,7 +64,7 @@ const NEW_SEARCH: &str = "INSERT INTO search (name, spec, spec_hash, engine, max
                           VALUES ('new', '{}', repeat('0', 64), 'none', 1, 1, 1, '0')";
 
 /// What somebody might type, and who may.
-const TYPED: [(&str, &str); 40] = [
+const TYPED: [(&str, &str); 44] = [
     ("SELECT FROM job", "swr"),
     ("SELECT FROM identity", "swr"),
     ("SELECT FROM __diesel_schema_migrations", "swr"),
@@ -75,6 +72,10 @@ const TYPED: [(&str, &str); 40] = [
     ("SELECT number_endings(1)", "swr"),
     ("SELECT finish_search_if_done(1, NULL)", "sw"),
     ("SELECT write_result(1, 1, 1, 'cancelled', NULL)", "sw"),
+    ("SELECT set_search_paused(1, true)", "sw"),
+    ("SELECT cancel_jobs('{}')", "sw"),
+    ("SELECT note_jobs_from_outside(1, 1)", "s"),
+    ("UPDATE search SET deleting_since = now()", "s"),
     (NEW_SEARCH, "s"),
     ("UPDATE search SET state = 'paused'", "sw"),
     ("UPDATE search SET spec = '{}'", "s"),

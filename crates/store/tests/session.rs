@@ -14,12 +14,12 @@ use std::{
 };
 
 use diesel::{
-    Connection as _, PgConnection, QueryResult, QueryableByName, RunQueryDsl as _,
+    Connection as _, PgConnection, QueryableByName, RunQueryDsl as _,
     connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
     sql_query, sql_types,
 };
 use domain::SearchId;
-use store::{Database, DbError, Session, search, session::transaction};
+use store::{Database, DbError, Session, search};
 use support::{eventually, patience, rows, said::Said, submit, waits};
 use testing::TestDatabase;
 
@@ -57,18 +57,8 @@ fn a_session_has_time_outs_and_those_of_the_url_win() {
     }
 }
 
-/// Behind a pooler nothing is set in a session; a transaction brings its time-outs along, but for those that its role has.
-#[test]
-fn a_transaction_in_a_shared_session_has_time_outs_and_those_of_the_role_win() {
-    let database = TestDatabase::new();
-    let mut conn = PgConnection::establish(&database.url()).unwrap();
-    conn.batch_execute("SET lock_timeout = '3s'").unwrap();
-    for _ in 0..2 {
-        assert_eq!(TIMEOUTS.map(|name| setting(&mut conn, name)), ["0", "3s", "0"]);
-        let within = transaction(&mut conn, |conn| QueryResult::Ok(TIMEOUTS.map(|name| setting(conn, name))));
-        assert_eq!(within.unwrap(), ["1min", "3s", "15s"]);
-    }
-}
+/// What whoever changes the state of a search holds.
+const LOCK: &str = "SELECT FROM search WHERE id = 1 FOR NO KEY UPDATE";
 
 #[test]
 fn a_client_that_freezes_in_a_transaction_loses_its_locks() {
@@ -80,11 +70,11 @@ fn a_client_that_freezes_in_a_transaction_loses_its_locks() {
     std::thread::scope(|scope| {
         let quick = with_options(&database, &["idle_in_transaction_session_timeout=300ms"]);
         let freezing = scope.spawn(move || {
-            transaction(&mut quick.connect().unwrap(), |conn| {
-                search::lock(conn, SearchId(1))?;
+            quick.connect().unwrap().transaction(|conn| {
+                conn.batch_execute(LOCK)?;
                 locked.send(()).unwrap();
                 thaw.recv_timeout(PATIENCE).unwrap();
-                search::stop_proposing(conn, SearchId(1))
+                search::pause(conn, SearchId(1))
             })
         });
         waiting.recv_timeout(PATIENCE).unwrap();
@@ -101,7 +91,7 @@ fn a_lock_that_is_held_for_long_is_waited_for_again_and_again() {
     let (mut conn, mut holding) = (database.connect(), database.connect());
     submit(&mut conn, "s", 1);
     AnsiTransactionManager::begin_transaction(&mut holding).unwrap();
-    search::lock(&mut holding, SearchId(1)).unwrap();
+    holding.batch_execute(LOCK).unwrap();
     let (tries, said) = (AtomicUsize::new(0), Said::default());
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| {
@@ -138,7 +128,7 @@ fn the_victim_of_a_deadlock_tries_again() {
         let victim = scope.spawn(|| {
             Session::new(quick).run(&patience(), |conn| {
                 tries.fetch_add(1, Relaxed);
-                transaction(conn, |conn| {
+                conn.transaction(|conn| {
                     conn.batch_execute(&touch(1))?;
                     conn.batch_execute(&touch(2))
                 })

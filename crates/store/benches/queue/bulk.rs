@@ -23,14 +23,22 @@ pub fn enqueue(bench: &Bench, options: &Options) {
     println!("client memory: {memory:.0} MB at most ({before:.0} MB before)");
 }
 
-/// Enqueues jobs as whoever adds to a search does; returns how many.
+/// Enqueues jobs as whoever submits a search does; returns how many.
 pub fn add(conn: &mut PgConnection, jobs: impl IntoIterator<Item = search::NewJob>) -> usize {
     let params = search::EnqueueParams { search_id: SearchId(1), seed: 1, class: "default" };
+    let mut jobs = jobs.into_iter();
     let added = conn.transaction(|conn| {
-        let state = search::lock(conn, params.search_id)?;
-        search::enqueue(conn, &params, state, jobs)
+        let mut added = 0;
+        loop {
+            let batch: Vec<_> = jobs.by_ref().take(search::CHUNK).collect();
+            if batch.is_empty() {
+                return diesel::QueryResult::Ok(added);
+            }
+            let enqueued = search::enqueue(conn, &params, search::Source::Submission, &batch)?;
+            added += enqueued.added.unwrap_or_default();
+        }
     });
-    added.unwrap()
+    added.unwrap() as usize
 }
 
 /// Seconds that COPY takes for all rows of the two tables, read from files on the server.

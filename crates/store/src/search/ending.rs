@@ -1,13 +1,21 @@
 //! How a search goes on and ends: exhausted, finished, its best promoted; paused, resumed and cancelled by people.
 
 use diesel::{
-    ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _, QueryResult,
-    QueryableByName, RunQueryDsl as _, sql_query, sql_types,
+    OptionalExtension as _, PgConnection, QueryResult, QueryableByName, RunQueryDsl as _, sql_query,
+    sql_types,
 };
 use domain::{JobId, Ordinal, SearchId};
 use serde::Serialize;
 
-use crate::{job::JobState, schema, schema::sql_types as pg, session::transaction, statement::prepared};
+use crate::{job::JobState, schema::sql_types as pg, statement::prepared};
+
+#[diesel::declare_sql_function]
+extern "SQL" {
+    fn set_search_paused(
+        of_search: sql_types::BigInt,
+        is_paused: sql_types::Bool,
+    ) -> sql_types::Nullable<sql_types::BigInt>;
+}
 
 /// Marks a running search finished if it has no open job. `seen`: what is known of its endings is a prefix up to this
 /// ordinal, and the search goes on if anything has ended since; `None`: whatever has ended. Returns its name.
@@ -101,13 +109,8 @@ pub fn promote(conn: &mut PgConnection, search: SearchId, top: i64) -> QueryResu
 ///
 /// # Errors
 /// Those of the database.
-pub fn pause(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<usize>> {
-    transaction(conn, |conn| {
-        if !move_search(conn, search, "paused", &["running"])? {
-            return Ok(None);
-        }
-        move_jobs(conn, search, "ready", "paused").map(Some)
-    })
+pub fn pause(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<i64>> {
+    set_paused(conn, search, true)
 }
 
 /// Lets a paused search go on. Returns how many jobs are ready again; `None` where the search is not paused, and nothing was
@@ -115,13 +118,12 @@ pub fn pause(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<us
 ///
 /// # Errors
 /// Those of the database.
-pub fn resume(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<usize>> {
-    transaction(conn, |conn| {
-        if !move_search(conn, search, "running", &["paused"])? {
-            return Ok(None);
-        }
-        move_jobs(conn, search, "paused", "ready").map(Some)
-    })
+pub fn resume(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<i64>> {
+    set_paused(conn, search, false)
+}
+
+fn set_paused(conn: &mut PgConnection, search: SearchId, is_paused: bool) -> QueryResult<Option<i64>> {
+    diesel::select(set_search_paused(search, is_paused)).get_result(conn)
 }
 
 /// Ends a search for good: its strategy proposes nothing more, its jobs are cancelled, those that run as soon as their workers
@@ -131,53 +133,8 @@ pub fn resume(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<u
 /// # Errors
 /// Those of the database.
 pub fn cancel(conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<crate::job::Cancelled>> {
-    transaction(conn, |conn| {
-        if !move_search(conn, search, "cancelled", &["running", "paused"])? {
-            return Ok(None);
-        }
-        super::stop_proposing(conn, search)?;
-        let open = schema::job::table
-            .filter(schema::job::search_id.eq(search))
-            .filter(schema::job::state.eq_any([
-                JobState::Ready,
-                JobState::Running,
-                JobState::Waiting,
-                JobState::Paused,
-            ]))
-            .filter(diesel::dsl::not(
-                schema::job::id
-                    .eq_any(schema::lease::table.filter(schema::lease::thaw).select(schema::lease::job_id)),
-            ))
-            .select(schema::job::id)
-            .load::<JobId>(conn)?;
-        crate::job::cancel(conn, &open).map(Some)
-    })
-}
-
-/// Moves a search; whether it was in one of the states `from`.
-fn move_search(conn: &mut PgConnection, search: SearchId, to: &str, from: &[&str]) -> QueryResult<bool> {
-    let moved = sql_query(
-        "WITH moved AS (UPDATE search SET state = $2::text::search_state, \
-         finished_at = CASE WHEN $2::text = 'cancelled' THEN now() END \
-         WHERE id = $1 AND state = ANY ($3::text[]::search_state[]) RETURNING id) \
-         INSERT INTO event (search_id, kind) SELECT id, $2::text FROM moved",
-    )
-    .bind::<sql_types::BigInt, _>(search)
-    .bind::<sql_types::Text, _>(to)
-    .bind::<sql_types::Array<sql_types::Text>, _>(from)
-    .execute(conn)?;
-    Ok(moved == 1)
-}
-
-/// Moves all jobs of a search that are in a state, in the order of their numbers; returns how many.
-fn move_jobs(conn: &mut PgConnection, search: SearchId, from: &str, to: &str) -> QueryResult<usize> {
-    sql_query(
-        "WITH mine AS MATERIALIZED (SELECT id FROM job WHERE search_id = $1 AND state = $2::text::job_state \
-         ORDER BY id FOR UPDATE) \
-         UPDATE job SET state = $3::text::job_state FROM mine WHERE job.id = mine.id",
-    )
-    .bind::<sql_types::BigInt, _>(search)
-    .bind::<sql_types::Text, _>(from)
-    .bind::<sql_types::Text, _>(to)
-    .execute(conn)
+    sql_query("SELECT * FROM cancel_search($1)")
+        .bind::<sql_types::BigInt, _>(search)
+        .get_result(conn)
+        .optional()
 }

@@ -3,22 +3,17 @@
 use std::borrow::Borrow;
 
 use diesel::{
-    ExpressionMethods as _, Insertable, PgConnection, QueryDsl as _, QueryResult, RunQueryDsl as _,
+    Connection as _, ExpressionMethods as _, Insertable, OptionalExtension as _, PgConnection, QueryDsl as _,
+    QueryResult, QueryableByName, RunQueryDsl as _,
     result::{DatabaseErrorKind, Error},
     sql_query, sql_types,
 };
 
-use domain::SearchId;
+use domain::{JobId, SearchId};
 
-use super::{CHANNEL, SearchState};
-use crate::{
-    job::{JobMode, JobState},
-    schema,
-    session::transaction,
-};
+use super::SearchState;
+use crate::{job::JobMode, schema, schema::sql_types as pg};
 
-/// Serialises what a strategy proposes for a search; the second key is the search.
-const PROPOSING: i32 = 0x7066;
 /// Jobs that are enqueued by one statement.
 pub const CHUNK: usize = 10_000;
 
@@ -80,6 +75,36 @@ pub struct EnqueueParams<'a> {
     pub class: &'a str,
 }
 
+/// Where a batch of jobs comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// From whoever submits the search, in the transaction that writes it: nobody else knows of it.
+    Submission,
+    /// From its strategy. Only a search that goes on takes them.
+    Strategy {
+        /// The last job that it knew of.
+        seen: JobId,
+        /// Whether it has proposed all that it may.
+        is_last: bool,
+    },
+    /// From outside. A finished search goes on with them, and its budget grows.
+    Outside {
+        /// The last job that was known of when they were chosen.
+        seen: JobId,
+    },
+}
+
+/// What became of a batch of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, QueryableByName)]
+pub struct Enqueued {
+    /// How the search stood.
+    #[diesel(sql_type = pg::SearchState)]
+    pub state: SearchState,
+    /// How many were added. None: the search takes no jobs, or has got others since it was looked at, and nothing was written.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    pub added: Option<i64>,
+}
+
 /// Why a search was not submitted.
 #[derive(Debug, thiserror::Error)]
 pub enum SubmitError {
@@ -97,7 +122,8 @@ pub enum SubmitError {
 }
 
 /// Writes a search and its first jobs, all or nothing, and wakes waiting workers. Returns the search's id and how many
-/// jobs there are.
+/// jobs there are. Holds [`CHUNK`] jobs in memory, however many come. Until it ends it holds nothing but its own rows, and the
+/// name.
 ///
 /// # Errors
 /// [`SubmitError::NameTaken`] if there is one of this name.
@@ -108,7 +134,7 @@ pub fn submit(
     class: &str,
     jobs: impl IntoIterator<Item: Borrow<NewJob>>,
 ) -> Result<(SearchId, usize), SubmitError> {
-    transaction(conn, |conn| {
+    conn.transaction(|conn| {
         let inserted = diesel::insert_into(schema::search::table)
             .values(search)
             .returning(schema::search::id)
@@ -120,75 +146,44 @@ pub fn submit(
             other => SubmitError::Query(other),
         })?;
         let params = EnqueueParams { search_id, seed, class };
-        let added = enqueue(conn, &params, SearchState::Running, jobs)?;
+        let (mut jobs, mut added) = (jobs.into_iter(), 0);
+        loop {
+            let batch: Vec<_> = jobs.by_ref().take(CHUNK).collect();
+            if batch.is_empty() {
+                break;
+            }
+            added += enqueue(conn, &params, Source::Submission, &batch)?.added.unwrap_or_default();
+        }
         // Architectures from outside may be more than were planned.
-        sql_query("UPDATE search SET budget = greatest(budget, $2) WHERE id = $1")
-            .bind::<sql_types::BigInt, _>(search_id)
-            .bind::<sql_types::Integer, _>(i32::try_from(added).unwrap_or(i32::MAX))
-            .execute(conn)?;
-        sql_query("INSERT INTO event (search_id, kind, detail) VALUES ($1, 'submitted', $2)")
-            .bind::<sql_types::BigInt, _>(search_id)
-            .bind::<sql_types::Text, _>(format!("{added} jobs"))
-            .execute(conn)?;
-        Ok((search_id, added))
+        sql_query(
+            "WITH planned AS (UPDATE search SET budget = greatest(budget, $2) WHERE id = $1) \
+             INSERT INTO event (search_id, kind, detail) VALUES ($1, 'submitted', $2 || ' jobs')",
+        )
+        .bind::<sql_types::BigInt, _>(search_id)
+        .bind::<sql_types::Integer, _>(i32::try_from(added).unwrap_or(i32::MAX))
+        .execute(conn)?;
+        Ok((search_id, added as usize))
     })
 }
 
-/// Locks a search until the transaction ends, so that it can neither be paused nor cancelled nor finished meanwhile; returns
-/// whether its jobs may be claimed. Locks go from the search to its jobs and their leases.
+/// Adds a batch of jobs whose architectures the search does not have yet, in the order given, and wakes waiting workers: one
+/// statement, which locks the search, sees whether it is as it was when the jobs were chosen, and writes.
 ///
 /// # Errors
-/// Those of the database.
-pub fn lock(conn: &mut PgConnection, search: SearchId) -> QueryResult<SearchState> {
-    schema::search::table
-        .select(schema::search::state)
-        .filter(schema::search::id.eq(search))
-        .for_no_key_update()
-        .get_result(conn)
-}
-
-/// Adds jobs whose architectures the search does not have yet, in the order given, and wakes waiting workers. Returns
-/// how many were added. Holds [`CHUNK`] jobs in memory, however many come. Call it in a transaction that has [`lock`]ed the
-/// search and found it in `state`.
-///
-/// # Errors
-/// Those of the database.
+/// Those of the database; `NotFound` where there is no such search.
 pub fn enqueue(
     conn: &mut PgConnection,
     params: &EnqueueParams<'_>,
-    state: SearchState,
-    jobs: impl IntoIterator<Item: Borrow<NewJob>>,
-) -> QueryResult<usize> {
-    let state = if state == SearchState::Paused { JobState::Paused } else { JobState::Ready };
-    let mut jobs = jobs.into_iter();
-    let mut added = 0;
-    loop {
-        let chunk: Vec<_> = jobs.by_ref().take(CHUNK).collect();
-        if chunk.is_empty() {
-            break;
-        }
-        added += enqueue_chunk(conn, params, state, &chunk.iter().map(Borrow::borrow).collect::<Vec<_>>())?;
-    }
-    if added > 0 {
-        // Workers of version 0.1 know the class alone.
-        sql_query(
-            "SELECT pg_notify($1, payload) FROM unnest(ARRAY[$2, $2 || ' ' || $3]) AS payload LIMIT $3",
-        )
-        .bind::<sql_types::Text, _>(CHANNEL)
-        .bind::<sql_types::Text, _>(params.class)
-        .bind::<sql_types::BigInt, _>(added as i64)
-        .execute(conn)?;
-    }
-    Ok(added)
-}
-
-fn enqueue_chunk(
-    conn: &mut PgConnection,
-    params: &EnqueueParams<'_>,
-    state: JobState,
-    jobs: &[&NewJob],
-) -> QueryResult<usize> {
-    use sql_types::{Array, BigInt, Integer, Jsonb, SmallInt, Text};
+    source: Source,
+    jobs: &[impl Borrow<NewJob>],
+) -> QueryResult<Enqueued> {
+    use sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, SmallInt, Text};
+    let (seen, from_outside, is_last) = match source {
+        Source::Submission => (None, false, false),
+        Source::Strategy { seen, is_last } => (Some(seen), false, is_last),
+        Source::Outside { seen } => (Some(seen), true, false),
+    };
+    let jobs: Vec<&NewJob> = jobs.iter().map(Borrow::borrow).collect();
     let parents = |job: &&NewJob| {
         let ids: Vec<_> = job.parents.iter().map(ToString::to_string).collect();
         format!("{{{}}}", ids.join(","))
@@ -206,62 +201,31 @@ fn enqueue_chunk(
         .bind::<Array<SmallInt>, _>(jobs.iter().map(|job| job.priority).collect::<Vec<_>>())
         .bind::<BigInt, _>(params.seed)
         .bind::<Text, _>(params.class)
-        .bind::<Text, _>(state.as_str())
-        .execute(conn)
+        .bind::<Nullable<BigInt>, _>(seen)
+        .bind::<Bool, _>(from_outside)
+        .bind::<Bool, _>(is_last)
+        .get_result(conn)
 }
 
-/// Adds jobs from outside to a search that is not cancelled, as [`enqueue`] does: a finished one goes on, and its budget
-/// grows with them. Call it in a transaction that holds [`lock_for_proposal`] and then [`lock`].
+/// The last job of a search, by its number; 0 for none.
 ///
 /// # Errors
 /// Those of the database.
-pub fn add(
-    conn: &mut PgConnection,
-    params: &EnqueueParams<'_>,
-    state: SearchState,
-    jobs: &[NewJob],
-) -> QueryResult<usize> {
-    let added = enqueue(conn, params, state, jobs)?;
-    if added > 0 {
-        sql_query(
-            "WITH grown AS (UPDATE search SET budget = greatest(budget, (SELECT count(*) FROM architecture WHERE search_id = $1)), \
-             state = CASE state WHEN 'finished' THEN 'running' ELSE state END, finished_at = NULL WHERE id = $1 RETURNING id) \
-             INSERT INTO event (search_id, kind, detail) SELECT id, 'added', $2 FROM grown",
-        )
-        .bind::<sql_types::BigInt, _>(params.search_id)
-        .bind::<sql_types::Text, _>(format!("{added} jobs"))
-        .execute(conn)?;
-    }
-    Ok(added)
+pub fn last_job(conn: &mut PgConnection, search: SearchId) -> QueryResult<JobId> {
+    use schema::job::dsl::{id, job, search_id};
+    let last = job.select(id).filter(search_id.eq(search)).order((search_id.desc(), id.desc())).first(conn);
+    Ok(last.optional()?.unwrap_or(JobId(0)))
 }
 
-/// Holds the search's place for a strategy's proposal until the transaction ends.
+/// Whether the strategy of a search may still propose: it goes on, and has not had all that it may.
 ///
 /// # Errors
-/// Those of the database.
-pub fn lock_for_proposal(conn: &mut PgConnection, search: SearchId) -> QueryResult<()> {
-    sql_query("SELECT pg_advisory_xact_lock($1, hashint8($2))")
-        .bind::<sql_types::Integer, _>(PROPOSING)
-        .bind::<sql_types::BigInt, _>(search)
-        .execute(conn)
-        .map(|_| ())
-}
-
-/// Whether the end of a job may still lead the search's strategy to propose another.
-///
-/// # Errors
-/// Those of the database.
-pub fn is_proposing(conn: &mut PgConnection, search: SearchId) -> QueryResult<bool> {
-    schema::search::table.find(search).select(schema::search::proposing).get_result(conn)
-}
-
-/// Notes that the search's strategy has proposed all that it may.
-///
-/// # Errors
-/// Those of the database.
-pub fn stop_proposing(conn: &mut PgConnection, search: SearchId) -> QueryResult<()> {
-    use schema::search::dsl::{proposing, search as searches};
-    diesel::update(searches.find(search)).set(proposing.eq(false)).execute(conn).map(|_| ())
+/// Those of the database; `NotFound` where there is no such search.
+pub fn takes_proposals(conn: &mut PgConnection, search: SearchId) -> QueryResult<bool> {
+    use schema::search::dsl;
+    let (state, proposing): (SearchState, bool) =
+        dsl::search.find(search).select((dsl::state, dsl::proposing)).get_result(conn)?;
+    Ok(proposing && matches!(state, SearchState::Running | SearchState::Paused))
 }
 
 /// Hashes of all architectures of a search.
