@@ -14,7 +14,7 @@ use uuid::Uuid;
 const ROLES: [&str; 3] = ["submit", "worker", "read"];
 
 /// Who may run each statement of the store beside the owner: roles by their first letters.
-const STATEMENTS: [(&str, &str); 43] = [
+const STATEMENTS: [(&str, &str); 45] = [
     ("bump_fences", "w"),
     ("cancel", "sw"),
     ("claim", "w"),
@@ -57,8 +57,10 @@ const STATEMENTS: [(&str, &str); 43] = [
     ("prune_workers", ""),
     ("restorable", "swr"),
     ("search_contents", "swr"),
+    ("search_set", "s"),
     ("take_discarded", "w"),
     ("touch", "w"),
+    ("turns", "swr"),
 ];
 /// Read whatever the role, or run by `migrate` alone.
 const OTHERS: [&str; 4] = ["roles", "schema_version", "thawed", "worker_attempts"];
