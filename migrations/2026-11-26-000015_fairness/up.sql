@@ -26,13 +26,21 @@ AS $$
 $$;
 COMMENT ON FUNCTION running_jobs(bigint) IS 'How many jobs of a search run, resumed ones too';
 
--- The count has to see what the claim before has committed: the lock first, then a snapshot of its own.
+-- The count has to see what the claim before has committed: the lock first, then a snapshot of its own. Of a search that is full
+-- nobody takes the lock.
 CREATE FUNCTION has_room(of_search bigint) RETURNS boolean
 LANGUAGE plpgsql
 AS $$
+DECLARE
+    most integer;
 BEGIN
+    SELECT search.max_running INTO most FROM search WHERE search.id = of_search;
+    IF running_jobs(of_search) >= most THEN
+        RETURN false;
+    END IF;
     PERFORM pg_advisory_xact_lock(x'7068'::integer, hashint8(of_search));
-    RETURN (SELECT running_jobs(of_search) < search.max_running FROM search WHERE search.id = of_search);
+    -- Somebody may have lifted the limit.
+    RETURN coalesce(running_jobs(of_search) < most, true);
 END
 $$;
 COMMENT ON FUNCTION has_room(bigint) IS 'Whether one more job of a search with a limit may run; until its transaction ends nobody else claims in that search';

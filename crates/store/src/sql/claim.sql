@@ -2,13 +2,12 @@
 -- dead index entries of all that was claimed before that place.
 -- $1 class, $2 worker, $3 lease in seconds, $4 negated priority and $5 id of the place, $6 search.
 -- coalesce: the condition of the index, so that no other one is taken and nothing is sorted.
--- room: only where the search has a limit is anything counted or locked, so others never wait for each other.
+-- has_room: only where the search has a limit is anything counted or locked, so others never wait for each other.
 -- MATERIALIZED: the row is chosen and locked once; SKIP LOCKED: claimers never wait for each other.
-WITH room AS MATERIALIZED (
-    SELECT id FROM search WHERE id = $6 AND (max_running IS NULL OR has_room(id))
-), chosen AS MATERIALIZED (
+WITH chosen AS MATERIALIZED (
     SELECT id FROM job
-    WHERE coalesce(state = 'ready', false) AND class = $1 AND search_id = (SELECT id FROM room)
+    WHERE coalesce(state = 'ready', false) AND class = $1
+      AND search_id = (SELECT id FROM search WHERE id = $6 AND (max_running IS NULL OR has_room(id)))
       AND (-priority::integer, id) > ($4, $5)
     ORDER BY class, search_id, -priority::integer, id
     LIMIT 1
