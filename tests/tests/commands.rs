@@ -32,15 +32,21 @@ fn a_job_says_why_it_is_where_it_is() {
     assert_eq!(next(&lab, "1"), "no worker of class `default` lives: start one with --class default");
     let mut conn = lab.connect();
     conn.batch_execute(WORKER).unwrap();
-    assert_eq!(next(&lab, "1"), "a free worker of class `default` claims it: it is next, 1 workers live");
+    assert_eq!(
+        next(&lab, "1"),
+        "a free worker of class `default` claims it: it is the next of its search, 1 workers live"
+    );
     assert_eq!(
         next(&lab, "3"),
-        "a free worker of class `default` claims it: 2 jobs stand before it, 1 workers live"
+        "a free worker of class `default` claims it: 2 jobs of its search stand before it, 1 workers live"
     );
     assert_eq!(text(&lab, &["job", "priority", "3,7", "5"]), "2 jobs have priority 5\n");
-    assert!(next(&lab, "3").contains("it is next") && next(&lab, "1").contains("2 jobs stand before it"));
+    assert!(
+        next(&lab, "3").contains("it is the next of its search")
+            && next(&lab, "1").contains("2 jobs of its search stand before it")
+    );
     assert_eq!(text(&lab, &["job", "priority", "3,7", "-5"]), "2 jobs have priority -5\n");
-    assert!(next(&lab, "3").contains("5 jobs stand before it"));
+    assert!(next(&lab, "3").contains("5 jobs of its search stand before it"));
 
     conn.batch_execute(
         "UPDATE job SET state = 'running', fence = 1, attempts = 1 WHERE id IN (1, 2);

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use domain::{JobId, Ordinal, SearchId, TextReader};
 use genome::Genome;
-use search::{Spec, SpecError};
+use search::{Scheduling, Spec, SpecError};
 use serde::Serialize;
 use store::{
     BoundedConnection, Stepwise as _,
@@ -90,6 +90,22 @@ pub enum Command {
         #[arg(long, value_name = "SECONDS")]
         timeout: Option<u64>,
     },
+    /// Change whose turn it is: searches of higher priority go first, equal ones share the workers; what runs goes on
+    Set {
+        /// Its name
+        name: String,
+        /// From -32768 to 32767; 0 is usual
+        #[arg(
+            long,
+            value_name = "N",
+            allow_negative_numbers = true,
+            required_unless_present = "max_running"
+        )]
+        priority: Option<i16>,
+        /// Let so many of its jobs run at once, or any number: `none`
+        #[arg(long, value_name = "N|none")]
+        max_running: Option<MaxRunning>,
+    },
     /// Let no more jobs of a search be claimed; those that run go on
     Pause {
         /// Its name
@@ -134,6 +150,22 @@ pub enum Command {
     },
 }
 
+/// How many jobs of a search may run at once, if that is limited.
+#[derive(Debug, Clone, Copy)]
+pub struct MaxRunning(Option<i32>);
+
+impl std::str::FromStr for MaxRunning {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            _ if text == "none" => Ok(Self(None)),
+            Ok(jobs @ 1..) => Ok(Self(Some(jobs))),
+            _ => Err("expected a number of jobs from 1 on, or `none`"),
+        }
+    }
+}
+
 pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     match command {
         Command::Submit { spec, name, architectures, dry_run } => {
@@ -161,6 +193,17 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
             let mut conn = db::connect()?;
             let search = find(&mut conn, &name)?;
             return watch::follow(&mut conn, &search, timeout.map(Duration::from_secs));
+        }
+        Command::Set { name, priority, max_running } => {
+            let mut conn = db::connect()?;
+            let id = find(&mut conn, &name)?.id;
+            conn.step(|conn| searches::set(conn, id, priority, max_running.map(|most| most.0)))?;
+            let Search { name, priority, max_running, .. } = conn.step(|conn| searches::get(conn, id))?;
+            let limit = max_running.map_or_else(|| "any number".to_owned(), |most| most.to_string());
+            let text = format!("search {name}: priority {priority}, {limit} of its jobs may run at once");
+            let value =
+                serde_json::json!({ "search": name, "priority": priority, "max_running": max_running });
+            output::value(format, &value, &text)?;
         }
         Command::Pause { name } => {
             let mut conn = db::connect()?;
@@ -280,7 +323,7 @@ fn submit(spec: &Spec, given: Vec<Genome>, dry_run: bool, format: Format) -> any
         return output::rows(format, &jobs.iter().map(Planned::from).collect::<Vec<_>>(), PLANNED);
     }
     let mut conn = db::connect()?;
-    let (id, count) = conn.step(|conn| search::submit(conn, spec, &jobs))?;
+    let (id, count) = conn.step(|conn| search::submit(conn, spec, &jobs, Some(submitter())))?;
     let name = &spec.name;
     let text = format!("search {name}: {count} jobs enqueued\nfollow it with: peng search watch {name}");
     output::value(
@@ -288,6 +331,14 @@ fn submit(spec: &Spec, given: Vec<Genome>, dry_run: bool, format: Format) -> any
         &Submitted { search: name, id: Some(id), jobs: count, spec_hash: spec.hash() },
         &text,
     )
+}
+
+/// Who runs this command: user and host of the operating system.
+fn submitter() -> String {
+    let uid = nix::unistd::getuid();
+    let user = nix::unistd::User::from_uid(uid).ok().flatten();
+    let user = user.map_or_else(|| uid.to_string(), |user| user.name);
+    format!("{user}@{}", rustix::system::uname().nodename().to_string_lossy())
 }
 
 /// Reads genomes for a search; the error names file and line.
@@ -423,6 +474,9 @@ const COLUMNS: &[Column<Progress>] = &[
     ("~#failed", |s| s.failed.to_string()),
     ("#saved", |s| percent(saved_percent(s)) + " %"),
     ("#best", |s| percent(s.best)),
+    ("~#priority", |s| s.priority.to_string()),
+    ("~#max running", |s| s.max_running.map_or_else(String::new, |most| most.to_string())),
+    ("~submitted by", |s| s.submitted_by.clone().unwrap_or_default()),
     ("~#time", |s| duration(s.seconds)),
 ];
 
@@ -435,18 +489,20 @@ fn show(name: &str, format: Format) -> anyhow::Result<()> {
             &conn.step(|conn| searches::progress(conn, Some(&search.name), true))?,
             COLUMNS,
         )?;
-        let spec = match Spec::from_json(&search.spec) {
+        let mut spec = match Spec::from_json(&search.spec) {
             Ok(spec) => spec,
             Err(SpecError::Imported { .. }) => return show_import(&search, format),
             Err(error) => return Err(error.into()),
         };
+        spec.search = Scheduling { priority: search.priority.into(), max_running: search.max_running };
         if search.state == SearchState::Running
             && let Some(why) = conn.step(|conn| workers::nobody_can_train(conn, &spec.class))?
         {
             output::value(format, &(), &format!("\n{why}"))?;
         }
+        let by = search.submitted_by.map_or_else(String::new, |by| format!(" by {by}"));
         let text = format!(
-            "\nspec {}, by peng {}\n\n{}",
+            "\nsubmitted{by}, spec {}, by peng {}\n\n{}",
             short(&search.spec_hash),
             search.version,
             toml::to_string(&spec)?

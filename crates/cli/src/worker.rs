@@ -1,10 +1,10 @@
 //! `peng worker`.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use store::{
     Stepwise as _,
     attempt::AttemptRow,
-    worker::{self, WorkerRow, WorkerState},
+    worker::{self, Selector, WorkerRow, WorkerState},
 };
 
 use crate::{
@@ -31,15 +31,35 @@ pub enum Command {
         #[arg(long, value_name = "N", default_value_t = 20)]
         limit: i64,
     },
-    /// Ask workers to finish their jobs and leave
-    Drain {
-        /// Their ids, as far as they are unique
-        #[arg(value_name = "ID", required_unless_present = "all")]
-        ids: Vec<String>,
-        /// All of them that were seen within a day
-        #[arg(long, conflicts_with = "ids")]
-        all: bool,
-    },
+    /// Ask workers that run now to finish their jobs and leave; those that are started later work
+    Drain(Which),
+    /// Take a drain back: workers that have not left yet claim jobs again
+    Undrain(Which),
+}
+
+/// Workers that a command is for
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// Their ids, as far as they are unique
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// Those of this host that were seen within a day
+    #[arg(long, value_name = "H")]
+    host: Option<String>,
+    /// All that were seen within a day
+    #[arg(long)]
+    all: bool,
+}
+
+impl From<Which> for Selector {
+    fn from(which: Which) -> Self {
+        match which.host {
+            Some(host) => Self::Host(host),
+            None if which.all => Self::All,
+            None => Self::Ids(which.ids),
+        }
+    }
 }
 
 const COLUMNS: &[Column<WorkerRow>] = &[
@@ -85,13 +105,23 @@ pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
                 _ => output::rows(format, &shown, &[])?,
             }
         }
-        Command::Drain { ids, all: _ } => {
-            let count = conn.step(|conn| worker::drain(conn, &ids))?;
+        Command::Drain(which) => {
+            let which = which.into();
+            let count = conn.step(|conn| worker::drain(conn, &which))?;
             let text = match count {
                 0 => "nothing was changed: no such worker claims jobs".to_owned(),
                 count => format!("{count} workers finish their jobs and leave"),
             };
             output::value(format, &serde_json::json!({ "draining": count, "unchanged": count == 0 }), &text)?;
+        }
+        Command::Undrain(which) => {
+            let which = which.into();
+            let count = conn.step(|conn| worker::undrain(conn, &which))?;
+            let text = match count {
+                0 => "nothing was changed: no such worker is draining".to_owned(),
+                count => format!("{count} workers claim jobs again, if they have not left yet"),
+            };
+            output::value(format, &serde_json::json!({ "running": count, "unchanged": count == 0 }), &text)?;
         }
     }
     Ok(Exit::Ok)

@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -15,7 +15,7 @@ use diesel::{
     result::{DatabaseErrorKind, Error},
 };
 use search::Populations;
-use store::{Database, Session, worker::NewWorker};
+use store::{Database, Session, Turns, worker::NewWorker};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
@@ -29,6 +29,9 @@ const STORE_PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration
 /// The longest pause after this host could not train; the first one is that between two looks at the queue.
 const HOST_PAUSE: Duration = Duration::from_secs(300);
 
+/// How often a slot of a worker that drains looks whether that was taken back.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// What all threads of a worker share. It holds state and no behaviour of theirs.
 pub struct WorkerContext {
     pub database: Database,
@@ -40,6 +43,8 @@ pub struct WorkerContext {
     /// Directory for files in the making.
     pub scratch: PathBuf,
     pub leases: HeldLeases,
+    /// What its slots last saw of the queue.
+    pub turns: Turns,
     pub wakeup: Wakeup,
     /// Of the searches that its slots propose for.
     pub populations: Populations,
@@ -60,8 +65,7 @@ pub struct WorkerContext {
     leaving: AtomicBool,
     /// The grace period is nearly over: nothing is waited for any more.
     abandoning: AtomicBool,
-    /// Claim nothing more; finish what runs.
-    draining: AtomicBool,
+    drain: Mutex<Drain>,
     /// Why the worker ends itself, and with which exit code.
     failure: Mutex<Option<(u8, String)>>,
     claimed: AtomicU64,
@@ -69,6 +73,17 @@ pub struct WorkerContext {
     pub failed: AtomicU64,
     /// Longest evaluation interval so far, in milliseconds, over all slots.
     longest_interval: AtomicU64,
+}
+
+/// Whether a worker is asked to finish what it has and leave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Drain {
+    #[default]
+    No,
+    /// Jobs still run.
+    Asked,
+    /// No job runs any more: the slots end.
+    Done,
 }
 
 /// The one session that idle slots share: none of them keeps another one open.
@@ -108,6 +123,7 @@ impl WorkerContext {
             registration,
             scratch,
             leases: HeldLeases::default(),
+            turns: Turns::default(),
             wakeup: Wakeup::new(options.poll),
             populations: Populations::default(),
             spare_session: SpareSession::default(),
@@ -124,7 +140,7 @@ impl WorkerContext {
             signalled: Arc::default(),
             leaving: AtomicBool::new(false),
             abandoning: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
+            drain: Mutex::default(),
             failure: Mutex::default(),
             claimed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -163,10 +179,35 @@ impl WorkerContext {
 
     /// Lets slots finish what runs, and claim nothing more.
     pub fn drain(&self) {
-        if !self.draining.swap(true, Ordering::Relaxed) {
+        let mut drain = self.drain_state();
+        if *drain == Drain::No {
             info!("asked to drain: leaving after the running jobs");
+            *drain = Drain::Asked;
+            self.wakeup.close();
         }
-        self.wakeup.close();
+    }
+
+    /// Takes the drain back, if a job still runs.
+    pub fn undrain(&self) {
+        let mut drain = self.drain_state();
+        if *drain == Drain::Asked {
+            info!("the drain was taken back: claiming jobs again");
+            *drain = Drain::No;
+            self.wakeup.open();
+        }
+    }
+
+    /// Whether the drain may still be taken back: that is over with the last job that runs.
+    fn may_be_undrained(&self) -> bool {
+        let mut drain = self.drain_state();
+        if *drain == Drain::Asked && self.leases.is_empty() {
+            *drain = Drain::Done;
+        }
+        *drain == Drain::Asked
+    }
+
+    fn drain_state(&self) -> MutexGuard<'_, Drain> {
+        self.drain.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks all slots to leave since the worker cannot go on, with an exit code for its supervisor.
@@ -213,9 +254,13 @@ impl WorkerContext {
         self.abandoning.load(Ordering::Relaxed)
     }
 
-    /// Whether slots may claim jobs.
+    /// Whether a slot may claim jobs. While the worker drains, this waits for what its other slots train.
     pub fn may_claim(&self) -> bool {
-        !self.is_too_late() && !self.is_leaving() && !self.draining.load(Ordering::Relaxed)
+        let may_go_on = || !self.is_too_late() && !self.is_leaving();
+        while may_go_on() && self.may_be_undrained() {
+            std::thread::sleep(LOOK);
+        }
+        may_go_on() && *self.drain_state() == Drain::No
     }
 
     /// Whether a job claimed now might not get a checkpoint done.

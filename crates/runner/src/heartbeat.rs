@@ -80,8 +80,10 @@ fn renew(worker: &WorkerContext, conn: &mut PgConnection) -> QueryResult<bool> {
         worker.registration.register(conn)?;
         return Ok(true);
     };
-    if touched.state == WorkerState::Draining {
-        worker.drain();
+    match touched.state {
+        WorkerState::Draining => worker.drain(),
+        WorkerState::Running => worker.undrain(),
+        WorkerState::Stopped => {}
     }
     if !migration::is_supported(&touched.oldest_schema) {
         let why = "the database no longer takes this version of peng: start a newer one";

@@ -125,7 +125,7 @@ mod tests {
         let mut known = KnownSearches::default();
         let submit = |conn: &mut PgConnection, name: &str| {
             let spec = Spec::parse(SPEC, "test").unwrap().renamed(name).unwrap();
-            search::submit(conn, &spec, Vec::<searches::NewJob>::new()).unwrap().0
+            search::submit(conn, &spec, Vec::<searches::NewJob>::new(), None).unwrap().0
         };
         let ids = ["finished", "deleted", "paused", "running"].map(|name| submit(&mut conn, name));
         for id in ids {

@@ -55,7 +55,8 @@ impl<'a> Slot<'a> {
             worker,
             breaker: &worker.slot_breakers[number],
             session: Session::new(worker.database.clone()),
-            claimer: Claimer::new(&worker.options.class, worker.worker_id, worker.options.lease_ttl),
+            claimer: Claimer::new(&worker.options.class, worker.worker_id, worker.options.lease_ttl)
+                .sharing(worker.turns.clone()),
             known: KnownSearches::default(),
             current: None,
             left: BTreeSet::new(),

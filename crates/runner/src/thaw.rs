@@ -81,6 +81,10 @@ pub fn next(
             return Ok(Thawed::Claimed(Box::new(claim)));
         }
         frozen.reconsider();
+        // Whoever was faster may have taken the last room of the search.
+        if session.run(&stop, |conn| searches::exhausted(conn, Some(search)))?.is_empty() {
+            return Ok(Thawed::Nothing);
+        }
     }
     let seen = judge.thaw_above().map(|_| judge.seen());
     if let Some(name) = session.run(&stop, |conn| searches::finish_if_done(conn, search, seen))? {

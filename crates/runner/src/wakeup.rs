@@ -107,6 +107,11 @@ impl Wakeup {
         self.changed.notify_all();
     }
 
+    /// Lets slots wait again.
+    pub fn open(&self) {
+        self.lock().is_closed = false;
+    }
+
     /// Waits, as an idle slot, until it is this slot's turn to look, or until `end`.
     pub fn wait(&self, end: Option<Instant>) -> Look {
         let mut state = self.lock();

@@ -12,6 +12,6 @@ pub use judge::{Judge, JudgeError, curve_of};
 pub use population::Populations;
 pub use proposal::{add, first_jobs, propose, submit};
 pub use proposal_error::ProposalError;
-pub use spec::{Budget, Spec};
+pub use spec::{Budget, Scheduling, Spec};
 pub use spec_error::SpecError;
 pub use thaw::FrozenJobs;

@@ -82,7 +82,7 @@ fn params(search_id: SearchId, spec: &Spec) -> EnqueueParams<'_> {
     EnqueueParams { search_id, seed: spec.strategy.seed() as i64, class: &spec.class }
 }
 
-/// Writes a search and its first jobs, all or nothing. Returns its id and the number of jobs.
+/// Writes a search and its first jobs, all or nothing; `by` is who submits it. Returns its id and the number of jobs.
 ///
 /// # Errors
 /// [`SubmitError::NameTaken`] if there is one of this name.
@@ -90,6 +90,7 @@ pub fn submit(
     conn: &mut PgConnection,
     spec: &Spec,
     jobs: impl IntoIterator<Item: Borrow<NewJob>>,
+    by: Option<String>,
 ) -> Result<(SearchId, usize), SubmitError> {
     let new = NewSearch {
         name: spec.name.clone(),
@@ -101,6 +102,10 @@ pub fn submit(
         budget: i32::try_from(spec.budget.jobs).unwrap_or(i32::MAX),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         proposing: proposes_later(spec),
+        priority: i16::try_from(spec.search.priority)
+            .expect("a checked specification has a priority of 16 bits"),
+        max_running: spec.search.max_running,
+        submitted_by: by,
     };
     search::submit(conn, &new, spec.strategy.seed() as i64, &spec.class, jobs)
 }

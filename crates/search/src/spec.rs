@@ -30,6 +30,9 @@ pub struct Spec {
     pub strategy: Strategy,
     /// How much is trained.
     pub budget: Budget,
+    /// Whose turn it is. Not stored with the rest, since it may change: it stands in columns of its own.
+    #[serde(default, skip_serializing_if = "Scheduling::is_default")]
+    pub search: Scheduling,
     /// When a training stops.
     #[serde(default)]
     pub predictor: Settings,
@@ -49,6 +52,17 @@ pub struct Budget {
     /// Evaluation interval E, in epochs.
     #[serde(default = "one")]
     pub interval: f64,
+}
+
+/// The `[search]` table: its place among the searches of its class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Scheduling {
+    /// Searches of higher priority go first.
+    pub priority: i32,
+    /// So many of its jobs may run at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running: Option<i32>,
 }
 
 fn default_class() -> String {
@@ -114,10 +128,11 @@ impl Spec {
 
     /// The form that is stored.
     pub fn to_json(&self) -> serde_json::Value {
-        serde_json::to_value(self).expect("a specification has only strings as keys")
+        let lasting = Self { search: Scheduling::default(), ..self.clone() };
+        serde_json::to_value(lasting).expect("a specification has only strings as keys")
     }
 
-    /// SHA-256 of the effective specification without its name, in hexadecimal: two searches of the same hash differ
+    /// SHA-256 of the stored specification without its name, in hexadecimal: two searches of the same hash differ
     /// only in chance.
     pub fn hash(&self) -> String {
         let mut value = self.to_json();
@@ -149,6 +164,7 @@ impl Spec {
         check_name("name", &self.name)?;
         check_name("class", &self.class)?;
         self.budget.check()?;
+        self.search.check()?;
         match self.data.check() {
             Err(data::DataError::Setting { key, found, allowed }) => {
                 return Err(Fault::new(format!("data.{key}"), found, allowed));
@@ -168,6 +184,25 @@ impl Spec {
 /// Keys of the target stand in `[budget]`.
 fn table_of(key: &str) -> &'static str {
     if matches!(key, "max_epochs" | "interval") { "budget" } else { "predictor" }
+}
+
+impl Scheduling {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        if i16::try_from(self.priority).is_err() {
+            let allowed = format!("{} to {}", i16::MIN, i16::MAX);
+            return Err(Fault::new("search.priority", self.priority, allowed));
+        }
+        match self.max_running {
+            Some(jobs @ ..=0) => {
+                Err(Fault::new("search.max_running", jobs, "1 or more; left out for no limit"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Budget {

@@ -39,7 +39,7 @@ const COMMANDS: [(&str, Command); 13] = [
     ("add", |conn, on| add(conn, on.search, &on.spec, &on.given).map(drop).map_err(|error| chain(&error))),
     ("submit", |conn, on| {
         let spec = on.spec.renamed("another").unwrap();
-        submit(conn, &spec, first_jobs(&spec, vec![]).unwrap()).map(drop).map_err(|error| chain(&error))
+        submit(conn, &spec, first_jobs(&spec, vec![]).unwrap(), None).map(drop).map_err(|error| chain(&error))
     }),
     ("delete", |conn, on| {
         retention::begin_delete(conn, on.ended).map_err(|error| chain(&error))?;
@@ -84,7 +84,7 @@ struct Scene {
 }
 
 fn begin(conn: &mut PgConnection, spec: &Spec) -> SearchId {
-    submit(conn, spec, first_jobs(spec, vec![]).unwrap()).unwrap().0
+    submit(conn, spec, first_jobs(spec, vec![]).unwrap(), None).unwrap().0
 }
 
 fn end(conn: &mut PgConnection, lease: Lease, outcome: Outcome) {

@@ -33,7 +33,7 @@ fn spec(strategy: &str, jobs: usize) -> Spec {
 fn begin(conn: &mut PgConnection, strategy: &str, jobs: usize) -> (SearchId, Spec) {
     let spec = spec(strategy, jobs);
     let jobs = first_jobs(&spec, vec![]).unwrap();
-    (submit(conn, &spec, jobs).unwrap().0, spec)
+    (submit(conn, &spec, jobs, None).unwrap().0, spec)
 }
 
 fn claimer(conn: &mut PgConnection) -> Claimer {

@@ -38,7 +38,7 @@ fn begun(conn: &mut PgConnection, strategy: &str) -> (SearchId, Spec) {
     let spec = spec(&format!("s{}", Uuid::new_v4().simple()), strategy);
     let jobs = first_jobs(&spec, vec![]).unwrap();
     assert_eq!(jobs.len(), 4);
-    (submit(conn, &spec, jobs).unwrap().0, spec)
+    (submit(conn, &spec, jobs, None).unwrap().0, spec)
 }
 
 fn worker(conn: &mut PgConnection) -> Uuid {

@@ -7,7 +7,7 @@ use genome::{
 };
 use predictor::{EngineName, Mode, Settings};
 use proptest::prelude::*;
-use search::{Budget, Spec};
+use search::{Budget, Scheduling, Spec};
 use strategy::{Evolution, Nsga2, Strategy as Kind};
 
 /// Above 0 and below 1, with all the digits that it may have.
@@ -112,15 +112,18 @@ fn spec() -> impl Strategy<Value = Spec> {
         max_epochs: f64::from(steps) * interval,
         interval,
     });
+    let scheduling = (i16::MIN..=i16::MAX, proptest::option::of(1..=i32::MAX))
+        .prop_map(|(priority, max_running)| Scheduling { priority: priority.into(), max_running });
     let names = ("[A-Za-z0-9][A-Za-z0-9._-]{0,9}", "[a-z][a-z0-9]{0,5}");
-    (names, data(), space(), strategy(), budget, predictor(), training()).prop_map(
-        |((name, class), data, space, strategy, budget, predictor, training)| Spec {
+    (names, data(), space(), strategy(), (budget, scheduling), predictor(), training()).prop_map(
+        |((name, class), data, space, strategy, (budget, search), predictor, training)| Spec {
             name,
             class,
             data,
             space,
             strategy,
             budget,
+            search,
             predictor,
             training,
         },
@@ -143,6 +146,7 @@ proptest! {
         let json = read.to_json().to_string();
         let stored = Spec::from_json(&serde_json::from_str(&json).unwrap()).unwrap();
         prop_assert_eq!(stored.hash(), spec.hash(), "{}", json);
-        prop_assert_eq!(&stored, &spec, "{}", json);
+        let lasting = Spec { search: Scheduling::default(), ..spec };
+        prop_assert_eq!(&stored, &lasting, "{}", json);
     }
 }

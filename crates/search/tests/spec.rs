@@ -35,6 +35,10 @@ fn the_example_of_the_readme_is_understood_and_survives_storing() {
     assert_eq!(spec.hash(), renamed.hash(), "the name is not part of the hash");
     let other = Spec::parse(&GOOD.replace("keep = 0.10", "keep = 0.2"), "f.toml").unwrap();
     assert_ne!(spec.hash(), other.hash());
+    let first =
+        Spec::parse(&GOOD.replace("[training]", "[search]\npriority = 5\n[training]"), "f.toml").unwrap();
+    assert_eq!(spec.hash(), first.hash(), "what is trained is the same, whose turn it is may change");
+    assert_eq!(spec.to_json(), first.to_json());
 }
 
 #[test]
@@ -71,6 +75,21 @@ fn each_fault_is_named_with_its_place() {
             "kind = \"random\"\nsed = 2",
             "f.toml:10: unknown key `strategy.sed` (did you mean `seed`?)",
         ),
+        (
+            "[training]",
+            "[search]\npriority = 40000\n[training]",
+            "f.toml:22: `search.priority` is 40000: expected -32768 to 32767",
+        ),
+        (
+            "[training]",
+            "[search]\nmax_running = 0\n[training]",
+            "f.toml:22: `search.max_running` is 0: expected 1 or more; left out for no limit",
+        ),
+        (
+            "[training]",
+            "[search]\npriorty = 1\n[training]",
+            "f.toml:22: unknown key `search.priorty` (did you mean `priority`?)",
+        ),
         ("fashion-1", "fashion 1", "f.toml:1: `name` is \"fashion 1\": expected 1 to 100 letters"),
         ("train = 6000", "train = 59000", "f.toml:4: `data.train` is 59000: expected 1 to 58000"),
         ("[data]", "[data", "f.toml: TOML parse error at line 2"),
@@ -91,7 +110,7 @@ fn the_documentation_shows_the_defaults() {
         .filter_map(|rest| rest.split_once("```"))
         .map(|(toml, _)| toml)
         .collect();
-    let parts = ["name =", "[budget]", "[data]", "[training]"].map(|start| {
+    let parts = ["name =", "[budget]", "[search]", "[data]", "[training]"].map(|start| {
         let found = blocks.iter().find(|block| block.starts_with(start));
         *found.unwrap_or_else(|| panic!("no block `{start}`"))
     });
@@ -103,8 +122,9 @@ fn the_documentation_shows_the_defaults() {
     assert_eq!((spaces.len(), strategies.len()), (3, 3));
     for (space, strategy) in spaces.into_iter().zip(strategies) {
         let kind = |block: &str| block.lines().nth(1).unwrap().to_owned();
-        let [top, budget, data, training] = parts;
-        let whole = Spec::parse(&[top, budget, data, space, strategy, training].concat(), "docs").unwrap();
+        let [top, budget, search, data, training] = parts;
+        let whole =
+            Spec::parse(&[top, budget, search, data, space, strategy, training].concat(), "docs").unwrap();
         // Only what has no default.
         let least = format!(
             "name = 'first'\n[data]\nset = 'fashion-mnist'\n[space]\n{}\n[strategy]\n{}\n[budget]\njobs = 100\nmax_epochs = 20",

@@ -321,8 +321,15 @@ struct Waits {
     class: String,
     #[diesel(sql_type = sql_types::BigInt)]
     workers: i64,
+    /// Jobs of its search that are claimed before it.
     #[diesel(sql_type = sql_types::BigInt)]
     before: i64,
+    /// Ready jobs in searches of its class that go before its own.
+    #[diesel(sql_type = sql_types::BigInt)]
+    higher: i64,
+    /// The limit of its search, where so many jobs run.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    reached: Option<i32>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     lease_seconds: Option<f64>,
     #[diesel(sql_type = sql_types::Bool)]
@@ -364,16 +371,25 @@ fn next(conn: &mut PgConnection, job: &JobRow) -> QueryResult<String> {
 }
 
 fn in_queue(waits: &Waits) -> String {
-    let Waits { class, workers, before, .. } = waits;
+    let Waits { class, workers, before, higher, reached, .. } = waits;
     if *workers == 0 {
         return format!("no worker of class `{class}` lives: start one with --class {class}");
     }
     let before = match before {
-        0 => "it is next".to_owned(),
-        1 => "1 job stands before it".to_owned(),
-        count => format!("{count} jobs stand before it"),
+        0 => "it is the next of its search".to_owned(),
+        1 => "1 job of its search stands before it".to_owned(),
+        count => format!("{count} jobs of its search stand before it"),
     };
-    format!("a free worker of class `{class}` claims it: {before}, {workers} workers live")
+    if let Some(most) = reached {
+        return format!(
+            "max_running of its search is reached: it waits until one of {most} jobs that run has ended; {before}"
+        );
+    }
+    let higher = match higher {
+        0 => String::new(),
+        count => format!("searches of higher priority go first, with {count} ready jobs; "),
+    };
+    format!("a free worker of class `{class}` claims it: {higher}{before}, {workers} workers live")
 }
 
 fn in_training(job: &JobRow, waits: &Waits) -> String {

@@ -31,5 +31,5 @@ pub use domain::Lease;
 pub use identity::{claim_store, identity, known_store};
 pub use listen::{Listener, News};
 pub use migration::SchemaError;
-pub use queue::{Claim, Claimer};
+pub use queue::{Claim, Claimer, Turns};
 pub use session::{DbError, Session};

@@ -1,6 +1,9 @@
 //! Claiming: one short statement, after which nothing stays locked while the job trains.
 
-use std::time::{Duration, Instant};
+mod turns;
+mod walk;
+
+use std::{collections::HashMap, time::Duration};
 
 use diesel::{
     BoolExpressionMethods as _, ExpressionMethods as _, OptionalExtension as _, PgConnection, QueryDsl as _,
@@ -9,11 +12,14 @@ use diesel::{
 use domain::{Fence, JobId, Lease, SearchId};
 use uuid::Uuid;
 
+pub use turns::Turns;
+
 use crate::{
     job::{JobMode, JobState},
     schema::sql_types as pg,
     statement::prepared,
 };
+use walk::Walk;
 
 /// A job that this worker may train now.
 #[derive(Debug, Clone, QueryableByName)]
@@ -68,53 +74,29 @@ impl Claim {
     }
 }
 
-/// Where a job stands in the queue: negated priority, then id.
-type Place = (i32, i64);
-/// Before all jobs.
-const HEAD: Place = (i32::MIN, 0);
-/// Least time between two walks through what stands before the furthest place.
-const REST: Duration = Duration::from_secs(1);
-/// How much longer the worker rests from such walks than they took it.
-const THRIFT: u32 = 50;
-
-/// Claims jobs of one class for one worker.
-///
-/// It walks through the queue: each claim begins behind the place of the one before, so that it does not read past the
-/// dead index entries of all jobs claimed since somebody took a snapshot. Retries and higher priorities turn up before
-/// that place, so the walk begins anew at the head of the queue after a second, or after fifty times what the way from
-/// the head to the furthest place took more than as many claims there, if that is longer. At the end of the queue it
-/// begins anew at once.
+/// Claims jobs of one class for one worker: in the search whose turn it is, by its [`Walk`] through the queue of that search.
 #[derive(Debug)]
 pub struct Claimer {
     class: String,
     worker_id: Uuid,
     ttl: Duration,
+    turns: Turns,
+    walks: HashMap<SearchId, Walk>,
     /// Searches whose jobs it leaves to others.
     left_out: Vec<SearchId>,
-    place: Place,
-    furthest: Place,
-    /// How long the last claim from the furthest place took.
-    usual: Duration,
-    /// What the walk from the head has taken beyond that.
-    extra: Duration,
-    /// When it may begin at the head again.
-    again: Instant,
 }
 
 impl Claimer {
-    /// A claimer that has claimed nothing yet.
+    /// A claimer that has claimed nothing yet, and looks by itself whose turn it is.
     pub fn new(class: impl Into<String>, worker_id: Uuid, ttl: Duration) -> Self {
-        Self {
-            class: class.into(),
-            worker_id,
-            ttl,
-            left_out: Vec::new(),
-            place: HEAD,
-            furthest: HEAD,
-            usual: Duration::ZERO,
-            extra: Duration::ZERO,
-            again: Instant::now(),
-        }
+        let (turns, walks, left_out) = (Turns::default(), HashMap::new(), Vec::new());
+        Self { class: class.into(), worker_id, ttl, turns, walks, left_out }
+    }
+
+    /// The same, which shares with other claimers of its class what they saw.
+    #[must_use]
+    pub fn sharing(self, turns: Turns) -> Self {
+        Self { turns, ..self }
     }
 
     /// Claims no job of these searches any more.
@@ -122,54 +104,50 @@ impl Claimer {
         self.left_out = searches;
     }
 
-    /// The next job, leased for the time to live, or `None` where no job of the class is ready but those that it leaves out.
+    /// The next job, leased for the time to live, or `None` where no job of the class may start but those that it leaves out.
     ///
     /// # Errors
     /// Those of the database.
     pub fn claim(&mut self, conn: &mut PgConnection) -> QueryResult<Option<Claim>> {
-        if Instant::now() >= self.again {
-            self.place = HEAD;
+        if !self.turns.is_due()
+            && let Some(claim) = self.claim_in_turn(conn)?
+        {
+            return Ok(Some(claim));
         }
-        match self.step(conn)? {
-            None if self.place != HEAD => {
-                self.place = HEAD;
-                self.step(conn)
+        self.turns.look(conn, &self.class)?;
+        self.claim_in_turn(conn)
+    }
+
+    /// The next job of the first search, by what was last seen, that has one.
+    fn claim_in_turn(&mut self, conn: &mut PgConnection) -> QueryResult<Option<Claim>> {
+        while let Some(search) = self.turns.next(&self.left_out) {
+            if let Some(claim) = self.claim_in(conn, search)? {
+                self.turns.served(search);
+                return Ok(Some(claim));
             }
-            claim => Ok(claim),
+            self.turns.pass(search);
         }
+        Ok(None)
     }
 
-    /// One claim from the place where the walk is.
-    fn step(&mut self, conn: &mut PgConnection) -> QueryResult<Option<Claim>> {
-        let (start, behind) = (Instant::now(), self.place < self.furthest);
-        let claim = self.claim_behind(conn, self.place)?;
-        if behind {
-            self.extra += start.elapsed().saturating_sub(self.usual);
-        } else {
-            self.usual = start.elapsed();
-        }
-        if let Some(claim) = &claim {
-            self.place = (-i32::from(claim.priority), claim.job_id.0);
-        }
-        if (behind || self.furthest == HEAD) && (claim.is_none() || self.place >= self.furthest) {
-            self.again = Instant::now() + (std::mem::take(&mut self.extra) * THRIFT).max(REST);
-        }
-        self.furthest = self.furthest.max(self.place);
-        Ok(claim)
-    }
-
-    fn claim_behind(&self, conn: &mut PgConnection, place: Place) -> QueryResult<Option<Claim>> {
-        prepared(
-            sql_query(include_str!("sql/claim.sql"))
-                .bind::<sql_types::Text, _>(&self.class)
-                .bind::<sql_types::Uuid, _>(self.worker_id)
-                .bind::<sql_types::Double, _>(self.ttl.as_secs_f64())
-                .bind::<sql_types::Integer, _>(place.0)
-                .bind::<sql_types::BigInt, _>(place.1)
-                .bind::<sql_types::Array<sql_types::BigInt>, _>(&self.left_out),
-        )
-        .get_result(conn)
-        .optional()
+    /// The next job of a search.
+    fn claim_in(&mut self, conn: &mut PgConnection, search: SearchId) -> QueryResult<Option<Claim>> {
+        let (class, worker, ttl) = (&self.class, self.worker_id, self.ttl.as_secs_f64());
+        let walk = self.walks.entry(search).or_insert_with(Walk::new);
+        walk.claim(|place| {
+            let claim: Option<Claim> = prepared(
+                sql_query(include_str!("sql/claim.sql"))
+                    .bind::<sql_types::Text, _>(class)
+                    .bind::<sql_types::Uuid, _>(worker)
+                    .bind::<sql_types::Double, _>(ttl)
+                    .bind::<sql_types::Integer, _>(place.0)
+                    .bind::<sql_types::BigInt, _>(place.1)
+                    .bind::<sql_types::BigInt, _>(search),
+            )
+            .get_result(conn)
+            .optional()?;
+            Ok(claim.map(|claim| ((-i32::from(claim.priority), claim.job_id.0), claim)))
+        })
     }
 }
 

@@ -290,6 +290,9 @@ diesel::table! {
         proposing -> Bool,
         archived_at -> Nullable<Timestamptz>,
         deleting_since -> Nullable<Timestamptz>,
+        priority -> SmallInt,
+        max_running -> Nullable<Integer>,
+        submitted_by -> Nullable<Text>,
     }
 }
 

@@ -70,6 +70,12 @@ pub struct Search {
     pub archived_at: Option<DateTime<Utc>>,
     /// When its deletion began, of which something is left to do.
     pub deleting_since: Option<DateTime<Utc>>,
+    /// Searches of higher priority go first.
+    pub priority: i16,
+    /// So many of its jobs may run at once.
+    pub max_running: Option<i32>,
+    /// User and host that submitted it.
+    pub submitted_by: Option<String>,
 }
 
 /// The search of this name.
@@ -235,6 +241,35 @@ pub struct Progress {
     /// Whether its deletion was begun.
     #[diesel(sql_type = sql_types::Bool)]
     pub deleting: bool,
+    /// Searches of higher priority go first.
+    #[diesel(sql_type = sql_types::SmallInt)]
+    pub priority: i16,
+    /// So many of its jobs may run at once.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
+    pub max_running: Option<i32>,
+    /// User and host that submitted it.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Text>)]
+    pub submitted_by: Option<String>,
+}
+
+/// Gives a search another priority, and another limit of jobs that run at once (`Some(None)`: none), and tells idle workers. What
+/// runs goes on.
+///
+/// # Errors
+/// Those of the database.
+pub fn set(
+    conn: &mut PgConnection,
+    search: SearchId,
+    priority: Option<i16>,
+    max_running: Option<Option<i32>>,
+) -> QueryResult<()> {
+    sql_query(include_str!("sql/search_set.sql"))
+        .bind::<sql_types::BigInt, _>(search)
+        .bind::<sql_types::Nullable<sql_types::SmallInt>, _>(priority)
+        .bind::<sql_types::Bool, _>(max_running.is_some())
+        .bind::<sql_types::Nullable<sql_types::Integer>, _>(max_running.flatten())
+        .execute(conn)
+        .map(|_| ())
 }
 
 /// Where searches stand, oldest first: one, or all, with `archived` also those that were put away.

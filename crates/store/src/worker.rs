@@ -159,16 +159,48 @@ pub fn stop(conn: &mut PgConnection, worker: Uuid) -> QueryResult<()> {
         .map(|_| ())
 }
 
-/// Asks running workers to finish what they have and leave; all that were seen within a day if no id is given. Ids may be shortened.
+/// Some workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// All that were seen within a day.
+    All,
+    /// Those of a host that were seen within a day.
+    Host(String),
+    /// Those whose ids begin so.
+    Ids(Vec<String>),
+}
+
+/// Asks running workers to finish what they have and leave. Returns how many.
 ///
 /// # Errors
 /// Those of the database.
-pub fn drain(conn: &mut PgConnection, ids: &[String]) -> QueryResult<usize> {
+pub fn drain(conn: &mut PgConnection, workers: &Selector) -> QueryResult<usize> {
+    move_workers(conn, workers, "running", "draining")
+}
+
+/// Lets workers that drain claim jobs again: those that have not left when they hear of it. Returns how many were asked.
+///
+/// # Errors
+/// Those of the database.
+pub fn undrain(conn: &mut PgConnection, workers: &Selector) -> QueryResult<usize> {
+    move_workers(conn, workers, "draining", "running")
+}
+
+fn move_workers(conn: &mut PgConnection, workers: &Selector, from: &str, to: &str) -> QueryResult<usize> {
+    let (ids, host): (&[String], _) = match workers {
+        Selector::All => (&[], None),
+        Selector::Host(host) => (&[], Some(host)),
+        Selector::Ids(ids) => (ids, None),
+    };
     sql_query(
-        "UPDATE worker SET state = 'draining' WHERE state = 'running' \
-         AND (cardinality($1) = 0 AND last_seen_at > now() - interval '1 day' OR EXISTS (SELECT FROM unnest($1) AS p WHERE starts_with(worker.id::text, p)))",
+        "UPDATE worker SET state = $4::text::worker_state WHERE state = $3::text::worker_state AND CASE \
+         WHEN cardinality($1) > 0 THEN EXISTS (SELECT FROM unnest($1) AS p WHERE starts_with(worker.id::text, p)) \
+         ELSE last_seen_at > now() - interval '1 day' AND host = coalesce($2, host) END",
     )
     .bind::<sql_types::Array<sql_types::Text>, _>(ids)
+    .bind::<sql_types::Nullable<sql_types::Text>, _>(host)
+    .bind::<sql_types::Text, _>(from)
+    .bind::<sql_types::Text, _>(to)
     .execute(conn)
 }
 

@@ -74,7 +74,7 @@ fn enqueue(conn: &mut PgConnection, search_id: SearchId, count: usize) -> QueryR
     search::enqueue(conn, &params, source, &support::jobs(count)).map(drop)
 }
 
-/// Job 1 runs and its lease is over, job 2 is ready, job 3 waits and may wake up.
+/// Job 1 runs and its lease is over, job 2 is ready, job 3 waits and may wake up. The search has a limit, so whoever claims counts.
 fn scene(conn: &mut PgConnection) -> Lease {
     clear(conn);
     conn.batch_execute(
@@ -82,6 +82,7 @@ fn scene(conn: &mut PgConnection) -> Lease {
     )
     .unwrap();
     assert_eq!(submit(conn, "s", 3), SearchId(1));
+    search::set(conn, SearchId(1), None, Some(Some(3))).unwrap();
     let held = claim(conn);
     assert_eq!(held.job_id, JobId(1));
     curve::record(conn, held, &point(1, 40.0), None).unwrap().unwrap();

@@ -10,7 +10,25 @@ use testing::TestDatabase;
 
 /// The statement, values for its parameters, and the indexes that must serve it.
 const HOT: &[(&str, &str, &str, &[&str])] = &[
-    ("claim", include_str!("../src/sql/claim.sql"), CLAIM, &["job_ready", "job_pkey", "architecture_pkey"]),
+    (
+        "claim",
+        include_str!("../src/sql/claim.sql"),
+        CLAIM,
+        &["job_turn", "search_pkey", "job_pkey", "architecture_pkey"],
+    ),
+    (
+        "claim_before",
+        include_str!("claim_before.sql"),
+        CLAIM_BEFORE,
+        &["job_ready", "job_pkey", "architecture_pkey"],
+    ),
+    ("turns", include_str!("../src/sql/turns.sql"), "'default'", &["job_turn", "search_pkey"]),
+    (
+        "thaw",
+        include_str!("../src/sql/thaw.sql"),
+        "10, 1, :w, 60, 0.5, 1",
+        &["Index Cond: (id = $0)", "job_pkey", "result_pkey"],
+    ),
     (
         "record",
         include_str!("../src/sql/record.sql"),
@@ -64,7 +82,8 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
     ("lead", include_str!("../src/sql/lead.sql"), ":w, 15, 30", &["maintenance_pkey"]),
     ("host_faults", include_str!("../src/sql/host_faults.sql"), "'default'", &[]),
 ];
-const CLAIM: &str = "'default', :w, 60, -1, 50000, '{}'";
+const CLAIM: &str = "'default', :w, 60, -1, 50000, 1";
+const CLAIM_BEFORE: &str = "'default', :w, 60, -1, 50000, '{}'";
 const RECORD: &str = "10, 1, :w, 100, 100, 50, 50, 1, 1, 1, 50, 40, 60, 30, 70, 1, 'continue', 'x', 'key', 'file:///x', 1, repeat('0', 64)";
 const ENDING: &[&str] = &["lease_pkey", "job_pkey", "attempt_pkey"];
 const ENDING_IN_SEARCH: &[&str] = &["search_pkey", "lease_pkey", "job_pkey", "attempt_pkey"];
@@ -85,7 +104,10 @@ const CUSTOM: &[&str] = &[
 ];
 /// Parameters whose types their statements leave open.
 const TYPES: &[(&str, &str)] = &[
-    ("claim", "(text, uuid, float8, int, bigint, bigint[])"),
+    ("claim", "(text, uuid, float8, int, bigint, bigint)"),
+    ("claim_before", "(text, uuid, float8, int, bigint, bigint[])"),
+    ("turns", "(text)"),
+    ("thaw", "(bigint, bigint, uuid, float8, float8, bigint)"),
     (
         "record",
         "(bigint, bigint, uuid, int, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, \
@@ -143,7 +165,8 @@ fn assert_plans(conn: &mut PgConnection, when: &str) {
         // A thousand searches, unknown to the planner, fit on few pages.
         let scans_searches = when == "after ANALYZE" && plan.contains("Seq Scan on search");
         assert!(!scans_searches, "{name} {when} goes through all searches:\n{plan}");
-        assert!(*name != "claim" || !plan.contains("Sort"), "{name} {when} sorts:\n{plan}");
+        let in_order = ["claim", "claim_before", "turns"].contains(name);
+        assert!(!in_order || !plan.contains("Sort"), "{name} {when} sorts:\n{plan}");
     }
 }
 
@@ -188,9 +211,11 @@ fn what_functions_do_inside_goes_by_index_with_and_without_statistics() {
 /// What is run once a second by idle workers, once an ending, or by a person, on a search of 100,000 jobs of which none is
 /// left to start: the statement, its values, the indexes that serve it, and tables that it may not go through.
 const QUIET: &[(&str, &str, &str, &[&str])] = &[
-    ("exhausted", include_str!("../src/sql/exhausted.sql"), "NULL", &["job_open"]),
+    ("claim", include_str!("../src/sql/claim.sql"), CLAIM, &["job_turn"]),
+    ("turns", include_str!("../src/sql/turns.sql"), "'default'", &["job_turn"]),
+    ("exhausted", include_str!("../src/sql/exhausted.sql"), "NULL", &["job_open", "job_running"]),
     ("thawed", include_str!("../src/sql/thawed.sql"), "1", &["job_pkey"]),
-    ("finish_if_done", include_str!("../src/sql/finish_if_done.sql"), "1, 7", &[]),
+    ("finish_if_done", include_str!("../src/sql/finish_if_done.sql"), "1, 7", &["job_running"]),
     ("number", include_str!("../src/sql/number.sql"), "1", &[]),
     (
         "orphans",
@@ -229,6 +254,8 @@ fn what_idle_workers_ask_does_not_read_all_jobs_of_a_search() {
             }
             "exhausted" | "thawed" | "number" => "(bigint)",
             "finish_if_done" => "(bigint, bigint)",
+            "claim" => "(text, uuid, float8, int, bigint, bigint)",
+            "turns" => "(text)",
             _ => "",
         };
         conn.batch_execute("SET plan_cache_mode = force_generic_plan; DEALLOCATE ALL").unwrap();
@@ -296,13 +323,33 @@ fn a_claim_begins_at_its_place_and_reads_few_pages() {
     )
     .unwrap();
     let sql = include_str!("../src/sql/claim.sql");
-    conn.batch_execute(&format!("PREPARE hot (text, uuid, float8, int, bigint, bigint[]) AS {sql}")).unwrap();
+    conn.batch_execute(&format!("PREPARE hot (text, uuid, float8, int, bigint, bigint) AS {sql}")).unwrap();
     let from = CLAIM.replace(":w", WORKER);
     let behind = explain_run(&mut conn, &format!("EXECUTE hot ({from})"));
     let from = from.replace("-1, 50000", "-2147483648, 0");
     let head = explain_run(&mut conn, &format!("EXECUTE hot ({from})"));
     assert!(buffers(&behind) < 100, "{behind}");
     assert!(buffers(&head) > 10 * buffers(&behind), "the place saves nothing:\n{head}");
+}
+
+/// What runs is counted by an index of the search, and what is ready is found from the far end of its queue.
+#[test]
+fn whose_turn_it_is_is_seen_in_few_pages_while_a_snapshot_is_held() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    conn.batch_execute(include_str!("hundred_thousand.sql")).unwrap();
+    conn.batch_execute(
+        "DELETE FROM lease; UPDATE job SET state = 'ready' WHERE state = 'running' AND id > 1000",
+    )
+    .unwrap();
+    conn.batch_execute("VACUUM ANALYZE job").unwrap();
+    let mut reader = database.connect();
+    reader.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM job LIMIT 1").unwrap();
+    conn.batch_execute("UPDATE job SET state = 'diverged' WHERE state = 'ready' AND id <= 90000").unwrap();
+    conn.batch_execute(&format!("PREPARE hot (text) AS {}", include_str!("../src/sql/turns.sql"))).unwrap();
+    explain_run(&mut conn, "EXECUTE hot ('default')");
+    let plan = explain_run(&mut conn, "EXECUTE hot ('default')");
+    assert!(buffers(&plan) < 100, "{plan}");
 }
 
 /// Pages that a statement that was run has found in memory.

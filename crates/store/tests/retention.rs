@@ -20,7 +20,8 @@ use store::{
     lease::{self, GiveBack},
     maintenance,
     retention::{self, DeleteError},
-    search, worker as workers,
+    search,
+    worker::{self as workers, Selector},
 };
 use support::{
     TTL, claim, claim_by, everything, expire, fenced::FENCED, point, pointer, rows, submit, worker,
@@ -380,8 +381,8 @@ fn a_worker_that_was_silent_for_a_day_is_not_listed_unless_it_trains() {
     };
     assert_eq!(listed(&mut conn, false), [training]);
     assert!(listed(&mut conn, true).contains(&silent));
-    assert_eq!(workers::drain(&mut conn, &[]).unwrap(), 0, "nobody is there to hear it");
-    assert_eq!(workers::drain(&mut conn, &[silent.to_string()]).unwrap(), 1);
+    assert_eq!(workers::drain(&mut conn, &Selector::All).unwrap(), 0, "nobody is there to hear it");
+    assert_eq!(workers::drain(&mut conn, &Selector::Ids(vec![silent.to_string()])).unwrap(), 1);
 }
 
 /// Deleting goes on beside workers of another search, who wait for nothing.

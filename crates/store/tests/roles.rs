@@ -14,7 +14,7 @@ use uuid::Uuid;
 const ROLES: [&str; 3] = ["submit", "worker", "read"];
 
 /// Who may run each statement of the store beside the owner: roles by their first letters.
-const STATEMENTS: [(&str, &str); 40] = [
+const STATEMENTS: [(&str, &str); 42] = [
     ("bump_fences", "w"),
     ("claim", "w"),
     ("endings", "swr"),
@@ -54,8 +54,10 @@ const STATEMENTS: [(&str, &str); 40] = [
     ("prune_workers", ""),
     ("restorable", "swr"),
     ("search_contents", "swr"),
+    ("search_set", "s"),
     ("take_discarded", "w"),
     ("touch", "w"),
+    ("turns", "swr"),
 ];
 /// Read whatever the role, or run by `migrate` alone.
 const OTHERS: [&str; 4] = ["roles", "schema_version", "thawed", "worker_attempts"];

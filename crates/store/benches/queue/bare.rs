@@ -9,7 +9,7 @@ pub fn claim_and_finish(bench: &Bench, database: &str, clients: usize, seconds: 
     let worker = "('00000000-0000-0000-0000-' || lpad(:client_id::text, 12, '0'))::uuid";
     let claim = fill(
         include_str!("../../src/sql/claim.sql"),
-        &["'default'::text", worker, "60::float8", ":negated::int", ":last::bigint", "'{}'::bigint[]"],
+        &["'default'::text", worker, "60::float8", ":negated::int", ":last::bigint", "1::bigint"],
     );
     let finish = fill(
         include_str!("../../src/sql/finish.sql"),

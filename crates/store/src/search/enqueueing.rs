@@ -39,6 +39,12 @@ pub struct NewSearch {
     pub version: String,
     /// Whether the end of a job may lead the strategy to propose another.
     pub proposing: bool,
+    /// Searches of higher priority go first.
+    pub priority: i16,
+    /// So many of its jobs may run at once.
+    pub max_running: Option<i32>,
+    /// User and host that submit it.
+    pub submitted_by: Option<String>,
 }
 
 /// An architecture with its job, to be enqueued.

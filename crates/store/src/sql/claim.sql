@@ -1,13 +1,15 @@
--- The first ready job of a class behind a place in the queue, which is ordered by priority and then age. It starts
--- behind the dead index entries of all that was claimed before that place.
--- $1 class, $2 worker, $3 lease in seconds, $4 negated priority and $5 id of the place, $6 searches whose jobs are left out.
--- coalesce: of a bare comparison the planner expects to leave hardly a row, reads them all and sorts.
+-- The first ready job of a search behind a place in its queue, which is ordered by priority and then age. It starts behind the
+-- dead index entries of all that was claimed before that place.
+-- $1 class, $2 worker, $3 lease in seconds, $4 negated priority and $5 id of the place, $6 search.
+-- coalesce: the condition of the index, so that no other one is taken and nothing is sorted.
+-- has_room: only where the search has a limit is anything counted or locked, so others never wait for each other.
 -- MATERIALIZED: the row is chosen and locked once; SKIP LOCKED: claimers never wait for each other.
 WITH chosen AS MATERIALIZED (
     SELECT id FROM job
-    WHERE state = 'ready' AND class = $1 AND (-priority::integer, id) > ($4, $5)
-      AND coalesce(search_id <> ALL ($6), true)
-    ORDER BY class, -priority::integer, id
+    WHERE coalesce(state = 'ready', false) AND class = $1
+      AND search_id = (SELECT id FROM search WHERE id = $6 AND (max_running IS NULL OR has_room(id)))
+      AND (-priority::integer, id) > ($4, $5)
+    ORDER BY class, search_id, -priority::integer, id
     LIMIT 1
     FOR UPDATE SKIP LOCKED
 ), claimed AS (

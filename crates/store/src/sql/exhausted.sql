@@ -1,5 +1,6 @@
 -- Running searches with nothing left to start: no job waits, and either all is proposed or no job trains whose end could
--- lead to a proposal; with what has ended, so that nobody looks at one twice. $1 search or null for all.
+-- lead to a proposal; with what has ended, so that nobody looks at one twice. One whose limit is reached has to wait for a job
+-- that runs. $1 search or null for all.
 SELECT search.id, coalesce(last.ordinal, 0) AS ordinal, search.proposing,
        EXISTS (SELECT FROM finish WHERE search_id = search.id AND finish.ordinal IS NULL) AS unnumbered
 FROM search
@@ -14,8 +15,10 @@ WHERE search.state = 'running' AND ($1::bigint IS NULL OR search.id = $1)
   AND (
       NOT proposing
       OR NOT EXISTS (
-          SELECT FROM lease
-          WHERE NOT lease.thaw AND (SELECT search_id FROM job WHERE job.id = lease.job_id) = search.id
+          SELECT FROM job
+          WHERE job.search_id = search.id AND job.state = 'running'
+            AND (SELECT NOT thaw FROM lease WHERE lease.job_id = job.id)
       )
   )
+  AND (search.max_running IS NULL OR running_jobs(search.id) < search.max_running)
 ORDER BY search.id

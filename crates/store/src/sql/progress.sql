@@ -1,7 +1,8 @@
 -- Where searches stand. $1 name or null for all, $2 whether all are also those that were put away.
 SELECT search.name, search.state, search.engine, search.budget, counts.*, saved.*, search.created_at,
        extract(epoch FROM coalesce(search.finished_at, now()) - search.created_at)::float8 AS seconds,
-       search.archived_at IS NOT NULL AS archived, search.deleting_since IS NOT NULL AS deleting
+       search.archived_at IS NOT NULL AS archived, search.deleting_since IS NOT NULL AS deleting,
+       search.priority, search.max_running, search.submitted_by
 FROM search
 CROSS JOIN LATERAL (
     SELECT count(*) AS jobs, count(*) FILTER (WHERE state IN ('ready', 'waiting', 'paused')) AS open,

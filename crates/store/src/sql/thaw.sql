@@ -1,9 +1,11 @@
 -- Claims one terminated job for one more interval, if it is still as it was judged: whoever resumed it since has raised its
 -- fence. $1 job, $2 its fence, $3 worker, $4 lease in seconds, $5 chance, $6 ordinal that the chance was given under.
--- Other idle workers are told: there may be more to resume. The search is locked for share so that it cannot be paused or finished between the look and the write.
+-- A resumed job counts against the limit of its search. Other idle workers are told: there may be more to resume. The search is locked for share so that it cannot be paused or finished between the look and the write.
 WITH owner AS MATERIALIZED (
-    SELECT search.id FROM search JOIN job ON job.search_id = search.id
-    WHERE job.id = $1 AND search.state = 'running' FOR SHARE OF search
+    SELECT id FROM search
+    WHERE id = (SELECT search_id FROM job WHERE job.id = $1 AND fence = $2 AND job.state = 'terminated')
+      AND state = 'running' AND (max_running IS NULL OR has_room(id))
+    FOR SHARE
 ), chosen AS MATERIALIZED (
     SELECT job.id FROM job JOIN owner ON owner.id = job.search_id
     WHERE job.id = $1 AND job.fence = $2 AND job.state = 'terminated'

@@ -35,6 +35,9 @@ pub fn new_search(name: &str) -> NewSearch {
         budget: 1000,
         version: "0".into(),
         proposing: false,
+        priority: 0,
+        max_running: None,
+        submitted_by: None,
     }
 }
 

@@ -29,7 +29,7 @@ impl Bench {
         let spec = search::Spec::parse(&text, "spec").unwrap();
         let database = TestDatabase::new();
         let first = search::first_jobs(&spec, vec![]).unwrap();
-        search::submit(&mut database.connect(), &spec, &first).unwrap();
+        search::submit(&mut database.connect(), &spec, &first, None).unwrap();
         Self { database, dir: tempfile::tempdir().unwrap() }
     }
 
