@@ -74,7 +74,7 @@ impl Claim {
     }
 }
 
-/// Claims jobs of one class for one worker: in the search whose turn it is, by its [`Walk`] through the queue of that search.
+/// Claims jobs of one class for one worker: in the search whose turn it is, by a walk through the queue of that search.
 #[derive(Debug)]
 pub struct Claimer {
     class: String,
