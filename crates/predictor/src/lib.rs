@@ -46,6 +46,6 @@ pub use engine::Engine;
 pub use measures::{Best, Measures, Outcome};
 pub use observation::{CurveError, Observation};
 pub use peng::Peers;
-pub use settings::{EngineName, Mode, Settings, SettingsError};
+pub use settings::{EngineName, Mode, Prefer, Settings, SettingsError};
 pub use target::Target;
 pub use varied::Varied;

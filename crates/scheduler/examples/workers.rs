@@ -116,6 +116,7 @@ fn make(text: &str, target: Target, request: &Request) -> Box<dyn Scheduler> {
     let (name, table) = text.split_once(':').unwrap_or((text, ""));
     let table = table.replace(';', "\n");
     let mut settings: Settings = toml::from_str(&table).expect("a [predictor] table");
+    settings.prefer = request.prefer;
     match name {
         "asha" => Box::new(Asha::new(&settings, target, Variant::Promotion)),
         "asha-stopping" => Box::new(Asha::new(&settings, target, Variant::Stopping)),
@@ -125,7 +126,7 @@ fn make(text: &str, target: Target, request: &Request) -> Box<dyn Scheduler> {
             let engine = Engine::new(&settings, target).expect("settings in range");
             let nothing = Calibration::default();
             if settings.engine == EngineName::Peng && settings.thaw {
-                Box::new(Best::new(engine, nothing, request.prefer, RESTART.max(request.restart as f64)))
+                Box::new(Best::new(engine, nothing, RESTART.max(request.restart as f64)))
             } else {
                 Box::new(Single::new(engine, nothing))
             }

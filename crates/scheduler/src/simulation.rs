@@ -1,8 +1,10 @@
 //! Runs a scheduler over recorded curves as if they were live, with as many workers as are wanted.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use predictor::{Outcome, Prediction, Target, replay::Recorded};
+use predictor::{Measures, Outcome, Prediction, Target, replay::Recorded};
 
 use crate::{Decision, Ledger, LedgerError, Next, Scheduler, SchedulerError, State, Verdict};
 
@@ -179,9 +181,76 @@ fn outcome(
     }
 }
 
+/// What a simulated search saved and kept, and how long it took.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// Of its jobs.
+    pub measures: Measures,
+    /// [`Simulation::speed`].
+    pub speed: f64,
+    /// [`Simulation::restarts`].
+    pub restarts: f64,
+}
+
+impl Measured {
+    /// The measures of one search.
+    pub fn of(simulation: &Simulation) -> Self {
+        let outcomes: Vec<Outcome> = simulation.jobs.iter().map(|job| job.outcome).collect();
+        Self {
+            measures: Measures::of(&outcomes),
+            speed: simulation.speed(),
+            restarts: simulation.restarts() as f64,
+        }
+    }
+
+    /// The means over several searches.
+    pub fn mean(of: &[Self]) -> Self {
+        let measures: Vec<Measures> = of.iter().map(|one| one.measures.clone()).collect();
+        let mean = |value: fn(&Self) -> f64| of.iter().map(value).sum::<f64>() / of.len() as f64;
+        Self {
+            measures: Measures::mean(&measures),
+            speed: mean(|one| one.speed),
+            restarts: mean(|one| one.restarts),
+        }
+    }
+}
+
+/// Simulates a search for each order of the jobs, on all cores, each with a scheduler of its own: one entry per order, in
+/// their order.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn measure(
+    make: &(dyn Fn() -> Box<dyn Scheduler + Send> + Sync),
+    jobs: &[Recorded],
+    orders: &[Vec<usize>],
+    setup: &Setup,
+) -> Result<Vec<Measured>, SimulationError> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(order) = orders.get(at) else { return done };
+            let drawn: Vec<&Recorded> = order.iter().map(|&i| &jobs[i]).collect();
+            done.push((at, simulate(make().as_mut(), &drawn, setup).map(|played| Measured::of(&played))));
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(orders.len().max(1));
+    let mut done: Vec<_> = thread::scope(|scope| {
+        let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        handles
+            .into_iter()
+            .flat_map(|h| h.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    done.sort_by_key(|d| d.0);
+    done.into_iter().map(|d| d.1).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use predictor::{Calibration, Engine, EngineName, Measures, Observation, Settings};
+    use predictor::{Calibration, Engine, EngineName, Observation, Settings};
 
     use super::*;
     use crate::{Asha, Single, Variant};
