@@ -10,9 +10,10 @@ use diesel::{
 };
 use domain::{JobId, Ordinal};
 use predictor::{
-    Decision,
+    Calibration, Decision,
     replay::{Play, Recorded, play},
 };
+use scheduler::simulation::{Measured, Setup, simulate};
 use search::{FrozenJobs, Judge, Spec};
 use store::{curve, search as searches};
 use tests::{Lab, stderr};
@@ -141,8 +142,13 @@ fn one_worker_decides_as_the_replay_does() {
     assert!(resumed(&mut conn).len() > 3, "some were resumed: {}", resumed(&mut conn).len());
     assert!(lab.count("result WHERE outcome = 'terminated'") > 10, "some stayed terminated");
 
-    // Once the truth is known of all, `peng curve replay` plays the same search and saves the same.
-    let saved = 100.0 * (1.0 - epochs / (40.0 * 12.0));
+    // Once the truth is known of all, `peng curve replay` simulates the same search.
+    let spec = Spec::from_json(&stored.spec).unwrap();
+    let mut peng = scheduler::of(&spec.predictor, engine.target(), Calibration::default()).unwrap();
+    let setup = Setup { workers: 1, restart: 0, target: engine.target() };
+    let simulated = simulate(peng.as_mut(), &recorded.iter().collect::<Vec<_>>(), &setup).unwrap();
+    let simulated = Measured::of(&simulated);
+    let saved = simulated.measures.epochs_saved_percent.unwrap();
     let endings = lab.count("finish JOIN search ON search.id = search_id WHERE name = 'live'");
     let promoted = lab.peng_json(&["search", "promote", "live", "--top", "40"]);
     assert_eq!(promoted.as_array().unwrap().len(), 40);
@@ -165,7 +171,7 @@ fn one_worker_decides_as_the_replay_does() {
     let key = "\"epochs_saved_percent\":";
     let at = text.find(key).unwrap_or_else(|| panic!("{text}")) + key.len();
     let figure: f64 = text[at..].split([',', '}']).next().unwrap().parse().unwrap();
-    assert!((figure - saved).abs() < 1e-9, "live {saved}, replayed {figure}");
+    assert!((figure - saved).abs() < 1e-9, "simulated {saved}, replayed {figure}");
     let report = lab.peng_json(&["report", "summary", "live"]).to_string();
     assert!(
         report.contains(&format!("\"promoted\":{stopped},")),

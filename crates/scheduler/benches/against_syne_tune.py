@@ -1,10 +1,10 @@
-"""What Syne Tune's own ASHA saves and keeps in the searches that `--example workers` simulates, beside ours.
+"""What Syne Tune's own ASHA saves and keeps in the searches that `--example tables` simulates, beside ours.
 
     pip install syne-tune==0.16.0
     python crates/scheduler/benches/against_syne_tune.py icpp23-1e14-full,metaqnn-cifar10
 
 A set of another folder is named by its absolute path, without `.csv`. Syne Tune has the stopping variant, ours is
-`asha-stopping`; `asha` is the algorithm as published. Both play the same draws, each event in the same order.
+`asha`; `asha-promotion` is the algorithm as published. Both play the same draws, each event in the same order.
 """
 import csv
 import logging
@@ -79,7 +79,7 @@ def measure(jobs, epochs, trained):
 
 
 def example(*arguments):
-    command = ["cargo", "run", "--release", "--quiet", "-p", "peng-scheduler", "--example", "workers", "--", *arguments]
+    command = ["cargo", "run", "--release", "--quiet", "-p", "peng-scheduler", "--example", "tables", "--", *arguments]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
 
 
@@ -95,8 +95,8 @@ def main():
     for workers, by_set in by_workers.items():
         means = [[fmean(column) for column in zip(*rows)] for rows in by_set.values()]
         saved, kept = (fmean(column) for column in zip(*means))
-        print(f"{f'Syne Tune, mean over {len(means)} sets':44} {workers:5} {saved:6.1f} {kept:5.3f}")
-    print(example(sets, "asha-stopping", "asha"), end="")
+        print(f"{'Syne Tune, means over the sets':36} {workers:5} {saved:5.1f} {kept:5.3f}")
+    print(example(sets, "--means", "--workers", ",".join(map(str, WORKERS)), "asha", "asha-promotion"), end="")
 
 
 main()

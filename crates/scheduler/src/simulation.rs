@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use predictor::{Measures, Outcome, Prediction, Target, replay::Recorded};
+use serde::Serialize;
 
 use crate::{Decision, Ledger, LedgerError, Next, Scheduler, SchedulerError, State, Verdict};
 
@@ -182,9 +183,10 @@ fn outcome(
 }
 
 /// What a simulated search saved and kept, and how long it took.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Measured {
     /// Of its jobs.
+    #[serde(flatten)]
     pub measures: Measures,
     /// [`Simulation::speed`].
     pub speed: f64,
