@@ -1,4 +1,4 @@
-//! Terminated jobs that are resumed: for one interval when their search has nothing left to start, or to the full budget.
+//! Jobs that are set aside and taken up again, and terminated ones that are promoted to the full budget.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,11 +9,9 @@ use diesel::{
     sql_query, sql_types,
 };
 use domain::{JobId, Ordinal};
-use predictor::{
-    Decision,
-    replay::{Play, Recorded, play},
-};
-use search::{FrozenJobs, Judge, Spec};
+use predictor::{Calibration, replay::Recorded};
+use scheduler::simulation::{Setup, simulate};
+use search::{LiveScheduler, Spec};
 use store::{curve, search as searches};
 use tests::{Lab, stderr};
 
@@ -56,8 +54,6 @@ fn jobs(conn: &mut PgConnection, search: &str) -> Vec<Job> {
 struct Resumed {
     #[diesel(sql_type = sql_types::BigInt)]
     job_id: i64,
-    #[diesel(sql_type = sql_types::Integer)]
-    first_step: i32,
     #[diesel(sql_type = sql_types::Double)]
     chance: f64,
     #[diesel(sql_type = sql_types::BigInt)]
@@ -65,38 +61,35 @@ struct Resumed {
 }
 
 fn resumed(conn: &mut PgConnection) -> Vec<Resumed> {
-    sql_query("SELECT job_id, first_step, chance, calibration FROM attempt WHERE chance IS NOT NULL AND first_step IS NOT NULL ORDER BY started_at")
+    sql_query("SELECT job_id, chance, calibration FROM attempt WHERE chance IS NOT NULL AND first_step IS NOT NULL ORDER BY started_at")
         .load(conn)
         .unwrap()
 }
 
-/// Every stored prediction, decision and reason, and every chance for which a job was resumed, comes out again bit for bit.
+/// Every stored prediction, and every chance for which a job was taken up, comes out again bit for bit from what was known then.
 fn recompute(conn: &mut PgConnection, search: &str) -> usize {
     let stored = searches::find(conn, search).unwrap().unwrap();
     let spec = Spec::from_json(&stored.spec).unwrap();
     let mut recomputed = 0;
     for job in jobs(conn, search) {
         let points = curve::load(conn, JobId(job.id), i32::MAX).unwrap();
-        let mut judge = Judge::new(conn, stored.id, &spec).unwrap();
-        for (i, point) in points.iter().enumerate() {
-            judge.refresh_to(conn, point.calibration.unwrap()).unwrap();
-            let again = judge.assess(&search::curve_of(&points[..=i]), 0).unwrap();
+        let mut live = LiveScheduler::new(conn, stored.id, &spec).unwrap();
+        let trained = points.iter().filter(|point| point.epoch < spec.budget.max_epochs).count();
+        for (i, point) in points[..trained].iter().enumerate() {
+            live.refresh_to(conn, point.calibration.unwrap()).unwrap();
+            live.take(conn, JobId(job.id), &search::curve_of(&points[..=i])).unwrap();
+            let again = live.decide(JobId(job.id), true).unwrap();
             let place = format!("job {} step {}", job.id, point.step);
             let fitness = again.prediction.map(|p| p.fitness.to_bits());
             assert_eq!(fitness, point.prediction.map(f64::to_bits), "{place}");
-            assert_eq!(Some(&again.reason), point.reason.as_ref(), "{place}");
-            let stop = point.decision == Some(curve::Decision::Stop);
-            assert_eq!(again.decision == Decision::Stop, stop, "{place}");
             recomputed += 1;
         }
     }
     for attempt in resumed(conn) {
-        let mut judge = Judge::new(conn, stored.id, &spec).unwrap();
-        judge.refresh_to(conn, Ordinal(attempt.calibration)).unwrap();
-        let points = curve::load(conn, JobId(attempt.job_id), attempt.first_step - 1).unwrap();
-        let chance = judge.chance(&search::curve_of(&points), 0).unwrap();
+        let mut live = LiveScheduler::new(conn, stored.id, &spec).unwrap();
+        live.refresh_to(conn, Ordinal(attempt.calibration)).unwrap();
+        let chance = live.estimate(JobId(attempt.job_id)).unwrap().and_then(|p| p.chance).unwrap_or(0.0);
         assert_eq!(chance.to_bits(), attempt.chance.to_bits(), "{attempt:?}");
-        assert!(chance > judge.thaw_above().unwrap(), "{attempt:?}");
     }
     recomputed
 }
@@ -121,22 +114,28 @@ fn one_worker_decides_as_the_replay_does() {
         .collect();
     let stored = searches::find(&mut conn, "live").unwrap().unwrap();
     assert_eq!(stored.state, searches::SearchState::Finished);
-    let engine = Spec::from_json(&stored.spec).unwrap().engine();
-    let played = play(&engine, &recorded.iter().collect::<Vec<_>>(), &Play::default()).unwrap();
+    let spec = Spec::from_json(&stored.spec).unwrap();
+    let mut scheduler = scheduler::of(&spec.predictor, spec.target(), Calibration::default()).unwrap();
+    let setup = Setup { workers: 1, restart: 0, target: spec.target() };
+    let played = simulate(scheduler.as_mut(), &recorded.iter().collect::<Vec<_>>(), &setup).unwrap();
     let (mut epochs, mut seen): (f64, f64) = (0.0, 0.0);
-    for (job, played) in live.iter().zip(&played) {
+    for (job, played) in live.iter().zip(&played.jobs) {
         let points = curve::load(&mut conn, JobId(job.id), i32::MAX).unwrap();
-        assert_eq!(points.len(), played.assessments.len(), "job {}", job.id);
-        for (point, assessment) in points.iter().zip(&played.assessments) {
+        let completed = usize::from(!played.outcome.terminated);
+        assert_eq!(points.len(), played.verdicts.len() + completed, "job {}", job.id);
+        for (point, verdict) in points.iter().zip(&played.verdicts) {
             let place = format!("job {} step {}", job.id, point.step);
-            assert_eq!(point.reason.as_ref(), Some(&assessment.reason), "{place}");
-            let fitness = assessment.prediction.map(|p| p.fitness.to_bits());
+            assert_eq!(point.reason.as_ref(), Some(&verdict.reason), "{place}");
+            let fitness = verdict.prediction.map(|p| p.fitness.to_bits());
             assert_eq!(point.prediction.map(f64::to_bits), fitness, "{place}");
         }
         assert_eq!(job.state == "terminated", played.outcome.terminated, "job {}", job.id);
         epochs += played.outcome.epochs;
         seen += points.last().unwrap().epoch;
     }
+    let restarts = lab.count("attempt WHERE chance IS NOT NULL");
+    assert_eq!(restarts as usize, played.restarts(), "as many are taken up again");
+    assert_eq!(lab.count("freezing"), lab.count("attempt WHERE \"end\" = 'frozen'"));
     assert_eq!(epochs.to_bits(), seen.to_bits(), "the same epochs are saved");
     assert!(resumed(&mut conn).len() > 3, "some were resumed: {}", resumed(&mut conn).len());
     assert!(lab.count("result WHERE outcome = 'terminated'") > 10, "some stayed terminated");
@@ -171,11 +170,11 @@ fn one_worker_decides_as_the_replay_does() {
         report.contains(&format!("\"promoted\":{stopped},")),
         "resumed and promoted ones alike: {report}"
     );
-    assert!(recompute(&mut conn, "live") >= 480);
+    assert!(recompute(&mut conn, "live") >= 440);
 }
 
 #[test]
-fn several_workers_resume_each_job_once_at_a_time_and_lose_nothing_when_killed() {
+fn several_workers_take_up_each_job_once_at_a_time_and_lose_nothing_when_killed() {
     let lab = Lab::new();
     lab.submit(&spec("s", 40, "engine = \"peng\"\naudit = 0.1"));
     let slow = ["--epoch-seconds", "0.01", "--slots", "2"];
@@ -227,7 +226,7 @@ fn several_workers_resume_each_job_once_at_a_time_and_lose_nothing_when_killed()
         newest.extend(piece.iter().map(|end| (end["job"].as_i64().unwrap(), end["fitness"].as_f64())));
     }
     assert_eq!(read, endings.len());
-    assert!(read > 40, "resumed jobs ended again: {read}");
+    assert_eq!(read, 40, "a job that was set aside has not ended");
     for (job, fitness) in newest {
         let same = format!("result WHERE job_id = {job} AND abs(fitness - {}) < 1e-9", fitness.unwrap());
         assert_eq!(lab.count(&same), 1, "the newest line of job {job} is its result");
@@ -268,32 +267,25 @@ fn architectures_come_from_outside_and_only_once() {
 }
 
 #[test]
-fn stopped_jobs_are_listed_anew_only_when_something_has_changed() {
+fn what_is_known_is_not_read_again() {
     let lab = Lab::new();
     lab.submit(&spec("s", 40, "engine = \"peng\"\nrisk = 0.05\naudit = 0.1"));
     work(&lab, 2);
     let mut conn = lab.connect();
     let stored = searches::find(&mut conn, "s").unwrap().unwrap();
     let spec = Spec::from_json(&stored.spec).unwrap();
-    let mut judge = Judge::new(&mut conn, stored.id, &spec).unwrap();
-    let mut frozen = FrozenJobs::default();
-    let first = frozen.best(&mut conn, &mut judge).unwrap();
+    let mut live = LiveScheduler::new(&mut conn, stored.id, &spec).unwrap();
+    let first = live.next(&mut conn).unwrap();
 
-    // Whoever lists them now waits for this session until its time is over.
+    // Whoever reads a curve now waits for this session until its time is over.
     let mut holding = lab.connect();
     AnsiTransactionManager::begin_transaction(&mut holding).unwrap();
-    holding.batch_execute("LOCK TABLE architecture IN ACCESS EXCLUSIVE MODE").unwrap();
+    holding.batch_execute("LOCK TABLE observation IN ACCESS EXCLUSIVE MODE").unwrap();
     conn.batch_execute("SET statement_timeout = '1 s'").unwrap();
-    assert_eq!(frozen.best(&mut conn, &mut judge).unwrap(), first, "nothing has changed, nothing is listed");
+    assert_eq!(live.next(&mut conn).unwrap(), first, "nothing has changed, no curve is read");
     conn.batch_execute(
-        "INSERT INTO lease (job_id, fence, worker_id, ttl, expires_at, thaw) \
-         SELECT job_id, attempt.fence + 1, worker_id, '1 min', now(), true \
-         FROM attempt JOIN job ON job.id = job_id WHERE state = 'terminated' LIMIT 1",
+        "INSERT INTO freezing (search_id, job_id, step) SELECT search_id, job_id, step FROM finish LIMIT 1",
     )
     .unwrap();
-    assert!(frozen.best(&mut conn, &mut judge).is_err(), "somebody resumes a job: all are listed anew");
-    conn.batch_execute("DELETE FROM lease").unwrap();
-    assert_eq!(frozen.best(&mut conn, &mut judge).unwrap(), first, "it came back as it was");
-    frozen.reconsider();
-    assert!(frozen.best(&mut conn, &mut judge).is_err(), "somebody else was faster: all are listed anew");
+    assert!(live.next(&mut conn).is_err(), "a job was set aside: its curve is read");
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use import::Imported;
-use predictor::{EngineName, Settings};
+use predictor::{EngineName, Prefer, Settings};
 use report::{Filter, replay};
 use store::Stepwise as _;
 
@@ -82,9 +82,9 @@ pub struct Replay {
     /// Chance of losing one of them that `peng` accepts
     #[arg(long, value_name = "CHANCE")]
     risk: Option<f64>,
-    /// Resume stopped jobs at the end while their chance is above this
-    #[arg(long, value_name = "CHANCE")]
-    thaw: Option<f64>,
+    /// What workers of `peng` do while little is known: `epochs` has them wait, `time` has them train on what leads
+    #[arg(long, value_name = "WHAT", default_value = "epochs", value_parser = prefer)]
+    prefer: Prefer,
     /// An earlier search on the same kind of data to begin with
     #[arg(long, value_name = "NAME")]
     warm_start: Option<String>,
@@ -106,6 +106,10 @@ pub struct Replay {
 }
 
 fn engine(name: &str) -> Result<EngineName, String> {
+    name.parse().map_err(|error: predictor::SettingsError| error.to_string())
+}
+
+fn prefer(name: &str) -> Result<Prefer, String> {
     name.parse().map_err(|error: predictor::SettingsError| error.to_string())
 }
 
@@ -154,6 +158,7 @@ fn run_replay(args: Replay, format: Format) -> anyhow::Result<Exit> {
         Settings {
             keep: args.keep.unwrap_or(default.keep),
             risk: args.risk.unwrap_or(default.risk),
+            prefer: args.prefer,
             ..default
         }
     };
@@ -162,7 +167,6 @@ fn run_replay(args: Replay, format: Format) -> anyhow::Result<Exit> {
         orders: args.orders,
         seed: args.seed,
         workers: args.workers,
-        thaw: args.thaw,
         warm_start: args.warm_start.as_deref(),
         cost: args.cost,
     };

@@ -471,6 +471,7 @@ const COLUMNS: &[Column<Progress>] = &[
     ("engine", |s| s.engine.clone()),
     ("#jobs", |s| format!("{}/{}", s.terminated + s.completed + s.other, s.jobs)),
     ("#running", |s| s.running.to_string()),
+    ("~#frozen", |s| s.frozen.to_string()),
     ("~#failed", |s| s.failed.to_string()),
     ("#saved", |s| percent(saved_percent(s)) + " %"),
     ("#best", |s| percent(s.best)),

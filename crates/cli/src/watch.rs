@@ -163,7 +163,8 @@ fn summary(progress: &Progress) -> String {
         )
     });
     let failed = if progress.failed > 0 { format!("  {} failed", progress.failed) } else { String::new() };
-    format!("best {} %{saved}{failed}", percent(progress.best))
+    let frozen = if progress.frozen > 0 { format!("  {} frozen", progress.frozen) } else { String::new() };
+    format!("best {} %{saved}{frozen}{failed}", percent(progress.best))
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -1,7 +1,7 @@
 """Learning curves of nine more kinds of search, for `--example tables`: what `peng` does on data it was not made on.
 
     python benches/families.py /FOLDER [SET ...]
-    cargo run --release -p peng-predictor --example tables -- /FOLDER/digits-const,/FOLDER/mid-boost
+    cargo run --release -p peng-scheduler --example tables -- /FOLDER/digits-const,/FOLDER/mid-boost
 
 Each set has 150 to 200 models with random hyperparameters, of scikit-learn (1.9 was used) on the 8x8 digits or on
 generated classes, with validation and training accuracies after each epoch, or tree, and but for the trees FLOPs.

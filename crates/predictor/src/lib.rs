@@ -48,6 +48,6 @@ pub use measures::{Best, Measures, Outcome};
 pub use observation::{CurveError, Observation};
 pub use peng::Peers;
 pub use possible::Impossible;
-pub use settings::{EngineName, Mode, Settings, SettingsError};
+pub use settings::{EngineName, Mode, Prefer, Settings, SettingsError};
 pub use target::Target;
 pub use varied::Varied;

@@ -30,14 +30,11 @@ pub struct Play<'a> {
     pub earlier: &'a [Recorded],
     /// Jobs in training at the same time, advancing in turn by one observation each; at least 1.
     pub workers: usize,
-    /// When nothing is left to start, resume the stopped job of the highest chance, one interval at a time,
-    /// until none is above this; none: what the engine's settings say.
-    pub thaw: Option<f64>,
 }
 
 impl Default for Play<'_> {
     fn default() -> Self {
-        Self { earlier: &[], workers: 1, thaw: None }
+        Self { earlier: &[], workers: 1 }
     }
 }
 
@@ -153,7 +150,7 @@ pub fn play(engine: &Engine, jobs: &[&Recorded], how: &Play<'_>) -> Result<Vec<P
         }
         training = still;
     }
-    if let Some(least) = how.thaw.or(engine.thaw_above()) {
+    if let Some(least) = engine.thaw_above() {
         thaw(engine, &mut runs, &mut calibration, least)?;
     }
     Ok(runs.into_iter().map(|r| r.played(engine)).collect())

@@ -88,6 +88,29 @@ pub enum Mode {
     Observe,
 }
 
+/// What idle workers do while little is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prefer {
+    /// Nothing: the fewest epochs are trained.
+    #[default]
+    Epochs,
+    /// They train on what leads so far: the search is over sooner.
+    Time,
+}
+
+impl FromStr for Prefer {
+    type Err = SettingsError;
+
+    fn from_str(s: &str) -> Result<Self, SettingsError> {
+        match s {
+            "epochs" => Ok(Self::Epochs),
+            "time" => Ok(Self::Time),
+            _ => Err(SettingsError::new("prefer", format!("\"{s}\""), "epochs, time")),
+        }
+    }
+}
+
 /// The `[predictor]` table. Keys that the chosen engine does not use are checked and otherwise ignored;
 /// `docs/predictor.md` gives the effect of each in numbers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,6 +136,8 @@ pub struct Settings {
     /// `peng`: stopped jobs may be resumed when the queue has run dry, so that stops can come sooner: see
     /// [`Engine::thaw_above`](crate::Engine::thaw_above). Set it to false where nothing resumes them.
     pub thaw: bool,
+    /// `peng` with `thaw`: whether idle workers wait until the first jobs are completed, or train on what leads so far.
+    pub prefer: Prefer,
     /// Jobs trained to the end before the first stop. Left out: 7 for `peng` (4 where the search of
     /// `warm_start` proves to be like this one), 5 for `median`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,6 +170,7 @@ impl Default for Settings {
             tolerance: 0.0,
             warm_start: None,
             thaw: true,
+            prefer: Prefer::Epochs,
             startup: None,
             warm_up: None,
             window: 3,
@@ -259,6 +285,8 @@ mod tests {
         assert!(error.contains("unknown field `kep`"), "{error}");
         let error = toml::from_str::<Settings>("engine = \"pengu\"").unwrap_err().to_string();
         assert!(error.contains("penguin-v4"), "{error}");
+        let error = toml::from_str::<Settings>("prefer = \"speed\"").unwrap_err().to_string();
+        assert!(error.contains("`epochs` or `time`"), "{error}");
     }
 
     #[test]
@@ -272,8 +300,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_preferred_has_the_same_names_everywhere() {
+        for (name, prefer) in [("epochs", Prefer::Epochs), ("time", Prefer::Time)] {
+            assert_eq!(name.parse(), Ok(prefer));
+            assert_eq!(serde_json::to_string(&prefer).unwrap(), format!("\"{name}\""));
+        }
+        let error = "speed".parse::<Prefer>().unwrap_err().to_string();
+        assert_eq!(error, "prefer = \"speed\": must be epochs, time");
+    }
+
+    #[test]
     fn settings_survive_toml() {
-        let settings = Settings { warm_start: Some("a".into()), startup: Some(4), ..Settings::default() };
+        let settings = Settings {
+            warm_start: Some("a".into()),
+            startup: Some(4),
+            prefer: Prefer::Time,
+            ..Settings::default()
+        };
         let text = toml::to_string(&settings).unwrap();
         assert_eq!(toml::from_str::<Settings>(&text).unwrap(), settings);
     }

@@ -56,13 +56,13 @@ pub enum ReportError {
         /// What it refused.
         source: predictor::SettingsError,
     },
-    /// A stored curve that an engine refuses.
+    /// A stored curve that cannot be replayed.
     #[error("cannot replay the curves of `{search}`")]
     Curve {
         /// Name of the search.
         search: String,
         /// What is wrong with it.
-        source: predictor::CurveError,
+        source: scheduler::simulation::SimulationError,
     },
     /// A figure could not be drawn.
     #[error("cannot draw the figure `{figure}`: {message}")]

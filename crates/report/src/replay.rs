@@ -4,8 +4,10 @@ use std::thread;
 
 use diesel::pg::PgRowByRowLoadingMode;
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
-use predictor::replay::{Play, Recorded, measure, orders};
-use predictor::{Engine, Measures, Observation, Settings, Target};
+use predictor::replay::{Recorded, orders};
+use predictor::{Calibration, Engine, Observation, Settings, Target};
+use scheduler::LedgerError;
+use scheduler::simulation::{Measured, Setup, measure};
 use serde::Serialize;
 
 use crate::cell::Cell;
@@ -26,8 +28,6 @@ pub struct Request<'a> {
     pub seed: u64,
     /// Jobs in training at the same time.
     pub workers: usize,
-    /// Resume stopped jobs at the end while their chance is above this.
-    pub thaw: Option<f64>,
     /// An earlier search on the same kind of data to begin with.
     pub warm_start: Option<&'a str>,
     /// Whether FLOPs are a second objective of the engines that know one.
@@ -56,9 +56,9 @@ pub struct Replay {
 pub struct Replayed {
     /// Its name.
     pub engine: String,
-    /// The measures of the predictor, means over the orders.
+    /// Means over the orders.
     #[serde(flatten)]
-    pub measures: Measures,
+    pub measured: Measured,
 }
 
 #[derive(QueryableByName)]
@@ -96,14 +96,14 @@ pub fn replay(
     request: &Request<'_>,
 ) -> Result<Replay, ReportError> {
     let stored = Stored::load(conn, search, filter, request)?;
-    let measures = stored.play(&request.engines, request)?;
-    let engines = request.engines.iter().zip(measures);
+    let measured = stored.play(&request.engines, request)?;
+    let engines = request.engines.iter().zip(measured);
     Ok(Replay {
         jobs: stored.jobs.len(),
         left_out: stored.left_out,
         orders: request.orders.max(1),
         seed: (request.orders > 1).then_some(request.seed),
-        engines: engines.map(|(s, measures)| Replayed { engine: s.engine.to_string(), measures }).collect(),
+        engines: engines.map(|(s, measured)| Replayed { engine: s.engine.to_string(), measured }).collect(),
         citation: stored.citation,
     })
 }
@@ -140,20 +140,26 @@ impl Stored {
     }
 
     /// One entry per engine. Engines run beside each other, and the orders of each too.
-    pub fn play(&self, engines: &[Settings], request: &Request<'_>) -> Result<Vec<Measures>, ReportError> {
+    pub fn play(&self, engines: &[Settings], request: &Request<'_>) -> Result<Vec<Measured>, ReportError> {
         let target = Target { epochs: self.citation.max_epochs, interval: self.citation.interval };
         let orders = if request.orders > 1 {
             orders(self.jobs.len(), self.jobs.len(), request.orders, request.seed)
         } else {
             vec![(0..self.jobs.len()).collect()]
         };
-        let how = Play { earlier: &self.earlier, workers: request.workers, thaw: request.thaw };
+        let setup = Setup { workers: request.workers, restart: 0, target };
+        let curve = |source| ReportError::Curve { search: self.citation.search.clone(), source };
         let one = |settings: &Settings| {
-            let engine = Engine::new(settings, target)
-                .map_err(|source| ReportError::Engine { engine: settings.engine.to_string(), source })?;
-            let measured = measure(&engine, &self.jobs, &orders, &how)
-                .map_err(|source| ReportError::Curve { search: self.citation.search.clone(), source })?;
-            Ok(Measures::mean(&measured))
+            let refused = |source| ReportError::Engine { engine: settings.engine.to_string(), source };
+            let engine = Engine::new(settings, target).map_err(refused)?;
+            let mut known = Calibration::default();
+            for Recorded { job, curve: points, .. } in &self.earlier {
+                let damaged = |source| curve(LedgerError::Curve { job: *job, source }.into());
+                engine.learn_earlier(&mut known, points).map_err(damaged)?;
+            }
+            let make =
+                || scheduler::of(settings, target, known.clone()).expect("settings that an engine took");
+            Ok(Measured::mean(&measure(&make, &self.jobs, &orders, &setup).map_err(curve)?))
         };
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let mut measured = Vec::with_capacity(engines.len());
@@ -196,31 +202,33 @@ fn recorded(conn: &mut PgConnection, scope: &Scope<'_>, cost: bool) -> Result<Ve
 }
 
 /// A measure: its name in JSON and CSV, its heading, decimals, and where it is.
-type Measure = (&'static str, &'static str, usize, fn(&Measures) -> Option<f64>);
+type Measure = (&'static str, &'static str, usize, fn(&Measured) -> Option<f64>);
 
 /// What an engine saves and keeps.
-const KEPT: [Measure; 7] = [
-    ("epochs_saved_percent", "#saved, %", 1, |m| m.epochs_saved_percent),
-    ("terminated_percent", "#stopped, %", 1, |m| m.terminated_percent),
-    ("mean_stop_epoch", "#stop epoch", 1, |m| m.mean_stop_epoch),
-    ("overlap_5", "#top 5 %", 2, |m| m.overlap_5),
-    ("overlap_10", "#10 %", 2, |m| m.overlap_10),
-    ("overlap_20", "#20 %", 2, |m| m.overlap_20),
-    ("overlap_25", "#25 %", 2, |m| m.overlap_25),
+const KEPT: [Measure; 9] = [
+    ("epochs_saved_percent", "#saved, %", 1, |m| m.measures.epochs_saved_percent),
+    ("terminated_percent", "#stopped, %", 1, |m| m.measures.terminated_percent),
+    ("mean_stop_epoch", "#stop epoch", 1, |m| m.measures.mean_stop_epoch),
+    ("overlap_5", "#top 5 %", 2, |m| m.measures.overlap_5),
+    ("overlap_10", "#10 %", 2, |m| m.measures.overlap_10),
+    ("overlap_20", "#20 %", 2, |m| m.measures.overlap_20),
+    ("overlap_25", "#25 %", 2, |m| m.measures.overlap_25),
+    ("speed", "#speed", 2, |m| Some(m.speed)),
+    ("restarts", "#restarts", 1, |m| Some(m.restarts)),
 ];
 
 /// How well it predicts and ranks.
 const PREDICTED: [Measure; 10] = [
-    ("mae", "#error", 2, |m| m.mae),
-    ("bias", "#bias", 2, |m| m.bias),
-    ("spearman", "#Spearman", 3, |m| m.spearman),
-    ("kendall", "#Kendall", 3, |m| m.kendall),
-    ("regret_1", "#regret 1 %", 2, |m| m.regret_1),
-    ("regret_5", "#5 %", 2, |m| m.regret_5),
-    ("best_mean_gap_10", "#gap 10 %", 2, |m| m.best_mean_gap_10),
-    ("coverage_80", "#in 80 %", 2, |m| m.coverage_80),
-    ("coverage_90", "#in 90 %", 2, |m| m.coverage_90),
-    ("width_80", "#width", 2, |m| m.width_80),
+    ("mae", "#error", 2, |m| m.measures.mae),
+    ("bias", "#bias", 2, |m| m.measures.bias),
+    ("spearman", "#Spearman", 3, |m| m.measures.spearman),
+    ("kendall", "#Kendall", 3, |m| m.measures.kendall),
+    ("regret_1", "#regret 1 %", 2, |m| m.measures.regret_1),
+    ("regret_5", "#5 %", 2, |m| m.measures.regret_5),
+    ("best_mean_gap_10", "#gap 10 %", 2, |m| m.measures.best_mean_gap_10),
+    ("coverage_80", "#in 80 %", 2, |m| m.measures.coverage_80),
+    ("coverage_90", "#in 90 %", 2, |m| m.measures.coverage_90),
+    ("width_80", "#width", 2, |m| m.measures.width_80),
 ];
 
 /// Rows of measures behind `lead` columns.
@@ -228,7 +236,7 @@ pub(crate) fn measure_table(
     key: &'static str,
     caption: &str,
     lead: &[(&'static str, &'static str)],
-    rows: &[(Vec<Cell>, &Measures)],
+    rows: &[(Vec<Cell>, &Measured)],
     parts: &[&[Measure]],
 ) -> Table {
     let measures: Vec<&Measure> = parts.iter().copied().flatten().collect();
@@ -246,12 +254,12 @@ pub(crate) fn measure_section(
     section: Section,
     key: &'static str,
     lead: &[(&'static str, &'static str)],
-    rows: &[(Vec<Cell>, &Measures)],
+    rows: &[(Vec<Cell>, &Measured)],
 ) -> Section {
     section
         .table(measure_table(
             "kept",
-            "What each engine saves, and the share (0 to 1) of the true best that it keeps",
+            "What each engine saves, the share (0 to 1) of the true best that it keeps, and its speed over untouched trainings",
             lead,
             rows,
             &[&KEPT],
@@ -276,14 +284,15 @@ pub(crate) fn conditions(jobs: usize, left_out: i64, orders: usize, seed: Option
     format!(
         "{jobs} jobs whose curve is known to the end were replayed, none trained. {order}{left} Shares kept are of the \
          true best; errors and the gap are in points of accuracy and over all jobs, those not stopped having none; \
-         intervals are judged on stopped jobs."
+         intervals are judged on stopped jobs. Speed is how many times as long the same workers take for all jobs \
+         trained to the end."
     )
 }
 
 impl Replay {
     fn sections(&self) -> Vec<Section> {
         let rows: Vec<_> =
-            self.engines.iter().map(|e| (vec![Cell::from(e.engine.clone())], &e.measures)).collect();
+            self.engines.iter().map(|e| (vec![Cell::from(e.engine.clone())], &e.measured)).collect();
         let section = Section::new("Engines on the recorded curves").note(conditions(
             self.jobs,
             self.left_out,

@@ -1,7 +1,8 @@
 //! What an engine keeps of the best networks for what it saves, over its most telling setting.
 
 use diesel::PgConnection;
-use predictor::{Measures, Settings};
+use predictor::Settings;
+use scheduler::simulation::Measured;
 use serde::Serialize;
 
 use crate::cell::Cell;
@@ -39,9 +40,9 @@ pub struct Setting {
     pub setting: &'static str,
     /// Its value.
     pub value: f64,
-    /// The measures of the predictor, means over the orders.
+    /// Means over the orders.
     #[serde(flatten)]
-    pub measures: Measures,
+    pub measured: Measured,
 }
 
 /// Replays each engine over eight values of its most telling setting ([`Settings::varied`]).
@@ -58,11 +59,11 @@ pub fn tradeoff(
     let varied: Vec<_> = request.engines.iter().flat_map(|s| s.varied(stored.citation.max_epochs)).collect();
     let settings: Vec<Settings> = varied.iter().map(|v| v.settings.clone()).collect();
     let measured = stored.play(&settings, request)?;
-    let points = varied.into_iter().zip(measured).map(|(varied, measures)| Setting {
+    let points = varied.into_iter().zip(measured).map(|(varied, measured)| Setting {
         engine: varied.settings.engine.to_string(),
         setting: varied.key,
         value: varied.value,
-        measures,
+        measured,
     });
     Ok(Tradeoff {
         points: points.collect(),
@@ -83,7 +84,9 @@ impl Tradeoff {
             let ink = inks[at % inks.len()];
             let mut line: Vec<_> = points
                 .iter()
-                .filter_map(|p| Some((p.measures.epochs_saved_percent?, 100.0 * p.measures.overlap_10?)))
+                .filter_map(|p| {
+                    Some((p.measured.measures.epochs_saved_percent?, 100.0 * p.measured.measures.overlap_10?))
+                })
                 .collect();
             line.sort_by(|a, b| a.0.total_cmp(&b.0));
             let name = match points[0].setting {
@@ -128,7 +131,7 @@ impl Tradeoff {
             .map(|p| {
                 (
                     vec![p.engine.clone().into(), p.setting.into(), Cell::Number(p.value, decimals(p.value))],
-                    &p.measures,
+                    &p.measured,
                 )
             })
             .collect();

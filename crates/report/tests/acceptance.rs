@@ -73,13 +73,12 @@ fn the_original_engine_replayed() {
         orders: 1,
         seed: 1,
         workers: 1,
-        thaw: None,
         warm_start: None,
         cost: false,
     };
     for (search, saved, kept) in [("icpp23-1e14-full", 15.6, 0.30), ("icpp23-1e15-full", 35.2, 0.40)] {
         let replayed = report::replay(conn, search, &Filter::default(), &request).unwrap();
-        let measures = &replayed.engines[0].measures;
+        let measures = &replayed.engines[0].measured.measures;
         // The original solver stops at poor local points now and then; ours finds the minimum, and stops at the same
         // epoch for 89 to 92 % of these networks. One network is 0.1 of the best ten.
         near(measures.epochs_saved_percent, saved, 1.5, search);

@@ -101,7 +101,6 @@ fn every_report_is_written_in_every_form() {
         orders: 1,
         seed: 1,
         workers: 1,
-        thaw: None,
         warm_start: None,
         cost: false,
     };

@@ -7,6 +7,7 @@ use search::{ProposalError, Spec};
 use store::{
     Claim, DbError, Session,
     finish::{self, JobEnd},
+    freeze,
     job::{CRASH_LIMIT, JobState, Outcome},
     lease::{self, GiveBack, Retried},
 };
@@ -43,15 +44,12 @@ impl EndingWriter<'_> {
     pub fn write(mut self, outcome: &AttemptOutcome) -> Result<(), DbError> {
         let job = self.claim.job_id;
         let written = match outcome {
-            // Terminated before, it has a result that a failure to go on does not refute.
-            AttemptOutcome::Ended(Outcome::Failed, Some(cause)) if self.claim.thaw_until.is_some() => {
-                self.retry(cause)?
-            }
             AttemptOutcome::Decided(outcome, step) => {
                 let end = JobEnd { step: Some(*step), ..JobEnd::plain(*outcome) };
                 // Where the database has lost the observation that decided it, the job goes on from what is there.
                 self.finish(end)? || self.give_back(GiveBack::Leaving)?
             }
+            AttemptOutcome::Frozen(step) => self.freeze(*step)? || self.give_back(GiveBack::Leaving)?,
             AttemptOutcome::Ended(outcome, cause) => {
                 let log = cause.as_ref().map(|_| log::last_lines());
                 let (error, log) = (cause.as_deref(), log.as_deref());
@@ -104,7 +102,24 @@ impl EndingWriter<'_> {
         Ok(true)
     }
 
-    /// The first ending of a job makes room for a proposal; one that was resumed has made it already. Apart from the ending,
+    fn freeze(&mut self, step: i32) -> Result<bool, DbError> {
+        let (job, lease) = (self.claim.job_id, self.claim.lease());
+        let state = self.run(|conn| freeze::freeze(conn, lease, step))?;
+        match state {
+            Some(JobState::Cancelled) => {
+                info!(job.id = %job, "job {job}: cancelled");
+                self.propose()?;
+            }
+            Some(_) => {
+                self.worker.metrics.ended("frozen");
+                info!(job.id = %job, "job {job}: set aside at its checkpoint");
+            }
+            None => {}
+        }
+        Ok(state.is_some())
+    }
+
+    /// The first ending of a job makes room for a proposal; one that is promoted has made it already. Apart from the ending,
     /// which neither waits for it nor is undone by it: an idle worker proposes where this one dies before it could.
     fn propose(&mut self) -> Result<(), DbError> {
         let Some(spec) = self.spec.filter(|_| !self.claim.is_resumed()) else { return Ok(()) };

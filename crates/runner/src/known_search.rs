@@ -8,7 +8,7 @@ use std::{
 
 use diesel::{PgConnection, QueryResult};
 use domain::{Ordinal, SearchId, chain};
-use search::{FrozenJobs, Judge, JudgeError, Spec, SpecError};
+use search::{LiveError, LiveScheduler, Spec, SpecError};
 use store::{
     job::Outcome,
     search::{self as searches, Exhausted},
@@ -19,8 +19,7 @@ use crate::attempt::AttemptOutcome;
 /// A search as a slot has read it.
 pub struct KnownSearch {
     pub spec: Arc<Spec>,
-    pub judge: Judge,
-    pub frozen: FrozenJobs,
+    pub scheduler: LiveScheduler,
     /// When there was nothing to do for it, and after which ending.
     nothing: Option<(Ordinal, Instant)>,
 }
@@ -31,9 +30,9 @@ pub enum SearchError {
     /// Its specification: this peng may be too old for it.
     #[error("cannot read the specification of the search")]
     Spec(#[from] SpecError),
-    /// What its predictor has to know.
+    /// What its scheduler has to know.
     #[error(transparent)]
-    Judge(#[from] JudgeError),
+    Scheduler(#[from] LiveError),
 }
 
 impl SearchError {
@@ -43,8 +42,8 @@ impl SearchError {
         match self {
             // Another worker may be new enough for it.
             Self::Spec(_) => AttemptOutcome::Unsupported(cause),
-            Self::Judge(JudgeError::NoWarmStart(_)) => AttemptOutcome::Ended(Outcome::Failed, Some(cause)),
-            Self::Judge(_) => AttemptOutcome::Crashed { cause, early: false },
+            Self::Scheduler(LiveError::NoWarmStart(_)) => AttemptOutcome::Ended(Outcome::Failed, Some(cause)),
+            Self::Scheduler(_) => AttemptOutcome::Crashed { cause, early: false },
         }
     }
 }
@@ -66,17 +65,16 @@ impl KnownSearches {
             Ok(spec) => spec,
             Err(error) => return Ok(Err(error.into())),
         };
-        let judge = Judge::new(conn, id, &spec).map(Ok).or_else(JudgeError::parted)?;
+        let scheduler = LiveScheduler::new(conn, id, &spec).map(Ok).or_else(LiveError::parted)?;
         self.forget_ended(conn)?;
-        Ok(judge.map_err(SearchError::from).map(|judge| {
-            let known =
-                KnownSearch { spec: Arc::new(spec), judge, frozen: FrozenJobs::default(), nothing: None };
+        Ok(scheduler.map_err(SearchError::from).map(|scheduler| {
+            let known = KnownSearch { spec: Arc::new(spec), scheduler, nothing: None };
             self.0.insert(id, known);
         }))
     }
 
     /// Whether there was nothing to do for a search when this slot last looked, no longer ago than `recently`, and nothing has
-    /// ended since. A job that was resumed may come back without an ending, and then somebody has to look again.
+    /// ended or been set aside since.
     pub fn had_nothing(&self, exhausted: Exhausted, recently: Duration) -> bool {
         let nothing = self.0.get(&exhausted.id).and_then(|known| known.nothing);
         nothing.is_some_and(|(ordinal, at)| {

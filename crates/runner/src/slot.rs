@@ -255,7 +255,7 @@ impl<'a> Slot<'a> {
         let known = self.known.get_mut(search).expect("the search was just read");
         let (spec, steps) = (&known.spec, known.spec.target().steps());
         let context = AttemptContext { worker: self.worker, breaker: self.breaker, claim, held, spec, steps };
-        attempt::run(context, &mut self.session, &mut known.judge, backend)
+        attempt::run(context, &mut self.session, &mut known.scheduler, backend)
     }
 
     /// Waits until the lease is renewed. `None`: it is still this worker's, train on; else how the attempt ends.

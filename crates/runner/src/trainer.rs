@@ -23,6 +23,12 @@ pub trait Trainer {
     /// [`TrainError`] if the file cannot be written; the session stays usable.
     fn save(&self, into: &Path) -> Result<(), TrainError>;
 
+    /// Whether a session can go on from what was saved last. A program that names no checkpoint begins anew instead, and is never
+    /// set aside.
+    fn is_resumable(&self) -> bool {
+        true
+    }
+
     /// Whether the next interval begins only when the last one has been judged. A session that looks at its interrupt
     /// between batches need not wait; a program that nobody can interrupt should.
     fn waits_for_decision(&self) -> bool {

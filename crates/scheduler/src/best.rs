@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use predictor::{Calibration, End, Ended, Engine, Peers, Prediction};
+use predictor::{Calibration, End, Ended, Engine, Peers, Prediction, Prefer};
 
 use crate::{Decision, Job, Ledger, Next, Scheduler, SchedulerError, State, Verdict};
 
@@ -25,16 +25,6 @@ const FINAL: f64 = 2.0;
 const LATE: f64 = 0.5;
 /// Jobs that are taken up at a time, at least, where epochs count: the best of them teach whether the others are worth it.
 const AT_A_TIME: usize = 7;
-
-/// What idle workers do while little is known.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Prefer {
-    /// Nothing: the fewest epochs are trained.
-    #[default]
-    Epochs,
-    /// They train on what leads so far: the search is over sooner.
-    Time,
-}
 
 /// What taking up a frozen job costs, in intervals, where nobody has measured it.
 pub const RESTART: f64 = 2.0;
@@ -59,13 +49,13 @@ pub struct Best {
 impl Best {
     /// `calibration`: what an earlier search taught (`warm_start`). `restart`: what taking up a frozen job costs, in
     /// intervals.
-    pub fn new(engine: Engine, calibration: Calibration, prefer: Prefer, restart: f64) -> Self {
+    pub fn new(engine: Engine, calibration: Calibration, restart: f64) -> Self {
         let peers = Peers::new(engine.settings(), engine.target());
         Self {
             standing: engine.standing(&calibration),
+            prefer: engine.settings().prefer,
             engine,
             calibration,
-            prefer,
             restart,
             peers,
             workers: 0,
@@ -247,7 +237,7 @@ impl Scheduler for Best {
                 (Prefer::Time, Some(chance)) if chance < self.frozen_below(ledger) => Decision::Freeze,
                 (Prefer::Time, _) => Decision::Continue,
             };
-            let prediction = standing.or(said.prediction);
+            let prediction = standing.filter(|p| p.chance.is_some()).or(said.prediction);
             return verdict(decision, prediction, "until the first jobs are completed".into());
         }
         if said.decision == predictor::Decision::Stop && said.prediction.and_then(|p| p.chance) > Some(0.5) {
@@ -267,6 +257,10 @@ impl Scheduler for Best {
             return verdict(Decision::Freeze, said.prediction, why);
         }
         verdict(Decision::Continue, said.prediction, String::new())
+    }
+
+    fn freezes(&self) -> bool {
+        true
     }
 
     fn first_jobs(&self) -> usize {

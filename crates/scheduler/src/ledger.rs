@@ -178,11 +178,11 @@ impl Ledger {
     /// As [`Ledger::observe`]; the points before the damaged one are then its curve.
     pub fn replace(&mut self, job: i64, curve: &[Observation]) -> Result<(), LedgerError> {
         let entry = self.jobs.get_mut(&job).ok_or(LedgerError::Unknown(job))?;
-        if entry.curve.points() != curve {
+        if !curve.starts_with(entry.curve.points()) {
             entry.curve = Curve::default();
-            for point in curve {
-                entry.curve.push(*point).map_err(|source| LedgerError::Curve { job, source })?;
-            }
+        }
+        for point in &curve[entry.curve.points().len()..] {
+            entry.curve.push(*point).map_err(|source| LedgerError::Curve { job, source })?;
         }
         Ok(())
     }
@@ -204,5 +204,90 @@ impl Ledger {
         }
         let kept = self.order.iter().filter(|id| self.jobs[id].state != State::Lost);
         kept.take(many).any(|id| *id == job)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn states(ledger: &Ledger) -> Vec<(i64, State, usize)> {
+        ledger.jobs().map(|(id, job)| (id, job.state(), job.resumed())).collect()
+    }
+
+    #[test]
+    fn a_job_goes_from_state_to_state_and_is_counted_once() {
+        let mut ledger = Ledger::default();
+        ledger.set_waiting(2);
+        assert_eq!((ledger.len(), ledger.running(), ledger.is_empty()), (2, 0, false));
+        ledger.start(7, Some(3.0));
+        ledger.set_waiting(1);
+        ledger.start(7, None);
+        assert_eq!(
+            (ledger.len(), ledger.running(), ledger.waiting()),
+            (2, 1, 1),
+            "claimed again while it ran"
+        );
+        assert_eq!(ledger.job(7).and_then(Job::cost), Some(3.0), "the cost is that of its first start");
+        ledger.settle(7, State::Frozen).unwrap();
+        ledger.settle(7, State::Frozen).unwrap();
+        assert_eq!((ledger.running(), ledger.frozen().count()), (0, 1));
+        ledger.start(7, None);
+        assert_eq!(states(&ledger), [(7, State::Running, 1)]);
+        ledger.settle(7, State::Completed).unwrap();
+        assert_eq!((states(&ledger), ledger.running()), (vec![(7, State::Completed, 1)], 0));
+    }
+
+    #[test]
+    fn only_a_frozen_job_is_taken_up() {
+        let mut ledger = Ledger::default();
+        for state in [State::Lost, State::Stopped, State::Running] {
+            ledger.start(1, None);
+            ledger.settle(1, state).unwrap();
+        }
+        ledger.start(1, None);
+        assert_eq!(states(&ledger), [(1, State::Running, 0)], "started anew, not taken up");
+    }
+
+    #[test]
+    fn what_cannot_have_happened_changes_nothing() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.observe(1, Observation::new(1.0, 50.0)), Err(LedgerError::Unknown(1)));
+        assert_eq!(ledger.settle(1, State::Lost), Err(LedgerError::Unknown(1)));
+        ledger.start(1, None);
+        ledger.observe(1, Observation::new(1.0, 50.0)).unwrap();
+        let error = ledger.observe(1, Observation::new(1.0, 51.0)).unwrap_err();
+        assert_eq!(error.to_string(), "the curve of job 1 is damaged");
+        assert_eq!(ledger.job(1).and_then(Job::last), Some(50.0));
+    }
+
+    #[test]
+    fn jobs_are_counted_in_the_order_of_their_first_start() {
+        let mut ledger = Ledger::default();
+        for job in [30, 10, 20] {
+            ledger.start(job, None);
+        }
+        let among = |ledger: &Ledger, many| [30, 10, 20].map(|job| ledger.is_among_first(job, many));
+        assert_eq!(among(&ledger, 2), [true, true, false]);
+        ledger.settle(10, State::Lost).unwrap();
+        assert_eq!(among(&ledger, 2), [true, false, true], "a lost job gives its place away");
+        ledger.start(10, None);
+        assert_eq!(among(&ledger, 2), [true, true, false], "and has it again once it runs");
+        ledger.set_first(vec![7, 20, 30]);
+        assert_eq!(among(&ledger, 2), [false, false, true], "somebody knows better");
+    }
+
+    #[test]
+    fn a_job_behind_is_one_that_runs_and_has_as_few_points() {
+        let mut ledger = Ledger::default();
+        for (job, points) in [(1, 3), (2, 3), (3, 4)] {
+            ledger.start(job, None);
+            (1..=points).for_each(|e| ledger.observe(job, Observation::new(f64::from(e), 50.0)).unwrap());
+        }
+        ledger.settle(1, State::Frozen).unwrap();
+        assert!(ledger.has_behind(1), "job 2 has as many");
+        ledger.settle(2, State::Frozen).unwrap();
+        assert!(!ledger.has_behind(1), "job 3 is ahead");
+        assert!(!ledger.has_behind(9), "never started");
     }
 }

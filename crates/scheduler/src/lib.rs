@@ -14,6 +14,7 @@
 
 mod asha;
 mod best;
+mod choice;
 mod hyperband;
 mod ledger;
 mod rungs;
@@ -22,8 +23,10 @@ pub mod simulation;
 mod single;
 
 pub use asha::{Asha, Variant};
-pub use best::{Best, Prefer, RESTART};
+pub use best::{Best, RESTART};
+pub use choice::of;
 pub use hyperband::Hyperband;
 pub use ledger::{Job, Ledger, LedgerError, State};
+pub use predictor::Prefer;
 pub use scheduler::{Decision, Next, Scheduler, SchedulerError, Verdict};
 pub use single::Single;

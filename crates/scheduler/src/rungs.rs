@@ -67,3 +67,72 @@ impl Rungs {
         self.rank(rung, job).is_none_or(|(rank, of)| (rank - 1) as f64 <= of as f64 / self.eta + 1e-9)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rungs(first: f64, eta: f64, epochs: f64, interval: f64) -> Vec<u32> {
+        Rungs::new(Target { epochs, interval }, first, eta).rungs.iter().map(|rung| rung.0).collect()
+    }
+
+    /// One rung, with these accuracies of jobs 0, 1, 2 …
+    fn filled(accuracies: &[f64]) -> Rungs {
+        let mut rungs = Rungs::new(Target { epochs: 3.0, interval: 1.0 }, 1.0, 3.0);
+        accuracies.iter().enumerate().for_each(|(job, &accuracy)| rungs.enter(0, job as i64, accuracy));
+        rungs
+    }
+
+    #[test]
+    fn rungs_are_a_factor_eta_apart_and_below_the_target() {
+        assert_eq!(rungs(3.0, 3.0, 20.0, 1.0), [3, 9]);
+        assert_eq!(rungs(3.0, 3.0, 27.0, 1.0), [3, 9], "the target is no rung");
+        assert_eq!(rungs(0.0, 1.5, 2.0, 0.5), [1, 2, 3], "0.5, 0.75 and 1.125 (both step 2), 1.6875");
+        assert_eq!(rungs(3.0, 3.0, 2.0, 1.0), [0; 0], "a search shorter than the first rung has none");
+    }
+
+    #[test]
+    fn a_third_of_those_there_is_best_and_of_equals_the_earlier() {
+        let table: [(&[f64], &[i64], &str); 5] = [
+            (&[50.0, 60.0], &[], "none of two"),
+            (&[50.0, 60.0, 40.0], &[1], "one of three"),
+            (&[50.0, 60.0, 60.0], &[1], "of equals the earlier"),
+            (&[50.0, 60.0, 70.0, 80.0, 90.0], &[4], "one of five"),
+            (&[50.0, 60.0, 70.0, 80.0, 90.0, 40.0], &[4, 3], "two of six, best first"),
+        ];
+        for (accuracies, expected, why) in table {
+            assert_eq!(filled(accuracies).best(0), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn ranks_count_the_better_ones_and_ties_share_the_best() {
+        let rungs = filled(&[70.0, 80.0, 70.0, 60.0]);
+        let ranks: Vec<_> = (0..5).map(|job| rungs.rank(0, job)).collect();
+        assert_eq!(ranks, [Some((2, 4)), Some((1, 4)), Some((2, 4)), Some((4, 4)), None]);
+    }
+
+    #[test]
+    fn a_job_passes_while_no_more_than_a_third_are_better() {
+        let table: [(&[f64], bool, &str); 6] = [
+            (&[5.0], true, "the first"),
+            (&[50.0, 40.0], false, "one of two is better"),
+            (&[50.0, 50.0], true, "a tie"),
+            (&[50.0, 30.0, 40.0], true, "one of three is better, which is a third"),
+            (&[50.0, 60.0, 30.0, 40.0], false, "two of four are"),
+            (&[50.0, 60.0, 30.0, 20.0, 10.0, 40.0], true, "two of six are"),
+        ];
+        for (accuracies, expected, why) in table {
+            assert_eq!(filled(accuracies).passes(0, accuracies.len() as i64 - 1), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_entered_once_and_can_be_forgotten() {
+        let mut rungs = filled(&[70.0, 80.0, 60.0]);
+        rungs.enter(0, 0, 99.0);
+        assert_eq!(rungs.best(0), [1]);
+        rungs.forget(1);
+        assert_eq!((rungs.rank(0, 0), rungs.rank(0, 1)), (Some((1, 2)), None));
+    }
+}

@@ -81,8 +81,8 @@ pub trait Scheduler: Send {
         0
     }
 
-    /// Whether a frozen job may go before one that was never started.
-    fn resumes_first(&self) -> bool {
+    /// Whether it ever freezes a job.
+    fn freezes(&self) -> bool {
         false
     }
 

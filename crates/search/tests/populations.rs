@@ -7,7 +7,7 @@ use diesel::{
     PgConnection, QueryableByName, RunQueryDsl as _, connection::SimpleConnection as _, sql_query, sql_types,
 };
 use domain::{Lease, SearchId};
-use search::{Judge, Populations, Spec, first_jobs, propose, submit};
+use search::{LiveScheduler, Populations, Spec, first_jobs, propose, submit};
 use store::{
     Claimer, curve,
     finish::{self, JobEnd},
@@ -96,13 +96,13 @@ fn what_the_database_has_lost_is_forgotten() {
     let mut conn = database.connect();
     let (search, spec) = begin(&mut conn, STRATEGIES[0], 40);
     let (mut claimer, populations) = (claimer(&mut conn), Populations::default());
-    let mut judge = Judge::new(&mut conn, search, &spec).unwrap();
+    let mut live = LiveScheduler::new(&mut conn, search, &spec).unwrap();
     let mut lease = || claimer.claim(&mut database.connect()).unwrap().unwrap().lease();
     let (lost, other) = (lease(), lease());
     end(&mut conn, lost, Outcome::Completed, 90.0);
     propose(&mut conn, search, &spec, &populations).unwrap();
-    judge.refresh(&mut conn).unwrap();
-    let learned = format!("{judge:?}");
+    live.refresh(&mut conn).unwrap();
+    let learned = format!("{live:?}");
     conn.batch_execute("DELETE FROM finish; DELETE FROM result; DELETE FROM observation").unwrap();
     conn.batch_execute(&format!(
         "UPDATE job SET state = 'waiting', run_after = now() + interval '1 day' WHERE id = {}",
@@ -110,12 +110,12 @@ fn what_the_database_has_lost_is_forgotten() {
     ))
     .unwrap();
     end(&mut conn, other, Outcome::Diverged, 10.0);
-    judge.refresh(&mut conn).unwrap();
-    let mut anew = Judge::new(&mut conn, search, &spec).unwrap();
+    live.refresh(&mut conn).unwrap();
+    let mut anew = LiveScheduler::new(&mut conn, search, &spec).unwrap();
     anew.refresh(&mut conn).unwrap();
-    assert_eq!(judge.seen(), anew.seen(), "the same place");
-    assert_eq!(format!("{judge:?}"), format!("{anew:?}"));
-    assert_ne!(format!("{judge:?}"), learned, "what was lost is not known any more");
+    assert_eq!(live.seen(), anew.seen(), "the same place");
+    assert_eq!(format!("{live:?}"), format!("{anew:?}"));
+    assert_ne!(format!("{live:?}"), learned, "what was lost is not known any more");
     // The lost one counts as waiting again, so that four are in flight with no more proposals than for a process that is new.
     let fresh = Populations::default();
     let (kept, anew) = (

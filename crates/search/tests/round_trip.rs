@@ -5,7 +5,7 @@ use genome::{
     Augmentation, ExternalSpace, MetaqnnSpace, NsgaMacroSpace, Optimiser, Precision, RandomCnnSpace, Recipe,
     Schedule, Space,
 };
-use predictor::{EngineName, Mode, Settings};
+use predictor::{EngineName, Mode, Prefer, Settings};
 use proptest::prelude::*;
 use search::{Budget, Scheduling, Spec};
 use strategy::{Evolution, Nsga2, Strategy as Kind};
@@ -72,6 +72,7 @@ fn predictor() -> impl Strategy<Value = Settings> {
             threshold,
             warm_start,
             thaw,
+            prefer: if thaw { Prefer::Epochs } else { Prefer::Time },
             startup,
             ..Settings::default()
         },

@@ -98,6 +98,12 @@ pub struct Cursor {
     id: i64,
 }
 
+impl Cursor {
+    pub(crate) fn new(ordinal: Ordinal, id: i64) -> Self {
+        Self { ordinal, id }
+    }
+}
+
 /// The endings of a search after the one that was read last, in order. Endings that are committed and not numbered yet are
 /// numbered first, so that what one worker has seen is always a prefix of what the next one sees. `None`: the one that was read
 /// last is no longer there, as after a fail-over that lost it, and all has to be read anew.
@@ -182,8 +188,10 @@ pub fn results(conn: &mut PgConnection, search: SearchId, after: Ordinal) -> Que
         .load(conn)
 }
 
-fn number(conn: &mut PgConnection, search: SearchId) -> QueryResult<()> {
-    let unnumbered = "SELECT 1 FROM finish WHERE search_id = $1 AND ordinal IS NULL LIMIT 1";
+/// Numbers the endings and freezes of a search that were committed since somebody did.
+pub(crate) fn number(conn: &mut PgConnection, search: SearchId) -> QueryResult<()> {
+    let unnumbered = "SELECT 1 WHERE EXISTS (SELECT FROM finish WHERE search_id = $1 AND ordinal IS NULL) \
+                      OR EXISTS (SELECT FROM freezing WHERE search_id = $1 AND ordinal IS NULL)";
     if sql_query(unnumbered).bind::<sql_types::BigInt, _>(search).execute(conn)? == 0 {
         return Ok(());
     }

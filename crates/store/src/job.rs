@@ -28,6 +28,8 @@ pub enum JobState {
     Ready,
     /// Leased to a worker.
     Running,
+    /// Set aside by the scheduler at its checkpoint, without an ending.
+    Frozen,
     /// Backs off after a passing error.
     Waiting,
     /// Its search is paused.
@@ -50,6 +52,7 @@ impl JobState {
         match self {
             Self::Ready => "ready",
             Self::Running => "running",
+            Self::Frozen => "frozen",
             Self::Waiting => "waiting",
             Self::Paused => "paused",
             Self::Terminated => "terminated",
@@ -62,7 +65,7 @@ impl JobState {
 
     /// Whether it is an outcome.
     pub const fn is_final(self) -> bool {
-        !matches!(self, Self::Ready | Self::Running | Self::Waiting | Self::Paused)
+        !matches!(self, Self::Ready | Self::Running | Self::Frozen | Self::Waiting | Self::Paused)
     }
 }
 
@@ -358,6 +361,11 @@ fn next(conn: &mut PgConnection, job: &JobRow) -> QueryResult<String> {
                     format!("crash {crashes} of {CRASH_LIMIT} without progress; it is ready again{when}")
                 }
             }
+        }
+        JobState::Frozen => {
+            "it is set aside at its checkpoint: a free worker takes it up when its chance is the best of its \
+                             search, and it ends with its search"
+                .to_owned()
         }
         JobState::Paused => format!("`peng search resume {}` makes it ready", job.search),
         JobState::Failed | JobState::Diverged | JobState::Cancelled => {

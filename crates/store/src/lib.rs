@@ -10,6 +10,7 @@ pub mod connection;
 mod conninfo;
 pub mod curve;
 pub mod finish;
+pub mod freeze;
 mod identity;
 pub mod job;
 pub mod lease;
@@ -22,7 +23,6 @@ pub mod schema;
 pub mod search;
 pub mod session;
 mod statement;
-pub mod thaw;
 pub mod worker;
 
 pub use client::ListenError;

@@ -57,15 +57,15 @@ pub struct Claim {
     /// What to train.
     #[diesel(sql_type = sql_types::Jsonb)]
     pub genome: serde_json::Value,
-    /// For a terminated job resumed for one interval: the evaluation interval with which it ends again.
+    /// For a job that was set aside and is taken up again: its last evaluation interval then.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Integer>)]
-    pub thaw_until: Option<i32>,
+    pub frozen_at: Option<i32>,
 }
 
 impl Claim {
     /// Whether the job has ended before and keeps that result until it ends again.
     pub fn is_resumed(&self) -> bool {
-        self.thaw_until.is_some() || self.mode == JobMode::Promoted
+        self.mode == JobMode::Promoted
     }
 
     /// The right that comes with it.

@@ -157,6 +157,20 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::*;
 
+    freezing (id) {
+        id -> BigInt,
+        search_id -> BigInt,
+        job_id -> BigInt,
+        ordinal -> Nullable<BigInt>,
+        frozen_at -> Timestamptz,
+        step -> Integer,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::*;
+
     identity (one) {
         one -> Bool,
         id -> Uuid,
@@ -324,6 +338,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     discarded_checkpoint,
     event,
     finish,
+    freezing,
     identity,
     job,
     lease,

@@ -171,15 +171,15 @@ pub fn population_after(conn: &mut PgConnection, search: SearchId, after: i64) -
     .load(conn)
 }
 
-/// FLOPs of a job's network.
+/// FLOPs and parameters of a job's network.
 ///
 /// # Errors
 /// Those of the database.
-pub fn cost_of(conn: &mut PgConnection, job: JobId) -> QueryResult<Option<i64>> {
+pub fn cost_of(conn: &mut PgConnection, job: JobId) -> QueryResult<Option<(i64, i64)>> {
     schema::job::table
         .inner_join(schema::architecture::table.on(schema::architecture::id.eq(schema::job::architecture_id)))
         .filter(schema::job::id.eq(job))
-        .select(schema::architecture::flops)
+        .select((schema::architecture::flops, schema::architecture::parameters))
         .first(conn)
         .optional()
 }
@@ -208,6 +208,9 @@ pub struct Progress {
     /// Jobs that train now.
     #[diesel(sql_type = sql_types::BigInt)]
     pub running: i64,
+    /// Jobs that are set aside, without an ending.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub frozen: i64,
     /// Jobs that the predictor stopped.
     #[diesel(sql_type = sql_types::BigInt)]
     pub terminated: i64,

@@ -22,5 +22,5 @@ WITH chosen AS MATERIALIZED (
     INSERT INTO attempt (job_id, fence, worker_id) SELECT id, fence, $2 FROM claimed
 )
 SELECT claimed.id AS job_id, claimed.fence, $2 AS worker_id, claimed.search_id, claimed.architecture_id, claimed.seed, claimed.mode,
-       claimed.priority, claimed.crashes, architecture.flops, architecture.genome, NULL::integer AS thaw_until
+       claimed.priority, claimed.crashes, architecture.flops, architecture.genome, NULL::integer AS frozen_at
 FROM claimed JOIN architecture ON architecture.id = claimed.architecture_id

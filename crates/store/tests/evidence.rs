@@ -11,11 +11,11 @@ use diesel::{PgConnection, QueryDsl as _, RunQueryDsl as _, connection::SimpleCo
 use domain::{JobId, Ordinal};
 use store::{
     curve::{self, Decision, Observation},
-    finish::{self, JobEnd},
-    job::{self, JobState, Outcome},
+    finish::Cursor,
+    freeze::{self, ThawClaim},
+    job::{self, JobState},
     lease::{self, GiveBack},
     maintenance, schema, search,
-    thaw::{self, ThawClaim},
 };
 use support::{TTL, claim_by, clear, expire, point, rows, state, submit, worker_on};
 use testing::TestDatabase;
@@ -241,15 +241,15 @@ fn promotion_forgives_the_crashes_of_a_terminated_job() {
     let held = claim_by(&mut conn, a);
     let stop = Observation { prediction: Some(65.0), decision: Some(Decision::Stop), ..point(1, 50.0) };
     curve::record(&mut conn, held, &stop, None).unwrap().unwrap();
-    finish::finish(&mut conn, held, JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
-    for _ in 0..5 {
-        let stopped = thaw::stopped(&mut conn, search).unwrap()[0];
-        let claim = ThawClaim { stopped, chance: 0.5, calibration: Ordinal(1) };
-        let held = thaw::claim(&mut conn, &claim, a, TTL).unwrap().unwrap().lease();
-        assert_eq!(lease::retry(&mut conn, held, "x", "", TTL).unwrap().unwrap().state, JobState::Terminated);
+    assert_eq!(freeze::freeze(&mut conn, held, 1).unwrap(), Some(JobState::Frozen));
+    let claim = ThawClaim { job_id: held.job_id, chance: 0.5, calibration: Ordinal(1) };
+    for _ in 0..4 {
+        let held = freeze::thaw(&mut conn, &claim, a, TTL).unwrap().unwrap().lease();
+        assert_eq!(lease::retry(&mut conn, held, "x", "", TTL).unwrap().unwrap().state, JobState::Frozen);
     }
-    assert_eq!(counts(&mut conn, held.job_id), (5, 0));
-    assert_eq!(thaw::stopped(&mut conn, search).unwrap(), [], "it is not tried again");
+    assert_eq!(counts(&mut conn, held.job_id), (4, 0));
+    let seen = freeze::since(&mut conn, search, Cursor::default()).unwrap().unwrap().last().unwrap().ordinal;
+    assert_eq!(freeze::stop_all(&mut conn, search, seen).unwrap(), 1);
     assert!(search::promote(&mut conn, search, 1).unwrap()[0].promoted);
     assert_eq!(counts(&mut conn, held.job_id), (0, 0));
     let forgotten = "SELECT 1 FROM job WHERE crash_step IS NULL AND crash_hosts IS NULL";
@@ -262,7 +262,7 @@ fn promotion_forgives_the_crashes_of_a_terminated_job() {
 fn a_job_that_was_claimed_more_often_than_can_be_counted_is_claimed_again() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
-    let search = submit(&mut conn, "s", 1);
+    submit(&mut conn, "s", 1);
     let id = worker_on(&mut conn, "a");
     conn.batch_execute("UPDATE job SET attempts = 32766").unwrap();
     for _ in 0..3 {
@@ -273,8 +273,30 @@ fn a_job_that_was_claimed_more_often_than_can_be_counted_is_claimed_again() {
     let held = claim_by(&mut conn, id);
     let stop = Observation { prediction: Some(65.0), decision: Some(Decision::Stop), ..point(1, 50.0) };
     curve::record(&mut conn, held, &stop, None).unwrap().unwrap();
-    finish::finish(&mut conn, held, JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
-    let stopped = thaw::stopped(&mut conn, search).unwrap()[0];
-    let claim = ThawClaim { stopped, chance: 0.5, calibration: Ordinal(1) };
-    assert!(thaw::claim(&mut conn, &claim, id, TTL).unwrap().is_some(), "nor can a thaw be counted");
+    freeze::freeze(&mut conn, held, 1).unwrap().unwrap();
+    let claim = ThawClaim { job_id: held.job_id, chance: 0.5, calibration: Ordinal(1) };
+    assert!(freeze::thaw(&mut conn, &claim, id, TTL).unwrap().is_some(), "nor can a thaw be counted");
+}
+
+#[test]
+fn a_job_that_crashes_whenever_it_is_taken_up_is_failed() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let a = worker_on(&mut conn, "a");
+    submit(&mut conn, "s", 1);
+    let held = claim_by(&mut conn, a);
+    let stop = Observation { prediction: Some(65.0), decision: Some(Decision::Stop), ..point(1, 50.0) };
+    curve::record(&mut conn, held, &stop, None).unwrap().unwrap();
+    freeze::freeze(&mut conn, held, 1).unwrap().unwrap();
+    let claim = ThawClaim { job_id: held.job_id, chance: 0.5, calibration: Ordinal(1) };
+    for crash in 1..=5 {
+        let held = freeze::thaw(&mut conn, &claim, a, TTL).unwrap().unwrap().lease();
+        let next = if crash < 5 { JobState::Frozen } else { JobState::Failed };
+        assert_eq!(
+            lease::retry(&mut conn, held, "x", "", TTL).unwrap().unwrap().state,
+            next,
+            "crash {crash}"
+        );
+    }
+    assert_eq!(rows(&mut conn, "SELECT 1 FROM result WHERE outcome = 'failed'"), 1);
 }

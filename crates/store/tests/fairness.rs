@@ -18,14 +18,14 @@ use diesel::{
     connection::{AnsiTransactionManager, SimpleConnection as _, TransactionManager as _},
     sql_query, sql_types,
 };
-use domain::{Fence, JobId, Ordinal, SearchId};
+use domain::{JobId, Ordinal, SearchId};
 use store::{
     Claim, Claimer, Listener, News, Turns,
     curve::{self, Decision, Observation},
     finish::{self, JobEnd},
+    freeze::{self, ThawClaim},
     job::{self, Outcome},
     search,
-    thaw::{self, FrozenJob, ThawClaim},
     worker::{self as workers, Selector, WorkerState},
 };
 use support::{TTL, point, rows, submit, waits, worker, worker_on};
@@ -169,40 +169,38 @@ fn a_limit_holds_whoever_claims_at_the_same_time() {
     assert!(!exceeded.into_inner(), "more than {MOST} jobs ran at once");
 }
 
-/// Ends a job as its predictor decides after a step.
-fn terminate(conn: &mut PgConnection, claim: &Claim, step: i32) {
+/// Sets a job aside as its scheduler decides after a step.
+fn set_aside(conn: &mut PgConnection, claim: &Claim, step: i32) {
     let point = Observation { prediction: Some(60.0), decision: Some(Decision::Stop), ..point(step, 50.0) };
     curve::record(conn, claim.lease(), &point, None).unwrap().unwrap();
-    end(conn, claim, Outcome::Terminated);
+    assert_eq!(freeze::freeze(conn, claim.lease(), step).unwrap(), Some(store::job::JobState::Frozen));
 }
 
-/// A search of which no more than one job may run, with a terminated job that may be resumed.
+/// A search of which no more than one job may run, with a frozen job.
 fn frozen(conn: &mut PgConnection) -> (SearchId, ThawClaim) {
     let search = submit(conn, "s", 3);
     limit(conn, search, 1);
     let claim = claim(conn).unwrap();
-    terminate(conn, &claim, 1);
-    let stopped = FrozenJob { job_id: claim.job_id, fence: claim.fence, step: 1, flops: 1 };
-    (search, ThawClaim { stopped, chance: 0.5, calibration: Ordinal(0) })
+    set_aside(conn, &claim, 1);
+    (search, ThawClaim { job_id: claim.job_id, chance: 0.5, calibration: Ordinal(0) })
 }
 
 #[test]
 fn resumed_jobs_count_and_wait_for_room() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
-    let (search, mut thaw_claim) = frozen(&mut conn);
+    let (search, thaw_claim) = frozen(&mut conn);
     let id = worker(&mut conn);
     let running = claim(&mut conn).unwrap();
-    assert!(thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(), "one runs");
+    assert!(freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(), "one runs");
     end(&mut conn, &running, Outcome::Diverged);
-    let resumed = thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap();
+    let resumed = freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap();
     assert!(claim(&mut conn).is_none(), "the resumed one runs");
     conn.batch_execute("UPDATE job SET state = 'diverged' WHERE state = 'ready'").unwrap();
     assert!(search::exhausted(&mut conn, Some(search)).unwrap().is_empty(), "nothing can be resumed now");
-    terminate(&mut conn, &resumed, 2);
+    set_aside(&mut conn, &resumed, 2);
     assert_eq!(search::exhausted(&mut conn, Some(search)).unwrap().len(), 1);
-    thaw_claim.stopped.fence = Fence(resumed.fence.0);
-    assert!(thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap().is_some());
+    assert!(freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().is_some());
 }
 
 #[test]
@@ -214,7 +212,7 @@ fn a_claim_and_a_resumption_of_the_last_room_wait_for_each_other() {
         let id = worker(&mut conn);
         let claims = |conn: &mut PgConnection, claim: bool| {
             let mut claimer = Claimer::new("default", id, TTL);
-            if claim { claimer.claim(conn) } else { thaw::claim(conn, &thaw_claim, id, TTL) }
+            if claim { claimer.claim(conn) } else { freeze::thaw(conn, &thaw_claim, id, TTL) }
                 .unwrap()
                 .is_some()
         };

@@ -11,9 +11,9 @@ use store::{
     checkpoint,
     curve::{self, Decision, Observation, Recorded},
     finish::{self, JobEnd},
+    freeze::{self, ThawClaim},
     job::{self, JobState, Outcome},
     lease, search,
-    thaw::{self, ThawClaim},
 };
 use support::{
     LATER_POINTER, TTL, claim, claim_by, clear, everything,
@@ -115,17 +115,16 @@ fn an_observation_whose_predecessor_is_missing_is_not_written() {
     assert_eq!(steps, [1, 2, 3]);
 }
 
-/// A job that is resumed for one interval.
+/// A frozen job that is taken up again.
 fn thawed(conn: &mut PgConnection) -> Lease {
-    let search = submit(conn, "thawed", 1);
+    submit(conn, "thawed", 1);
     let held = claim(conn);
     let stop = Observation { prediction: Some(65.0), decision: Some(Decision::Stop), ..point(1, 50.0) };
     curve::record(conn, held, &stop, None).unwrap().unwrap();
-    finish::finish(conn, held, JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
-    let stopped = thaw::stopped(conn, search).unwrap()[0];
-    let claim = ThawClaim { stopped, chance: 0.5, calibration: Ordinal(1) };
+    freeze::freeze(conn, held, 1).unwrap().unwrap();
+    let claim = ThawClaim { job_id: held.job_id, chance: 0.5, calibration: Ordinal(1) };
     let id = worker(conn);
-    thaw::claim(conn, &claim, id, TTL).unwrap().unwrap().lease()
+    freeze::thaw(conn, &claim, id, TTL).unwrap().unwrap().lease()
 }
 
 #[test]
@@ -140,7 +139,7 @@ fn raised_fences_take_all_running_jobs_from_their_workers() {
     submit(&mut conn, "running", 3);
     let (plain, cancelled) = (claim(&mut conn), claim(&mut conn));
     assert_eq!(job::cancel(&mut conn, &[cancelled.job_id]).unwrap().requested, 1);
-    let held = [(thawed, JobState::Terminated), (paused, JobState::Paused), (plain, JobState::Ready)];
+    let held = [(thawed, JobState::Frozen), (paused, JobState::Paused), (plain, JobState::Ready)];
     let held = [held.as_slice(), &[(cancelled, JobState::Cancelled)]].concat();
 
     let bumped = lease::bump_fences(&mut conn).unwrap();

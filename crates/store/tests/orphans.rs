@@ -13,11 +13,11 @@ use domain::{CheckpointKey, Fence, JobId, Lease, Ordinal, SearchId};
 use store::{
     Claimer, checkpoint,
     curve::{self, Decision, Observation},
-    finish::{self, JobEnd},
+    finish::{self, Cursor, JobEnd},
+    freeze::{self, ThawClaim},
     job::{JobState, Outcome},
     lease::{self, GiveBack},
     maintenance, search,
-    thaw::{self, ThawClaim},
 };
 use support::{TTL, claim, claim_by, expire, point, pointer, state, submit, worker};
 use testing::TestDatabase;
@@ -100,19 +100,20 @@ fn a_job_that_is_resumed_or_promoted_meanwhile_keeps_its_checkpoints() {
     let id = worker(&mut conn);
     let held = claim_by(&mut conn, id);
     assert!(commit(&mut conn, held, 1) && commit(&mut conn, held, 2));
-    finish::finish(&mut conn, held, JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
+    freeze::freeze(&mut conn, held, 2).unwrap().unwrap();
 
-    let stopped = thaw::stopped(&mut conn, search).unwrap()[0];
-    let thaw_claim = ThawClaim { stopped, chance: 0.5, calibration: Ordinal(0) };
+    let thaw_claim = ThawClaim { job_id: held.job_id, chance: 0.5, calibration: Ordinal(0) };
     AnsiTransactionManager::begin_transaction(&mut resuming).unwrap();
-    let thawed = thaw::claim(&mut resuming, &thaw_claim, id, TTL).unwrap().unwrap().lease();
+    let thawed = freeze::thaw(&mut resuming, &thaw_claim, id, TTL).unwrap().unwrap().lease();
     assert_eq!(orphans(&mut conn, &[object(held, 1), object(held, 2)]), [], "the claim is under way");
     AnsiTransactionManager::commit_transaction(&mut resuming).unwrap();
     let listed = [object(held, 1), object(held, 2), object(thawed, 3)];
     assert_eq!(orphans(&mut conn, &listed), [], "resumed, its next interval not committed");
-    assert_eq!(lease::release(&mut conn, thawed, GiveBack::Leaving).unwrap(), Some(JobState::Terminated));
+    assert_eq!(lease::release(&mut conn, thawed, GiveBack::Leaving).unwrap(), Some(JobState::Frozen));
     assert_eq!(orphans(&mut conn, &listed), [object(thawed, 3)], "given up before it was committed");
 
+    let seen = freeze::since(&mut conn, search, Cursor::default()).unwrap().unwrap().last().unwrap().ordinal;
+    assert_eq!(freeze::stop_all(&mut conn, search, seen).unwrap(), 1);
     AnsiTransactionManager::begin_transaction(&mut resuming).unwrap();
     search::promote(&mut resuming, search, 1).unwrap();
     assert_eq!(orphans(&mut conn, &listed), [object(thawed, 3)], "promotion is under way");

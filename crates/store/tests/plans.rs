@@ -26,8 +26,8 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
     (
         "thaw",
         include_str!("../src/sql/thaw.sql"),
-        "10, 1, :w, 60, 0.5, 1",
-        &["Index Cond: (id = $0)", "job_pkey", "result_pkey"],
+        "10, :w, 60, 0.5, 1",
+        &["Index Cond: (id = $0)", "job_pkey"],
     ),
     (
         "record",
@@ -37,6 +37,7 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
     ),
     ("renew", include_str!("../src/sql/renew.sql"), "'{10,20,30}', '{1,1,1}', :w, 60", &["lease_pkey"]),
     ("finish", include_str!("../src/sql/finish.sql"), "10, 1, :w, 'terminated', NULL, NULL, 20", ENDING),
+    ("freeze", include_str!("../src/sql/freeze.sql"), "10, 1, :w, 20", ENDING_IN_SEARCH),
     ("release", include_str!("../src/sql/release.sql"), "10, 1, :w, 'x', NULL, 10", ENDING_IN_SEARCH),
     ("retry", include_str!("../src/sql/retry.sql"), "10, 1, :w, 'x', '', 10", CRASHING),
     (
@@ -107,7 +108,8 @@ const TYPES: &[(&str, &str)] = &[
     ("claim", "(text, uuid, float8, int, bigint, bigint)"),
     ("claim_before", "(text, uuid, float8, int, bigint, bigint[])"),
     ("turns", "(text)"),
-    ("thaw", "(bigint, bigint, uuid, float8, float8, bigint)"),
+    ("thaw", "(bigint, uuid, float8, float8, bigint)"),
+    ("freeze", "(bigint, bigint, uuid, int)"),
     (
         "record",
         "(bigint, bigint, uuid, int, float8, float8, float8, float8, float8, float8, float8, float8, float8, float8, \
@@ -214,7 +216,9 @@ const QUIET: &[(&str, &str, &str, &[&str])] = &[
     ("claim", include_str!("../src/sql/claim.sql"), CLAIM, &["job_turn"]),
     ("turns", include_str!("../src/sql/turns.sql"), "'default'", &["job_turn"]),
     ("exhausted", include_str!("../src/sql/exhausted.sql"), "NULL", &["job_open", "job_running"]),
-    ("thawed", include_str!("../src/sql/thawed.sql"), "1", &["job_pkey"]),
+    ("running", include_str!("../src/sql/running.sql"), "1", &["job_running"]),
+    ("first_jobs", include_str!("../src/sql/first_jobs.sql"), "1, 7", &["job_search"]),
+    ("learned", include_str!("../src/sql/learned.sql"), "1, 99990", &["finish_search_id_ordinal_key"]),
     ("finish_if_done", include_str!("../src/sql/finish_if_done.sql"), "1, 7", &["job_running"]),
     ("number", include_str!("../src/sql/number.sql"), "1", &[]),
     (
@@ -252,8 +256,8 @@ fn what_idle_workers_ask_does_not_read_all_jobs_of_a_search() {
             "enqueue" => {
                 "(bigint, text[], jsonb[], text[], bigint[], bigint[], int[], text[], text[], smallint[], bigint, text, bigint, bool, bool)"
             }
-            "exhausted" | "thawed" | "number" => "(bigint)",
-            "finish_if_done" => "(bigint, bigint)",
+            "exhausted" | "running" | "number" => "(bigint)",
+            "first_jobs" | "learned" | "finish_if_done" => "(bigint, bigint)",
             "claim" => "(text, uuid, float8, int, bigint, bigint)",
             "turns" => "(text)",
             _ => "",

@@ -11,12 +11,12 @@ use domain::{JobId, Ordinal, SearchId};
 use store::{
     Claimer, curve,
     finish::{self, Cursor, JobEnd},
+    freeze,
     job::{self, JobMode, JobState, Outcome},
     lease::{self, GiveBack},
     maintenance,
     queue::first_ready,
     search::{self, Source},
-    thaw,
 };
 use support::{TTL, expire, point, state, submit, worker};
 use testing::TestDatabase;
@@ -305,9 +305,9 @@ fn modes_are_stored_and_come_back() {
     assert_eq!(modes, [JobMode::Terminate, JobMode::Audit]);
 }
 
-/// A terminated job, and what a worker resumes it for.
-fn terminated(conn: &mut PgConnection) -> thaw::ThawClaim {
-    let search = submit(conn, "s", 1);
+/// A frozen job, and what a worker takes it up for.
+fn frozen(conn: &mut PgConnection) -> freeze::ThawClaim {
+    submit(conn, "s", 1);
     let claim = Claimer::new("default", worker(conn), TTL).claim(conn).unwrap().unwrap();
     let stop = curve::Observation {
         prediction: Some(65.0),
@@ -315,15 +315,15 @@ fn terminated(conn: &mut PgConnection) -> thaw::ThawClaim {
         ..point(1, 50.0)
     };
     curve::record(conn, claim.lease(), &stop, None).unwrap().unwrap();
-    finish::finish(conn, claim.lease(), JobEnd::plain(Outcome::Terminated)).unwrap().unwrap();
-    let stopped = thaw::stopped(conn, search).unwrap()[0];
-    thaw::ThawClaim { stopped, chance: 0.5, calibration: Ordinal(1) }
+    assert_eq!(freeze::freeze(conn, claim.lease(), 2).unwrap(), None, "its observation is not there");
+    assert_eq!(freeze::freeze(conn, claim.lease(), 1).unwrap(), Some(JobState::Frozen));
+    freeze::ThawClaim { job_id: claim.job_id, chance: 0.5, calibration: Ordinal(1) }
 }
 
 #[test]
-fn one_of_many_workers_resumes_a_terminated_job() {
+fn one_of_many_workers_takes_up_a_frozen_job() {
     let database = TestDatabase::new();
-    let thaw_claim = terminated(&mut database.connect());
+    let thaw_claim = frozen(&mut database.connect());
     let barrier = Barrier::new(8);
     let claims = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
@@ -332,55 +332,115 @@ fn one_of_many_workers_resumes_a_terminated_job() {
                     let mut conn = database.connect();
                     let id = worker(&mut conn);
                     barrier.wait();
-                    thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap()
+                    freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap()
                 })
             })
             .collect();
         threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
     });
     assert_eq!(claims.len(), 1);
-    assert_eq!(claims[0].thaw_until, Some(2), "it ends again with the next interval");
+    assert_eq!(claims[0].frozen_at, Some(1), "it goes on from there");
 }
 
 #[test]
-fn a_resumed_job_that_does_not_end_is_terminated_as_before() {
+fn a_job_taken_up_that_does_not_end_is_frozen_as_before() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
-    let mut thaw_claim = terminated(&mut conn);
-    let search = thaw_claim.stopped;
+    let thaw_claim = frozen(&mut conn);
     let id = worker(&mut conn);
-    for (how, (crashes, losses)) in [("released", (0, 0)), ("retried", (1, 0)), ("lost", (1, 1))] {
-        let claim = thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap_or_else(|| panic!("{how}"));
+    let history = "SELECT 1 FROM freezing WHERE step = 1";
+    for (noted, (how, (crashes, losses))) in
+        (2..).zip([("released", (0, 0)), ("retried", (1, 0)), ("lost", (1, 1)), ("fenced", (1, 1))])
+    {
+        let claim = freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap_or_else(|| panic!("{how}"));
         assert_eq!(state(&mut conn, claim.job_id), JobState::Running);
+        assert!(freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(), "{how}: it runs");
         match how {
             "released" => {
                 let released = lease::release(&mut conn, claim.lease(), GiveBack::Leaving).unwrap();
-                assert_eq!(released, Some(JobState::Terminated));
+                assert_eq!(released, Some(JobState::Frozen));
             }
             "retried" => {
                 let retried = lease::retry(&mut conn, claim.lease(), "no memory", "", TTL).unwrap();
-                assert_eq!(retried.unwrap().state, JobState::Terminated);
+                assert_eq!(retried.unwrap().state, JobState::Frozen);
             }
+            "lost" => {
+                expire(&mut conn, claim.job_id);
+                maintenance::reap(&mut conn).unwrap();
+            }
+            _ => assert_eq!(lease::bump_fences(&mut conn).unwrap()[0].state, JobState::Frozen),
+        }
+        assert_eq!(state(&mut conn, claim.job_id), JobState::Frozen, "{how}");
+        let counts = format!("SELECT 1 FROM job WHERE crashes = {crashes} AND losses = {losses}");
+        assert_eq!(sql_query(counts).execute(&mut conn).unwrap(), 1, "{how}");
+        assert_eq!(sql_query(history).execute(&mut conn).unwrap(), noted, "{how}: schedulers hear of it");
+    }
+    assert_eq!(sql_query("SELECT 1 FROM finish").execute(&mut conn).unwrap(), 0, "it has not ended");
+}
+
+#[test]
+fn a_job_that_a_worker_of_the_version_before_took_up_keeps_its_result() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let thaw_claim = frozen(&mut conn);
+    let id = worker(&mut conn);
+    for how in ["released", "retried", "lost"] {
+        conn.batch_execute("UPDATE job SET state = 'frozen'").unwrap();
+        let claim = freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap();
+        conn.batch_execute("SELECT write_result(id, search_id, fence, 'terminated', NULL) FROM job").unwrap();
+        match how {
+            "released" => _ = lease::release(&mut conn, claim.lease(), GiveBack::Leaving).unwrap(),
+            "retried" => _ = lease::retry(&mut conn, claim.lease(), "no memory", "", TTL).unwrap(),
             _ => {
                 expire(&mut conn, claim.job_id);
                 maintenance::reap(&mut conn).unwrap();
             }
         }
         assert_eq!(state(&mut conn, claim.job_id), JobState::Terminated, "{how}");
-        assert!(
-            thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(),
-            "{how}: it was judged before"
-        );
-        let kept = format!(
-            "SELECT 1 FROM result JOIN job ON job.id = job_id WHERE outcome = 'terminated' AND result.fitness = 65 AND crashes = {crashes} AND losses = {losses}"
-        );
-        assert_eq!(sql_query(kept).execute(&mut conn).unwrap(), 1, "{how}: the result stands");
-        thaw_claim.stopped = thaw::stopped(&mut conn, SearchId(1)).unwrap()[0];
     }
-    assert_eq!(search.job_id, thaw_claim.stopped.job_id);
-    conn.batch_execute("UPDATE search SET state = 'paused'").unwrap();
-    assert!(
-        thaw::claim(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(),
-        "not while its search is paused"
-    );
+}
+
+#[test]
+fn frozen_jobs_end_only_where_nothing_else_is_to_be_done() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let thaw_claim = frozen(&mut conn);
+    let search = SearchId(1);
+    let id = worker(&mut conn);
+    let seen = |conn: &mut PgConnection| {
+        freeze::since(conn, search, Cursor::default()).unwrap().unwrap().last().unwrap().ordinal
+    };
+    let known = seen(&mut conn);
+    assert!(search::finish_if_done(&mut conn, search, None).unwrap().is_none(), "a job is frozen");
+    let claim = freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap();
+    assert_eq!(freeze::stop_all(&mut conn, search, known).unwrap(), 0, "it runs");
+    lease::release(&mut conn, claim.lease(), GiveBack::Leaving).unwrap().unwrap();
+    assert_eq!(freeze::stop_all(&mut conn, search, known).unwrap(), 0, "it was set aside anew since");
+    let known = seen(&mut conn);
+    search::pause(&mut conn, search).unwrap().unwrap();
+    assert_eq!(freeze::stop_all(&mut conn, search, known).unwrap(), 0, "the search is paused");
+    assert!(freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(), "the search is paused");
+    search::resume(&mut conn, search).unwrap().unwrap();
+    assert_eq!(freeze::stop_all(&mut conn, search, known).unwrap(), 1);
+    let result = "SELECT 1 FROM result JOIN finish USING (job_id) WHERE result.outcome = 'terminated' AND result.fitness = 65";
+    assert_eq!(sql_query(result).execute(&mut conn).unwrap(), 1);
+    assert!(search::finish_if_done(&mut conn, search, None).unwrap().is_some());
+}
+
+#[test]
+fn a_frozen_job_is_cancelled_with_its_search_or_alone() {
+    for alone in [true, false] {
+        let database = TestDatabase::new();
+        let mut conn = database.connect();
+        let thaw_claim = frozen(&mut conn);
+        if alone {
+            assert_eq!(job::cancel(&mut conn, &[thaw_claim.job_id]).unwrap().at_once, 1);
+        } else {
+            search::cancel(&mut conn, SearchId(1)).unwrap().unwrap();
+        }
+        assert_eq!(state(&mut conn, thaw_claim.job_id), JobState::Cancelled);
+        let result =
+            "SELECT 1 FROM result WHERE outcome = 'cancelled' AND fitness IS NULL AND last_fitness = 50";
+        assert_eq!(sql_query(result).execute(&mut conn).unwrap(), 1);
+    }
 }

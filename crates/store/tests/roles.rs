@@ -14,14 +14,18 @@ use uuid::Uuid;
 const ROLES: [&str; 3] = ["submit", "worker", "read"];
 
 /// Who may run each statement of the store beside the owner: roles by their first letters.
-const STATEMENTS: [(&str, &str); 42] = [
+const STATEMENTS: [(&str, &str); 46] = [
     ("bump_fences", "w"),
     ("claim", "w"),
+    ("delete_jobs", ""),
+    ("discard_checkpoints", "sw"),
     ("endings", "swr"),
     ("enqueue", "sw"),
     ("exhausted", "swr"),
     ("finish", "w"),
     ("finish_if_done", "swr"), // What a function does is not asked here.
+    ("first_jobs", "swr"),
+    ("freeze", "w"),
     ("host_faults", "swr"),
     ("job_attempts", "swr"),
     ("job_list", "swr"),
@@ -29,44 +33,44 @@ const STATEMENTS: [(&str, &str); 42] = [
     ("job_retry", "s"),
     ("job_waits", "swr"),
     ("lead", "w"),
+    ("learned", "swr"),
     ("number", "swr"),
     ("orphans", "swr"),
     ("population", "swr"),
     ("progress", "swr"),
     ("promote", "sw"),
-    ("prune", "sw"),
-    ("reap", "w"),
-    ("record", "w"),
-    ("release", "w"),
-    ("renew", "w"),
-    ("retry", "w"),
-    ("stopped", "swr"),
-    ("thaw", "w"),
-    ("wake", "sw"),
-    ("worker_list", "swr"),
-    // What is deleted for good only its owner deletes.
-    ("delete_jobs", ""),
-    ("discard_checkpoints", "sw"),
     ("prunable", "swr"),
+    ("prune", "sw"),
     ("prune_counts", "swr"),
     ("prune_events", ""),
     ("prune_logs", "w"),
     ("prune_workers", ""),
+    ("reap", "w"),
+    ("record", "w"),
+    ("release", "w"),
+    ("renew", "w"),
     ("restorable", "swr"),
+    ("retry", "w"),
+    ("running", "swr"),
     ("search_contents", "swr"),
     ("search_set", "s"),
+    ("stop_frozen", "swr"),
     ("take_discarded", "w"),
+    ("thaw", "w"),
     ("touch", "w"),
     ("turns", "swr"),
+    ("wake", "sw"),
+    ("worker_list", "swr"),
+    // What is deleted for good only its owner deletes.
 ];
 /// Read whatever the role, or run by `migrate` alone.
-const OTHERS: [&str; 4] = ["roles", "schema_version", "thawed", "worker_attempts"];
+const OTHERS: [&str; 3] = ["roles", "schema_version", "worker_attempts"];
 
 const NEW_SEARCH: &str = "INSERT INTO search (name, spec, spec_hash, engine, max_epochs, \"interval\", budget, version) \
                           VALUES ('new', '{}', repeat('0', 64), 'none', 1, 1, 1, '0')";
 
 /// What somebody might type, and who may.
-const TYPED: [(&str, &str); 44] = [
+const TYPED: [(&str, &str); 46] = [
     ("SELECT FROM job", "swr"),
     ("SELECT FROM identity", "swr"),
     ("SELECT FROM __diesel_schema_migrations", "swr"),
@@ -97,6 +101,8 @@ const TYPED: [(&str, &str); 44] = [
     ("DELETE FROM result", "s"),
     ("UPDATE finish SET ordinal = 1", ""),
     ("DELETE FROM finish", ""),
+    ("DELETE FROM freezing", ""),
+    ("SELECT stop_frozen_jobs(1, 1, 1)", "sw"),
     ("DELETE FROM attempt", ""),
     ("DELETE FROM event", ""),
     ("UPDATE worker SET state = 'draining'", "sw"),

@@ -40,7 +40,8 @@ pub enum CostObjective {
 }
 
 impl CostObjective {
-    fn of(self, cost: Cost) -> f64 {
+    /// The cost of a network that is minimised.
+    pub fn of(self, cost: Cost) -> f64 {
         match self {
             Self::Flops => cost.flops as f64,
             Self::Parameters => cost.parameters as f64,

@@ -245,8 +245,8 @@ impl Script {
     fn resume(&mut self, whole: &Run, steps: u32) {
         const CHECK: &str = "resume";
         if !whole.named {
-            let text =
-                "it names no checkpoint: a job that moves to another worker is trained from its start again";
+            let text = "it names no checkpoint: a job that moves to another worker is trained from its start again, and none is set \
+                 aside to be taken up later: stops are final";
             return self.find(CHECK, Verdict::Note, text);
         }
         if steps < 2 {

@@ -183,6 +183,10 @@ impl Trainer for Session {
         })
     }
 
+    fn is_resumable(&self) -> bool {
+        self.checkpoint.is_some()
+    }
+
     fn waits_for_decision(&self) -> bool {
         true
     }

@@ -46,7 +46,10 @@ impl AttemptContext<'_> {
             Some(StopReason::LeaseLost) => AttemptOutcome::LeaseLost,
             Some(StopReason::Cancelled) => AttemptOutcome::Ended(store::job::Outcome::Cancelled, None),
             Some(StopReason::LeaseUncertain)
-                if !matches!(outcome, AttemptOutcome::Decided(..) | AttemptOutcome::Ended(..)) =>
+                if !matches!(
+                    outcome,
+                    AttemptOutcome::Decided(..) | AttemptOutcome::Frozen(_) | AttemptOutcome::Ended(..)
+                ) =>
             {
                 AttemptOutcome::LeaseUncertain
             }

@@ -14,7 +14,7 @@ use std::{
 };
 
 use crossbeam_channel::{Sender, bounded};
-use search::Judge;
+use search::LiveScheduler;
 use store::{DbError, Session, curve, lease};
 use tracing::warn;
 
@@ -30,10 +30,10 @@ use scratch_file::ScratchFile;
 pub fn run(
     context: AttemptContext<'_>,
     session: &mut Session,
-    judge: &mut Judge,
+    scheduler: &mut LiveScheduler,
     backend: &mut dyn Backend,
 ) -> AttemptOutcome {
-    match try_run(context, session, judge, backend) {
+    match try_run(context, session, scheduler, backend) {
         Ok(outcome) => outcome,
         Err(DbError::Stopped | DbError::Unavailable(_)) => context.given_up(),
         Err(error @ DbError::Rejected(_)) => {
@@ -45,7 +45,7 @@ pub fn run(
 fn try_run(
     context: AttemptContext<'_>,
     session: &mut Session,
-    judge: &mut Judge,
+    scheduler: &mut LiveScheduler,
     backend: &mut dyn Backend,
 ) -> Result<AttemptOutcome, DbError> {
     let AttemptContext { claim, held, steps, .. } = context;
@@ -59,7 +59,7 @@ fn try_run(
         };
         // It was decided, and its worker died before it could say so.
         let last = points.last().filter(|last| last.step == restored.step);
-        if let Some(outcome) = last.and_then(|last| verdict::of(last, claim, steps)) {
+        if let Some(outcome) = last.and_then(|last| verdict::of(last, claim, steps, scheduler.freezes())) {
             return Ok(outcome);
         }
         match open(context, backend, &restored) {
@@ -73,7 +73,7 @@ fn try_run(
     };
     session.run(&hopeless, |conn| lease::note_first_step(conn, claim.lease(), done + 1))?;
     let (sender, receiver) = bounded(0);
-    let recorder = Recorder { context, session, judge, points };
+    let recorder = Recorder { context, session, scheduler, points };
     let (trained, recorded) = std::thread::scope(|scope| {
         let recorder = scope.spawn(|| {
             let receiver = receiver;
@@ -117,8 +117,7 @@ fn advance_all(
     intervals: Sender<Interval>,
 ) -> AttemptOutcome {
     let AttemptContext { worker, claim, held, steps, .. } = context;
-    let last = claim.thaw_until.unwrap_or(steps as i32);
-    for step in done + 1..=last {
+    for step in done + 1..=steps as i32 {
         let begun = Instant::now();
         let early = step == done + 1;
         let measurement = match held.watched(|| contained(|| training.advance(&held.interrupt))) {
@@ -133,7 +132,8 @@ fn advance_all(
             return of_error(context, error, false);
         }
         let (judged, wait) = bounded::<()>(0);
-        if intervals.send(Interval { step, measurement, saved, _judged: judged }).is_err() {
+        let resumable = training.is_resumable();
+        if intervals.send(Interval { step, measurement, saved, resumable, _judged: judged }).is_err() {
             return AttemptOutcome::Released; // The recorder has decided and says how.
         }
         if training.waits_for_decision() {

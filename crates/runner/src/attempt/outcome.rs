@@ -11,6 +11,8 @@ use crate::TrainError;
 pub enum AttemptOutcome {
     /// The job ends as was decided after an evaluation interval: completed or terminated.
     Decided(Outcome, i32),
+    /// The job is set aside, as was decided after this evaluation interval.
+    Frozen(i32),
     /// The job ends otherwise, with the error of a failure.
     Ended(Outcome, Option<String>),
     /// The worker leaves, or the database has lost what was recorded; the job goes on from its checkpoint.
@@ -62,6 +64,7 @@ impl fmt::Display for AttemptOutcome {
         match self {
             Self::Decided(outcome, _) | Self::Ended(outcome, None) => f.write_str(outcome.as_str()),
             Self::Ended(outcome, Some(error)) => write!(f, "{}: {error}", outcome.as_str()),
+            Self::Frozen(_) => f.write_str("the job is set aside"),
             Self::Released => f.write_str("the job is released"),
             Self::Crashed { cause, .. } | Self::StoreAway(cause) => {
                 write!(f, "tried again later: {cause}")

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 use checkpoint::CheckpointError;
 use crossbeam_channel::{Receiver, Sender};
 use domain::{Checkpoint, NewCheckpoint, OnceAMinute, chain};
-use predictor::{Assessment, CurveError};
-use search::{Judge, JudgeError};
+use predictor::Prediction;
+use scheduler::Verdict;
+use search::{LiveError, LiveScheduler};
 use store::{
     DbError, Session,
     checkpoint::{self as pointers, Pruned},
@@ -29,6 +30,8 @@ pub struct Interval {
     pub step: i32,
     pub measurement: Measurement,
     pub saved: ScratchFile,
+    /// Whether the training can go on from there.
+    pub resumable: bool,
     /// Closes when the interval has been judged.
     pub _judged: Sender<()>,
 }
@@ -38,10 +41,8 @@ pub struct Interval {
 enum RecordError {
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-    #[error("the predictor cannot judge the curve")]
-    Judge(#[from] JudgeError),
-    #[error("the predictor cannot judge the curve: {0}")]
-    Curve(#[from] CurveError),
+    #[error("the scheduler cannot judge the curve")]
+    Scheduler(#[from] LiveError),
     #[error("cannot record the observation")]
     Database(#[from] DbError),
 }
@@ -50,7 +51,7 @@ enum RecordError {
 pub struct Recorder<'a> {
     pub context: AttemptContext<'a>,
     pub session: &'a mut Session,
-    pub judge: &'a mut Judge,
+    pub scheduler: &'a mut LiveScheduler,
     /// The stored curve; those of its points that the session trains again are kept as they were decided.
     pub points: Vec<Observation>,
 }
@@ -95,9 +96,9 @@ impl Recorder<'_> {
         let before = (step - 1) as usize;
         let stored = self.points.get(before).filter(|point| point.decision.is_some()).cloned();
         self.points.truncate(before);
-        let point = match stored {
-            Some(point) => point,
-            None => self.judged(step, &interval.measurement)?,
+        let (point, freezes) = match stored {
+            Some(point) => (point, self.scheduler.freezes() && interval.resumable),
+            None => self.judged(interval)?,
         };
         let Some(Recorded { cancel, behind }) = self.write(&point, &checkpoint)? else {
             return Ok(Some(AttemptOutcome::LeaseLost));
@@ -114,7 +115,7 @@ impl Recorder<'_> {
         if cancel {
             return Ok(Some(AttemptOutcome::Ended(Outcome::Cancelled, None)));
         }
-        let outcome = verdict::of(&point, claim, steps);
+        let outcome = verdict::of(&point, claim, steps, freezes);
         if outcome == Some(AttemptOutcome::Decided(Outcome::Terminated, step)) && !claim.is_resumed() {
             let left = steps.saturating_sub(step as u32);
             worker.metrics.epochs_saved.inc_by(f64::from(left) * spec.budget.interval);
@@ -148,8 +149,10 @@ impl Recorder<'_> {
         }
     }
 
-    fn judged(&mut self, step: i32, measured: &Measurement) -> Result<Observation, RecordError> {
-        let AttemptContext { claim, spec, .. } = self.context;
+    /// The interval as a point of the curve with what was decided about it, and whether a job that stops is set aside.
+    fn judged(&mut self, interval: &Interval) -> Result<(Observation, bool), RecordError> {
+        let AttemptContext { claim, spec, steps, .. } = self.context;
+        let Interval { step, measurement: measured, .. } = *interval;
         let mut point = Observation {
             step,
             epoch: f64::from(step) * spec.budget.interval,
@@ -160,24 +163,29 @@ impl Recorder<'_> {
             seconds: Some(measured.seconds),
             ..Observation::default()
         };
-        let context = self.context;
-        let judge = &mut *self.judge;
-        self.session.run(&|| context.is_hopeless(), |conn| {
-            judge.refresh(conn).map(Ok).or_else(JudgeError::parted)
-        })??;
         let mut curve = search::curve_of(&self.points);
         curve.extend(search::curve_of(std::slice::from_ref(&point)));
-        let Assessment { prediction, decision, reason } = self.judge.assess(&curve, claim.flops)?;
-        point.calibration = Some(self.judge.seen());
+        let (context, scheduler) = (self.context, &mut *self.scheduler);
+        self.session.run(&|| context.is_hopeless(), |conn| {
+            scheduler.observe(conn, claim.job_id, &curve).map(Ok).or_else(LiveError::parted)
+        })??;
+        let Verdict { decision, prediction, reason } = if step as u32 >= steps {
+            let reason = format!("final {:.1}: trained to the end", measured.val_acc);
+            let prediction = Some(Prediction::point(measured.val_acc));
+            Verdict { decision: scheduler::Decision::Continue, prediction, reason }
+        } else {
+            scheduler.decide(claim.job_id, interval.resumable)?
+        };
+        point.calibration = Some(self.scheduler.seen());
         point.decision = Some(match decision {
-            predictor::Decision::Continue => Decision::Continue,
-            predictor::Decision::Stop => Decision::Stop,
+            scheduler::Decision::Continue => Decision::Continue,
+            scheduler::Decision::Freeze | scheduler::Decision::Stop => Decision::Stop,
         });
         point.reason = Some(reason);
         point.prediction = prediction.map(|p| p.fitness);
         (point.low_80, point.high_80) = prediction.and_then(|p| p.interval_80).unzip();
         (point.low_90, point.high_90) = prediction.and_then(|p| p.interval_90).unzip();
-        Ok(point)
+        Ok((point, decision == scheduler::Decision::Freeze))
     }
 
     /// Writes under the fence, over as many connections as it takes: the same write twice is one row.

@@ -8,15 +8,18 @@ use store::{
 
 use super::AttemptOutcome;
 
-/// How a job ends by what was decided at its newest point, if it does. One resumed for an interval ends with it, whatever
-/// is decided.
-pub fn of(point: &Observation, claim: &Claim, steps: u32) -> Option<AttemptOutcome> {
+/// How an attempt ends by what was decided at the newest point of its curve, if it does. `freezes`: a job that stops is set aside.
+/// What was decided before the job was taken up again has been answered by that.
+pub fn of(point: &Observation, claim: &Claim, steps: u32, freezes: bool) -> Option<AttemptOutcome> {
     if point.step as u32 >= steps {
         return Some(AttemptOutcome::Decided(Outcome::Completed, point.step));
     }
-    let stop = match claim.thaw_until {
-        Some(last) => point.step >= last,
-        None => point.decision == Some(Decision::Stop) && claim.mode == JobMode::Terminate,
-    };
-    stop.then_some(AttemptOutcome::Decided(Outcome::Terminated, point.step))
+    let stops = point.decision == Some(Decision::Stop)
+        && claim.mode == JobMode::Terminate
+        && claim.frozen_at.is_none_or(|frozen_at| point.step > frozen_at);
+    stops.then_some(if freezes {
+        AttemptOutcome::Frozen(point.step)
+    } else {
+        AttemptOutcome::Decided(Outcome::Terminated, point.step)
+    })
 }

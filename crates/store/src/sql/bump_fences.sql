@@ -15,8 +15,10 @@ WITH running AS MATERIALIZED (
     ORDER BY mine.id FOR UPDATE OF lease
 ), held AS (
     DELETE FROM lease USING leased WHERE lease.job_id = leased.id
-    RETURNING lease.job_id, CASE WHEN leased.thaw THEN 'terminated'
+    RETURNING lease.job_id, CASE WHEN leased.thaw AND EXISTS (SELECT FROM result WHERE result.job_id = leased.id)
+                                      THEN 'terminated'
                                  WHEN leased.cancel OR leased.search_state = 'cancelled' THEN 'cancelled'
+                                 WHEN leased.thaw THEN 'frozen'
                                  WHEN leased.search_state = 'paused' THEN 'paused' ELSE 'ready' END::job_state AS next
 ), ended AS (
     UPDATE attempt SET ended_at = now(), "end" = 'released', error = 'its fence was raised: the database had been restored'
@@ -28,5 +30,6 @@ WITH running AS MATERIALIZED (
     INSERT INTO event (search_id, job_id, kind, detail) SELECT search_id, id, 'fence_bumped', 'fence ' || fence FROM moved
 )
 SELECT id AS job_id, fence, state,
-       CASE WHEN state = 'cancelled' THEN write_result(id, search_id, fence, 'cancelled', NULL) END AS fitness
+       CASE state WHEN 'cancelled' THEN write_result(id, search_id, fence, 'cancelled', NULL)
+                  WHEN 'frozen' THEN note_freeze(id, search_id) END AS fitness
 FROM moved

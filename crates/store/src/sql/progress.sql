@@ -6,7 +6,7 @@ SELECT search.name, search.state, search.engine, search.budget, counts.*, saved.
 FROM search
 CROSS JOIN LATERAL (
     SELECT count(*) AS jobs, count(*) FILTER (WHERE state IN ('ready', 'waiting', 'paused')) AS open,
-           count(*) FILTER (WHERE state = 'running') AS running,
+           count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'frozen') AS frozen,
            count(*) FILTER (WHERE state = 'terminated') AS terminated,
            count(*) FILTER (WHERE state = 'completed') AS completed,
            count(*) FILTER (WHERE state IN ('diverged', 'failed', 'cancelled')) AS other,

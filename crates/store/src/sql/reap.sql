@@ -1,6 +1,6 @@
 -- Takes jobs away from workers whose leases have expired, a small batch at a time. The fence grows, so that whatever the old
--- worker still writes is refused. Too many losses without progress fail the job; one that was resumed for an interval is
--- terminated as before, one that a person has cancelled is cancelled. Locks go from the search to the job and its lease, in
+-- worker still writes is refused. Too many losses without progress fail the job; one that had been set aside is frozen as
+-- before, one that a person has cancelled is cancelled. Locks go from the search to the job and its lease, in
 -- the order of their numbers; a job that somebody else has locked comes with the next round. $1 batch.
 WITH expired AS MATERIALIZED (
     SELECT job_id, fence FROM lease WHERE expires_at < now() ORDER BY job_id LIMIT $1
@@ -23,8 +23,9 @@ WITH expired AS MATERIALIZED (
     DELETE FROM lease USING held WHERE lease.job_id = held.id AND lease.fence = held.fence
 ), evidence AS MATERIALIZED (
     SELECT held.*, lost.crashes, lost.losses, lost.step, lost.hosts,
-           CASE WHEN held.thaw THEN 'terminated' WHEN held.cancel OR held.search_state = 'cancelled' THEN 'cancelled'
-                WHEN lost.is_final THEN 'failed' WHEN held.search_state = 'paused' THEN 'paused'
+           CASE WHEN held.thaw AND EXISTS (SELECT FROM result WHERE result.job_id = held.id) THEN 'terminated'
+                WHEN held.cancel OR held.search_state = 'cancelled' THEN 'cancelled'
+                WHEN lost.is_final THEN 'failed' WHEN held.thaw THEN 'frozen' WHEN held.search_state = 'paused' THEN 'paused'
                 ELSE 'ready' END::job_state AS next
     FROM held JOIN worker ON worker.id = held.worker_id
     CROSS JOIN LATERAL crash_evidence(held.id, worker.host, true) AS lost
@@ -46,6 +47,7 @@ WITH expired AS MATERIALIZED (
 SELECT id AS job_id, worker_id, crashes, losses, state,
        CASE state
            WHEN 'cancelled' THEN write_result(id, search_id, fence, 'cancelled', NULL)
+           WHEN 'frozen' THEN note_freeze(id, search_id)
            WHEN 'failed' THEN write_result(id, search_id, fence, 'failed', format(
                'lost with %s workers and crashed %s times without progress; last error: %s', losses, crashes, coalesce(
                    (SELECT error FROM attempt WHERE job_id = moved.id AND error IS NOT NULL AND "end" = 'retried'

@@ -1,6 +1,6 @@
 -- Gives a job back under its fence, and counts nothing against it: the worker leaves, or its host cannot train it, or the
--- checkpoint store is away. One that was resumed for an interval is terminated as before; one that a person has cancelled
--- meanwhile is cancelled. Locks go from the search to the job and its lease: the search cannot be paused or cancelled between
+-- checkpoint store is away. One that had been set aside is frozen as before; one that a person has cancelled meanwhile is cancelled.
+-- One that a worker of the version before took up for an interval has a result, and is terminated as before. Locks go from the search to the job and its lease: the search cannot be paused or cancelled between
 -- the look and the write, and the deletion sees the newest version of the lease.
 -- $1 job, $2 fence, $3 worker, $4 error or null, $5 last lines of the log or null, $6 seconds to wait or null.
 WITH owner AS MATERIALIZED (
@@ -11,8 +11,9 @@ WITH owner AS MATERIALIZED (
     FOR UPDATE OF job
 ), held AS (
     DELETE FROM lease USING mine WHERE lease.job_id = mine.id AND lease.fence = $2 AND lease.worker_id = $3
-    RETURNING CASE WHEN lease.thaw THEN 'terminated'
+    RETURNING CASE WHEN lease.thaw AND EXISTS (SELECT FROM result WHERE result.job_id = $1) THEN 'terminated'
                    WHEN lease.cancel OR mine.search_state = 'cancelled' THEN 'cancelled'
+                   WHEN lease.thaw THEN 'frozen'
                    WHEN $6 IS NOT NULL THEN 'waiting'
                    WHEN mine.search_state = 'paused' THEN 'paused'
                    ELSE 'ready' END::job_state AS next
@@ -25,5 +26,6 @@ WITH owner AS MATERIALIZED (
     UPDATE attempt SET ended_at = now(), "end" = 'released', error = $4, log = $5
     WHERE job_id = (SELECT id FROM moved) AND fence = $2
 )
-SELECT state, CASE WHEN state = 'cancelled' THEN write_result(id, search_id, $2, 'cancelled', NULL) END AS fitness
+SELECT state, CASE state WHEN 'cancelled' THEN write_result(id, search_id, $2, 'cancelled', NULL)
+                         WHEN 'frozen' THEN note_freeze(id, search_id) END AS fitness
 FROM moved

@@ -1,6 +1,6 @@
 -- Ends an attempt by an error that may be the job's doing, under its fence. The job waits, twice as long after each crash, or
--- is failed by the evidence against it; one that was resumed for an interval is terminated as before, one that a person has
--- cancelled is cancelled. Locks go from the job to its lease.
+-- is failed by the evidence against it; one that had been set aside is frozen as before, one that a person has cancelled is
+-- cancelled. One that a worker of the version before took up for an interval has a result, and is terminated as before. Locks go from the job to its lease.
 -- $1 job, $2 fence, $3 worker, $4 error, $5 last lines of the log, $6 seconds to wait after the first crash.
 WITH mine AS MATERIALIZED (
     SELECT id FROM job WHERE id = $1 AND fence = $2 AND state = 'running' FOR UPDATE
@@ -8,8 +8,9 @@ WITH mine AS MATERIALIZED (
     DELETE FROM lease USING mine WHERE lease.job_id = mine.id AND lease.fence = $2 AND lease.worker_id = $3
     RETURNING lease.thaw, lease.cancel
 ), evidence AS MATERIALIZED (
-    SELECT crashed.*, CASE WHEN held.thaw THEN 'terminated' WHEN held.cancel THEN 'cancelled'
-                           WHEN crashed.is_final THEN 'failed' ELSE 'waiting' END::job_state AS next,
+    SELECT crashed.*, CASE WHEN held.thaw AND EXISTS (SELECT FROM result WHERE result.job_id = $1) THEN 'terminated'
+                           WHEN held.cancel THEN 'cancelled' WHEN crashed.is_final THEN 'failed'
+                           WHEN held.thaw THEN 'frozen' ELSE 'waiting' END::job_state AS next,
            $6 * 2 ^ (least(crashed.crashes, 5) - 1) AS pause
     FROM held, worker, crash_evidence($1, worker.host, false) AS crashed
     WHERE worker.id = $3
@@ -29,5 +30,6 @@ WITH mine AS MATERIALIZED (
 SELECT state, crashes, hosts, pause,
        CASE WHEN state = 'failed' THEN
                 write_result(id, search_id, $2, 'failed', format('crashed %s times; last error: %s', crashes, $4))
-            WHEN state = 'cancelled' THEN write_result(id, search_id, $2, 'cancelled', NULL) END AS fitness
+            WHEN state = 'cancelled' THEN write_result(id, search_id, $2, 'cancelled', NULL)
+            WHEN state = 'frozen' THEN note_freeze(id, search_id) END AS fitness
 FROM moved

@@ -19,6 +19,7 @@ DECLARE
         ['worker', 'INSERT, UPDATE, DELETE', 'discarded_checkpoint'],
         ['worker', 'INSERT, UPDATE',         'result'],
         ['worker', 'INSERT',                 'finish'],
+        ['worker', 'INSERT',                 'freezing'],
         ['worker', 'INSERT',                 'event'],
         ['worker', 'INSERT, UPDATE',         'worker'],
         ['worker', 'INSERT, UPDATE',         'maintenance'],

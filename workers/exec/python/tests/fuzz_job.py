@@ -100,6 +100,6 @@ def check(bytes_):
 
 if __name__ == "__main__":
     os.environ["PENG_PROTOCOL"] = "1"
-    sys.stderr = open(os.devnull, "w")  # Where a failed training says so.
+    sys.stderr = open(os.devnull, "w", errors="backslashreplace")  # As it is of Python. Where a failed training says so.
     atheris.Setup(sys.argv, check)
     atheris.Fuzz()

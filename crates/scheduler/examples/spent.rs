@@ -1,14 +1,16 @@
 //! Prints for what `peng` spends epochs on recorded curves: means over 12 random orders of 100 jobs.
 //!
 //! ```text
-//! cargo run --release -p peng-predictor --example spent -- icpp23-1e14-full,metaqnn-cifar10
+//! cargo run --release -p peng-scheduler --example spent -- icpp23-1e14-full,metaqnn-cifar10
 //! ```
 
-#[path = "../tests/recorded/mod.rs"]
+#[path = "../../predictor/tests/recorded/mod.rs"]
 mod recorded;
 
-use predictor::replay::{Play, Played, Recorded, orders, play};
-use predictor::{Decision, Engine, Settings, Target};
+use predictor::replay::{Recorded, orders};
+use predictor::{Calibration, Settings, Target};
+use scheduler::Decision;
+use scheduler::simulation::{Setup, Simulated, simulate};
 
 const ORDERS: usize = 12;
 const STARTUP: usize = 7;
@@ -17,12 +19,12 @@ const WARM_UP: f64 = 2.0;
 const PURPOSES: [&str; 8] = [
     "start-up jobs",
     "the best tenth, to the end",
-    "the best tenth, stopped",
-    "others, to the end without a stop",
-    "others, stopped, resumed, to the end",
-    "stopped: warm-up",
-    "stopped: from there to the first stop",
-    "stopped: resumed",
+    "the best tenth, frozen",
+    "others, to the end without a freeze",
+    "others, frozen, taken up, to the end",
+    "frozen: warm-up",
+    "frozen: from there to the first freeze",
+    "frozen: taken up",
 ];
 
 fn main() {
@@ -33,11 +35,14 @@ fn main() {
         let full = |j: &Recorded| j.curve.last().is_some_and(|o| o.epoch >= epochs);
         let jobs: Vec<Recorded> =
             all.into_iter().filter(full).map(|j| Recorded { cost: None, ..j }).collect();
-        let engine = Engine::new(&Settings::default(), Target { epochs, interval: 1.0 }).expect("an engine");
+        let target = Target { epochs, interval: 1.0 };
+        let setup = Setup { workers: 1, restart: 0, target };
         let mut spent = [(0.0, 0.0); PURPOSES.len()];
         for order in orders(jobs.len(), 100, ORDERS, 1) {
             let drawn: Vec<&Recorded> = order.iter().map(|&i| &jobs[i]).collect();
-            charge(&play(&engine, &drawn, &Play::default()).expect("curves"), epochs, &mut spent);
+            let peng = scheduler::of(&Settings::default(), target, Calibration::default());
+            let played = simulate(peng.expect("sound settings").as_mut(), &drawn, &setup).expect("curves");
+            charge(&played.jobs, epochs, &mut spent);
         }
         println!("\n{set}");
         for (purpose, (count, sum)) in PURPOSES.iter().zip(spent) {
@@ -48,7 +53,7 @@ fn main() {
 }
 
 /// Adds the epochs of one search to their purposes.
-fn charge(played: &[Played], epochs: f64, spent: &mut [(f64, f64)]) {
+fn charge(played: &[Simulated], epochs: f64, spent: &mut [(f64, f64)]) {
     let mut truths: Vec<f64> = played.iter().map(|p| p.outcome.truth).collect();
     truths.sort_by(|a, b| b.total_cmp(a));
     let least = truths[played.len() / 10 - 1];
@@ -58,7 +63,7 @@ fn charge(played: &[Played], epochs: f64, spent: &mut [(f64, f64)]) {
     };
     for (place, p) in played.iter().enumerate() {
         let (whole, best) = (p.outcome.epochs, p.outcome.truth >= least);
-        let stop = p.assessments.iter().position(|a| a.decision == Decision::Stop);
+        let stop = p.verdicts.iter().position(|v| v.decision != Decision::Continue);
         let first = stop.map_or(epochs, |at| at as f64 + 1.0);
         match (place < STARTUP, best, p.outcome.terminated) {
             (true, ..) => add(0, 1.0, whole),

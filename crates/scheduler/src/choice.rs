@@ -1,0 +1,77 @@
+//! Which scheduler a `[predictor]` table asks for.
+
+use predictor::{Calibration, Engine, EngineName, Settings, SettingsError, Target};
+
+use crate::{Asha, Best, RESTART, Scheduler, Single, Variant};
+
+/// The scheduler that goes with the engine of the settings. `calibration`: what an earlier search taught (`warm_start`).
+///
+/// # Errors
+/// Names the key that is out of range, what was found, and what is allowed.
+pub fn of(
+    settings: &Settings,
+    target: Target,
+    calibration: Calibration,
+) -> Result<Box<dyn Scheduler>, SettingsError> {
+    let engine = Engine::new(settings, target)?;
+    Ok(match settings.engine {
+        EngineName::Peng if settings.thaw => Box::new(Best::new(engine, calibration, RESTART)),
+        EngineName::Asha => Box::new(Asha::new(settings, target, Variant::Stopping)),
+        _ => Box::new(Single::new(engine, calibration)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use predictor::Observation;
+
+    use super::*;
+    use crate::{Decision, Ledger, State};
+
+    const TARGET: Target = Target { epochs: 10.0, interval: 1.0 };
+
+    /// What becomes of a job that is far behind, after 20 that were trained to the end.
+    fn said(settings: &str) -> (Decision, String) {
+        let settings: Settings = toml::from_str(settings).unwrap();
+        let mut scheduler = of(&settings, TARGET, Calibration::default()).unwrap();
+        let mut ledger = Ledger::default();
+        for job in 0..=20 {
+            ledger.start(job, None);
+            let (epochs, level) =
+                if job < 20 { (10, 80.0 + (job * 7 % 20) as f64 / 10.0) } else { (3, 20.0) };
+            for epoch in 1..=epochs {
+                ledger.observe(job, Observation::new(f64::from(epoch), level + f64::from(epoch))).unwrap();
+                if epoch == 10 {
+                    ledger.settle(job, State::Completed).unwrap();
+                }
+                scheduler.learn(&ledger, job).unwrap();
+            }
+        }
+        let verdict = scheduler.decide(&ledger, 20, true).unwrap();
+        (verdict.decision, verdict.reason)
+    }
+
+    #[test]
+    fn each_engine_has_its_scheduler() {
+        let table = [
+            ("", Decision::Freeze, "final "),
+            ("thaw = false", Decision::Stop, "final "),
+            ("engine = \"asha\"", Decision::Stop, "rank 21 of 21 at rung 1"),
+            ("engine = \"median\"\nwarm_up = 3.0", Decision::Stop, "median"),
+            ("engine = \"none\"", Decision::Continue, ""),
+        ];
+        for (settings, decision, reason) in table {
+            let said = said(settings);
+            assert!(said.0 == decision && said.1.contains(reason), "{settings}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_out_of_range_is_named() {
+        for engine in EngineName::ALL {
+            let settings = Settings { engine, eta: 1.0, ..Settings::default() };
+            let Err(error) = of(&settings, TARGET, Calibration::default()) else { panic!("{engine}") };
+            assert_eq!(error.key, "eta");
+        }
+    }
+}
