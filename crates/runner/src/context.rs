@@ -20,7 +20,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use crate::{
-    Options, StopReason, breaker::Breaker, lease::HeldLeases, metrics::Metrics,
+    Options, StopReason, breaker::Breaker, known_search::KnownSearches, lease::HeldLeases, metrics::Metrics,
     unsupported::UnsupportedSearches, wakeup::Wakeup,
 };
 
@@ -46,6 +46,8 @@ pub struct WorkerContext {
     /// What its slots last saw of the queue.
     pub turns: Turns,
     pub wakeup: Wakeup,
+    /// What its slots have read of their searches.
+    pub known: KnownSearches,
     /// Of the searches that its slots propose for.
     pub populations: Populations,
     /// Of the slots that are idle.
@@ -125,6 +127,7 @@ impl WorkerContext {
             leases: HeldLeases::default(),
             turns: Turns::default(),
             wakeup: Wakeup::new(options.poll),
+            known: KnownSearches::default(),
             populations: Populations::default(),
             spare_session: SpareSession::default(),
             slot_breakers: (0..slots).map(|_| slot_breaker.sibling()).collect(),

@@ -1,8 +1,8 @@
-//! What a slot has read of the searches that it works on.
+//! What a worker has read of the searches that its slots work on: once, however many they are.
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,12 +16,42 @@ use store::{
 
 use crate::attempt::AttemptOutcome;
 
-/// A search as a slot has read it.
+/// A search as a worker has read it.
 pub struct KnownSearch {
     pub spec: Arc<Spec>,
-    pub scheduler: LiveScheduler,
+    scheduler: Mutex<LiveScheduler>,
     /// When there was nothing to do for it, and after which ending.
-    nothing: Option<(Ordinal, Instant)>,
+    nothing: Mutex<Option<(Ordinal, Instant)>>,
+}
+
+impl KnownSearch {
+    /// Its scheduler. Hold it for no longer than one try at the database takes: all slots ask it.
+    pub fn scheduler(&self) -> MutexGuard<'_, LiveScheduler> {
+        self.scheduler.lock().unwrap_or_else(|poisoned| {
+            // A slot panicked in it, maybe half way through.
+            let mut scheduler = poisoned.into_inner();
+            scheduler.begin_anew();
+            self.scheduler.clear_poison();
+            scheduler
+        })
+    }
+
+    /// Whether there was nothing to do when a slot last looked, no longer ago than `recently`, and nothing has ended or been set
+    /// aside since.
+    pub fn had_nothing(&self, exhausted: Exhausted, recently: Duration) -> bool {
+        self.nothing().is_some_and(|(ordinal, at)| {
+            ordinal == exhausted.ordinal && !exhausted.unnumbered && at.elapsed() < recently
+        })
+    }
+
+    /// Notes that there is nothing to do.
+    pub fn note_nothing(&self, exhausted: Exhausted) {
+        *self.nothing() = Some((exhausted.ordinal, Instant::now()));
+    }
+
+    fn nothing(&self) -> MutexGuard<'_, Option<(Ordinal, Instant)>> {
+        self.nothing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Why a search is not understood.
@@ -48,61 +78,47 @@ impl SearchError {
     }
 }
 
-/// All searches that a slot has read. Those that have ended are forgotten when another one is read, with all their curves: one that
+/// All searches that a worker has read. Those that have ended are forgotten when another one is read, with all their curves: one that
 /// goes on, since somebody adds jobs to it, is read again.
 #[derive(Default)]
-pub struct KnownSearches(HashMap<SearchId, KnownSearch>);
+pub struct KnownSearches(Mutex<HashMap<SearchId, Arc<KnownSearch>>>);
 
 impl KnownSearches {
-    /// Reads a search, if that has not been done yet. An error of its own is a value, since it stays; one of the database may
+    /// A search, read if that has not been done yet. An error of its own is a value, since it stays; one of the database may
     /// pass.
-    pub fn read(&mut self, conn: &mut PgConnection, id: SearchId) -> QueryResult<Result<(), SearchError>> {
-        if self.0.contains_key(&id) {
-            return Ok(Ok(()));
+    pub fn read(
+        &self,
+        conn: &mut PgConnection,
+        id: SearchId,
+    ) -> QueryResult<Result<Arc<KnownSearch>, SearchError>> {
+        if let Some(known) = self.get(id) {
+            return Ok(Ok(known));
         }
         let stored = searches::get(conn, id)?;
         let spec = match Spec::from_json(&stored.spec) {
-            Ok(spec) => spec,
+            Ok(spec) => Arc::new(spec),
             Err(error) => return Ok(Err(error.into())),
         };
-        let scheduler = LiveScheduler::new(conn, id, &spec).map(Ok).or_else(LiveError::parted)?;
-        self.forget_ended(conn)?;
-        Ok(scheduler.map_err(SearchError::from).map(|scheduler| {
-            let known = KnownSearch { spec: Arc::new(spec), scheduler, nothing: None };
-            self.0.insert(id, known);
-        }))
-    }
-
-    /// Whether there was nothing to do for a search when this slot last looked, no longer ago than `recently`, and nothing has
-    /// ended or been set aside since.
-    pub fn had_nothing(&self, exhausted: Exhausted, recently: Duration) -> bool {
-        let nothing = self.0.get(&exhausted.id).and_then(|known| known.nothing);
-        nothing.is_some_and(|(ordinal, at)| {
-            ordinal == exhausted.ordinal && !exhausted.unnumbered && at.elapsed() < recently
-        })
-    }
-
-    /// Notes that there is nothing to do for a search.
-    pub fn note_nothing(&mut self, exhausted: Exhausted) {
-        if let Some(known) = self.0.get_mut(&exhausted.id) {
-            known.nothing = Some((exhausted.ordinal, Instant::now()));
-        }
-    }
-
-    fn forget_ended(&mut self, conn: &mut PgConnection) -> QueryResult<()> {
-        let unended = searches::unended(conn, &self.0.keys().copied().collect::<Vec<_>>())?;
-        self.0.retain(|id, _| unended.contains(id));
-        Ok(())
+        let scheduler = match LiveScheduler::new(conn, id, &spec).map(Ok).or_else(LiveError::parted)? {
+            Ok(scheduler) => Mutex::new(scheduler),
+            Err(error) => return Ok(Err(error.into())),
+        };
+        let ids: Vec<_> = self.all().keys().copied().collect();
+        let unended = searches::unended(conn, &ids)?;
+        let mut all = self.all();
+        all.retain(|id, _| unended.contains(id) || !ids.contains(id));
+        // Another slot may have been faster; all have to ask the same one.
+        let known = || Arc::new(KnownSearch { spec, scheduler, nothing: Mutex::default() });
+        Ok(Ok(Arc::clone(all.entry(id).or_insert_with(known))))
     }
 
     /// One that was read.
-    pub fn get_mut(&mut self, id: SearchId) -> Option<&mut KnownSearch> {
-        self.0.get_mut(&id)
+    pub fn get(&self, id: SearchId) -> Option<Arc<KnownSearch>> {
+        self.all().get(&id).map(Arc::clone)
     }
 
-    /// The specification of one that was read.
-    pub fn spec(&self, id: SearchId) -> Option<Arc<Spec>> {
-        self.0.get(&id).map(|known| Arc::clone(&known.spec))
+    fn all(&self) -> MutexGuard<'_, HashMap<SearchId, Arc<KnownSearch>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -120,7 +136,7 @@ mod tests {
     fn searches_that_have_ended_are_forgotten() {
         let database = TestDatabase::new();
         let mut conn = database.connect();
-        let mut known = KnownSearches::default();
+        let known = KnownSearches::default();
         let submit = |conn: &mut PgConnection, name: &str| {
             let spec = Spec::parse(SPEC, "test").unwrap().renamed(name).unwrap();
             search::submit(conn, &spec, Vec::<searches::NewJob>::new(), None).unwrap().0
@@ -137,9 +153,9 @@ mod tests {
         let newest = submit(&mut conn, "newest");
         known.read(&mut conn, newest).unwrap().unwrap();
         for (id, is_known) in ids.into_iter().chain([newest]).zip([false, false, true, true, true]) {
-            assert_eq!(known.get_mut(id).is_some(), is_known, "search {id}");
+            assert_eq!(known.get(id).is_some(), is_known, "search {id}");
         }
         known.read(&mut conn, ids[0]).unwrap().unwrap();
-        assert!(known.spec(ids[0]).is_some(), "one that goes on");
+        assert!(known.get(ids[0]).is_some(), "one that goes on");
     }
 }

@@ -17,7 +17,6 @@ use crate::{
     context::WorkerContext,
     ending::EndingWriter,
     exit::HOST_FAULT,
-    known_search::KnownSearches,
     lease::HeldLease,
     thaw::{self, Thawed},
     wakeup::Look,
@@ -35,13 +34,12 @@ enum Next {
     Refused,
 }
 
-/// One slot with its session and what it has read of the searches that it worked on.
+/// One slot with its session.
 pub struct Slot<'a> {
     worker: &'a WorkerContext,
     breaker: &'a Breaker,
     session: Session,
     claimer: Claimer,
-    known: KnownSearches,
     /// The search of its newest job.
     current: Option<SearchId>,
     /// Running searches that it has left for another one: what is left to resume there goes before new jobs.
@@ -57,7 +55,6 @@ impl<'a> Slot<'a> {
             session: Session::new(worker.database.clone()),
             claimer: Claimer::new(&worker.options.class, worker.worker_id, worker.options.lease_ttl)
                 .sharing(worker.turns.clone()),
-            known: KnownSearches::default(),
             current: None,
             left: BTreeSet::new(),
         }
@@ -160,7 +157,7 @@ impl<'a> Slot<'a> {
     }
 
     fn thaw(&mut self, exhausted: Exhausted) -> Result<Option<Claim>, DbError> {
-        match thaw::next(self.worker, &mut self.session, &mut self.known, exhausted)? {
+        match thaw::next(self.worker, &mut self.session, exhausted)? {
             Thawed::Claimed(claim) => return Ok(Some(*claim)),
             Thawed::Nothing => {}
             Thawed::Finished => _ = self.left.remove(&exhausted.id),
@@ -243,19 +240,19 @@ impl<'a> Slot<'a> {
         let search = claim.search_id;
         let hopeless =
             || held.interrupt.reason() >= Some(StopReason::LeaseUncertain) || self.worker.is_abandoning();
-        match self.session.run(&hopeless, |conn| self.known.read(conn, search)) {
-            Ok(Ok(())) => {}
+        let known = match self.session.run(&hopeless, |conn| self.worker.known.read(conn, search)) {
+            Ok(Ok(known)) => known,
             Ok(Err(error)) => return error.into_outcome(),
             Err(DbError::Rejected(_)) => return AttemptOutcome::LeaseLost, // The search has gone, and its jobs with it.
             Err(_) if held.interrupt.reason() == Some(StopReason::LeaseUncertain) => {
                 return AttemptOutcome::LeaseUncertain;
             }
             Err(_) => return AttemptOutcome::Released,
-        }
-        let known = self.known.get_mut(search).expect("the search was just read");
-        let (spec, steps) = (&known.spec, known.spec.target().steps());
-        let context = AttemptContext { worker: self.worker, breaker: self.breaker, claim, held, spec, steps };
-        attempt::run(context, &mut self.session, &mut known.scheduler, backend)
+        };
+        let (search, steps) = (known.as_ref(), known.spec.target().steps());
+        let context =
+            AttemptContext { worker: self.worker, breaker: self.breaker, claim, held, search, steps };
+        attempt::run(context, &mut self.session, backend)
     }
 
     /// Waits until the lease is renewed. `None`: it is still this worker's, train on; else how the attempt ends.
@@ -275,14 +272,14 @@ impl<'a> Slot<'a> {
 
     fn end(&mut self, claim: &Claim, held: &HeldLease, outcome: &AttemptOutcome) -> Result<(), DbError> {
         let worker = self.worker;
-        let spec = self.known.spec(claim.search_id);
+        let known = worker.known.get(claim.search_id);
         let hopeless = || held.interrupt.reason() == Some(StopReason::LeaseLost) || worker.is_abandoning();
         let ending = EndingWriter {
             worker,
             breaker: self.breaker,
             session: &mut self.session,
             claim,
-            spec: spec.as_deref(),
+            spec: known.as_ref().map(|known| known.spec.as_ref()),
             hopeless: &hopeless,
         };
         match ending.write(outcome) {

@@ -8,10 +8,7 @@ use store::{
 };
 use tracing::{info, warn};
 
-use crate::{
-    context::WorkerContext,
-    known_search::{KnownSearch, KnownSearches},
-};
+use crate::context::WorkerContext;
 
 /// What came of a look at a search.
 pub enum Thawed {
@@ -25,23 +22,21 @@ pub enum Thawed {
 
 /// In a search with nothing left to start: claims the frozen job that the scheduler takes up, or ends
 /// all that are frozen and marks the search finished where it takes up none.
-pub fn next(
-    worker: &WorkerContext,
-    session: &mut Session,
-    known: &mut KnownSearches,
-    exhausted: Exhausted,
-) -> Result<Thawed, DbError> {
+pub fn next(worker: &WorkerContext, session: &mut Session, exhausted: Exhausted) -> Result<Thawed, DbError> {
     let (stop, search) = (|| worker.is_leaving(), exhausted.id);
+    let known = match session.run(&stop, |conn| worker.known.read(conn, search))? {
+        Ok(known) => known,
+        Err(error) => {
+            warn!("search {search} cannot be brought to its end: {}", chain(&error));
+            return Ok(Thawed::Nothing);
+        }
+    };
     if known.had_nothing(exhausted, worker.options.poll * 60) {
         return Ok(Thawed::Nothing);
     }
-    if let Err(error) = session.run(&stop, |conn| known.read(conn, search))? {
-        warn!("search {search} cannot be brought to its end: {}", chain(&error));
-        return Ok(Thawed::Nothing);
-    }
-    let KnownSearch { spec, scheduler, .. } = known.get_mut(search).expect("the search was just read");
+    let (spec, freezes) = (&known.spec, known.scheduler().freezes());
     let others = spec.class != worker.options.class || worker.unsupported.has(search);
-    if scheduler.freezes() && others {
+    if freezes && others {
         return Ok(Thawed::Nothing); // Those who train its jobs decide what is taken up, and when it is over.
     }
     // An ending that nobody answered: a job cancelled while it waited, one failed by the reaper, or a worker that died.
@@ -49,7 +44,8 @@ pub fn next(
         return Ok(Thawed::Nothing);
     }
     loop {
-        let next = session.run(&stop, |conn| scheduler.next(conn).map(Ok).or_else(LiveError::parted))?;
+        let next =
+            session.run(&stop, |conn| known.scheduler().next(conn).map(Ok).or_else(LiveError::parted))?;
         let best = match next {
             Err(error) => {
                 warn!("search {} cannot be brought to its end: {}", spec.name, chain(&error));
@@ -70,14 +66,14 @@ pub fn next(
             info!(job.id = %job, "job {job}: taken up again: chance {percent:.1} % of the best");
             return Ok(Thawed::Claimed(Box::new(claim)));
         }
-        scheduler.is_taken(best.job_id);
+        known.scheduler().is_taken(best.job_id);
         // Whoever was faster may have taken the last room of the search.
         if session.run(&stop, |conn| searches::exhausted(conn, Some(search)))?.is_empty() {
             return Ok(Thawed::Nothing);
         }
     }
-    if scheduler.freezes() {
-        let (mut stopped, seen) = (0, scheduler.seen());
+    if freezes {
+        let (mut stopped, seen) = (0, known.scheduler().seen());
         loop {
             match session.run(&stop, |conn| freeze::stop_all(conn, search, seen))? {
                 0 => break,
@@ -90,9 +86,9 @@ pub fn next(
                 return Ok(Thawed::Nothing);
             }
         }
-        session.run(&stop, |conn| scheduler.refresh(conn).map(Ok).or_else(LiveError::parted))?.ok();
+        session.run(&stop, |conn| known.scheduler().refresh(conn).map(Ok).or_else(LiveError::parted))?.ok();
     }
-    let seen = scheduler.freezes().then(|| scheduler.seen());
+    let seen = freezes.then(|| known.scheduler().seen());
     if let Some(name) = session.run(&stop, |conn| searches::finish_if_done(conn, search, seen))? {
         info!("search {name} is finished");
         return Ok(Thawed::Finished);

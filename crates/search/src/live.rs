@@ -1,12 +1,14 @@
 //! The scheduler of a live search, fed from the store: the same code decides here as in a simulation. A worker and whoever checks a
 //! stored search use this, so that a prediction can be recomputed bit for bit.
 
+use std::collections::HashMap;
+
 use diesel::PgConnection;
 use domain::{JobId, Ordinal, SearchId};
 use predictor::{Calibration, CurveError, Engine, Observation, Prediction};
 use scheduler::{Ledger, LedgerError, Next, Scheduler, SchedulerError, State, Verdict};
 use store::{
-    curve,
+    curve::{self, Grown},
     finish::{self, Cursor},
     freeze::{self, Learned, ThawClaim},
     job::Outcome,
@@ -68,11 +70,15 @@ pub enum LiveNext {
     Done,
 }
 
+/// Curves that are read in one statement.
+const AT_ONCE: usize = 1000;
+
 /// The scheduler of one search with what it has learned. Reads each curve once for each of its lengths.
 pub struct LiveScheduler {
     search_id: SearchId,
     spec: Spec,
-    cost: Option<CostObjective>,
+    objective: Option<CostObjective>,
+    costs: HashMap<JobId, f64>,
     /// What a warm start gave.
     at_first: Calibration,
     scheduler: Box<dyn Scheduler>,
@@ -100,13 +106,14 @@ impl LiveScheduler {
         if let Some(name) = &spec.predictor.warm_start {
             warm_start(conn, name, &spec.engine(), &mut at_first)?;
         }
-        let cost = match &spec.strategy {
+        let objective = match &spec.strategy {
             Strategy::Nsga2(nsga2) => Some(nsga2.cost),
             _ => None,
         };
         let scheduler = begun(spec, at_first.clone());
         let (ledger, seen) = (Ledger::default(), Cursor::default());
-        Ok(Self { search_id, spec: spec.clone(), cost, at_first, scheduler, ledger, seen })
+        let (spec, costs) = (spec.clone(), HashMap::new());
+        Ok(Self { search_id, spec, objective, costs, at_first, scheduler, ledger, seen })
     }
 
     /// Ordinal of the last ending or freeze that it knows of; stored with each decision.
@@ -135,22 +142,32 @@ impl LiveScheduler {
         let mut learned = freeze::since(conn, self.search_id, self.seen)?;
         if learned.is_none() {
             // A fail-over or a restore has lost what was learned from.
-            self.scheduler = begun(&self.spec, self.at_first.clone());
-            (self.ledger, self.seen) = (Ledger::default(), Cursor::default());
+            self.begin_anew();
             learned = freeze::since(conn, self.search_id, self.seen)?;
         }
-        for learned in learned.unwrap_or_default() {
-            if learned.ordinal > ordinal {
-                break;
+        let mut learned = learned.unwrap_or_default();
+        learned.truncate(learned.partition_point(|learned| learned.ordinal <= ordinal));
+        for some in learned.chunks(AT_ONCE) {
+            let jobs: Vec<JobId> = some.iter().map(|learned| learned.job_id).collect();
+            let curves = curves_of(conn, &jobs)?;
+            self.read_costs(conn, &jobs)?;
+            for learned in some {
+                let curve = curves.get(&learned.job_id).map_or(&[][..], Vec::as_slice);
+                self.learn(learned, &curve[..curve.len().min(learned.step as usize)])?;
+                self.seen = learned.cursor();
             }
-            self.learn(conn, &learned)?;
-            self.seen = learned.cursor();
         }
         Ok(())
     }
 
-    fn learn(&mut self, conn: &mut PgConnection, learned: &Learned) -> Result<(), LiveError> {
-        let (id, job) = (learned.job_id, learned.job_id.0);
+    /// Forgets what it has learned: the next look reads all of it.
+    pub fn begin_anew(&mut self) {
+        self.scheduler = begun(&self.spec, self.at_first.clone());
+        (self.ledger, self.seen) = (Ledger::default(), Cursor::default());
+    }
+
+    fn learn(&mut self, learned: &Learned, curve: &[Observation]) -> Result<(), LiveError> {
+        let job = learned.job_id.0;
         let state = match learned.outcome {
             None => State::Frozen,
             Some(Outcome::Completed) => State::Completed,
@@ -158,9 +175,8 @@ impl LiveScheduler {
             Some(Outcome::Diverged | Outcome::Failed | Outcome::Cancelled) => State::Lost,
         };
         if state != State::Lost {
-            let curve = curve_of(&curve::load(conn, id, learned.step)?);
-            self.enter(conn, id)?;
-            self.ledger.replace(job, &curve)?;
+            self.ledger.start(job, self.costs.get(&learned.job_id).copied());
+            self.ledger.replace(job, curve)?;
         } else if self.ledger.job(job).is_none() {
             return Ok(()); // Nothing is learned from a job that failed, diverged or was cancelled.
         }
@@ -170,13 +186,22 @@ impl LiveScheduler {
 
     /// Enters a job that a worker trains.
     fn enter(&mut self, conn: &mut PgConnection, job: JobId) -> Result<(), LiveError> {
-        let cost = match (self.cost, self.ledger.job(job.0)) {
-            (Some(objective), None) => search::cost_of(conn, job)?.map(|(flops, parameters)| {
-                objective.of(genome::Cost { flops: flops as u64, parameters: parameters as u64 })
-            }),
-            _ => None,
-        };
-        self.ledger.start(job.0, cost);
+        self.read_costs(conn, &[job])?;
+        self.ledger.start(job.0, self.costs.get(&job).copied());
+        Ok(())
+    }
+
+    /// Reads what the search minimises beside the fitness, if anything, of jobs that it does not know yet.
+    fn read_costs(&mut self, conn: &mut PgConnection, jobs: &[JobId]) -> Result<(), LiveError> {
+        let Some(objective) = self.objective else { return Ok(()) };
+        let unknown: Vec<JobId> = jobs.iter().copied().filter(|job| !self.costs.contains_key(job)).collect();
+        if !unknown.is_empty() {
+            self.costs.extend(search::costs_of(conn, &unknown)?.into_iter().map(
+                |(job, flops, parameters)| {
+                    (job, objective.of(genome::Cost { flops: flops as u64, parameters: parameters as u64 }))
+                },
+            ));
+        }
         Ok(())
     }
 
@@ -297,14 +322,29 @@ fn warm_start(
     calibration: &mut Calibration,
 ) -> Result<(), LiveError> {
     let earlier = search::find(conn, name)?.ok_or_else(|| LiveError::NoWarmStart(name.to_owned()))?;
-    for ending in finish::since(conn, earlier.id, Cursor::default())?.unwrap_or_default() {
-        if ending.outcome == Outcome::Completed {
-            let curve = curve_of(&curve::load(conn, ending.job_id, ending.step)?);
-            let learned = engine.learn_earlier(calibration, &curve);
+    let mut endings = finish::since(conn, earlier.id, Cursor::default())?.unwrap_or_default();
+    endings.retain(|ending| ending.outcome == Outcome::Completed);
+    for some in endings.chunks(AT_ONCE) {
+        let curves = curves_of(conn, &some.iter().map(|ending| ending.job_id).collect::<Vec<_>>())?;
+        for ending in some {
+            let curve = curves.get(&ending.job_id).map_or(&[][..], Vec::as_slice);
+            let learned = engine.learn_earlier(calibration, &curve[..curve.len().min(ending.step as usize)]);
             learned.map_err(|source| LiveError::Curve { job: ending.job_id, source })?;
         }
     }
     Ok(())
+}
+
+/// The stored curves of some jobs.
+fn curves_of(conn: &mut PgConnection, jobs: &[JobId]) -> Result<HashMap<JobId, Vec<Observation>>, LiveError> {
+    let mut curves: HashMap<JobId, Vec<Observation>> = HashMap::new();
+    let mut whole: Vec<_> = jobs.iter().map(|&job| (job, 0)).collect();
+    whole.sort_unstable();
+    whole.dedup(); // One may have been set aside and have ended.
+    for Grown { job_id, epoch, val_acc, train_acc, train_loss } in curve::grown(conn, &whole)? {
+        curves.entry(job_id).or_default().push(Observation { epoch, val_acc, train_acc, train_loss });
+    }
+    Ok(curves)
 }
 
 /// A stored curve as a scheduler sees it.

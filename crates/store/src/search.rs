@@ -171,17 +171,16 @@ pub fn population_after(conn: &mut PgConnection, search: SearchId, after: i64) -
     .load(conn)
 }
 
-/// FLOPs and parameters of a job's network.
+/// Jobs, each with the FLOPs and the parameters of its network.
 ///
 /// # Errors
 /// Those of the database.
-pub fn cost_of(conn: &mut PgConnection, job: JobId) -> QueryResult<Option<(i64, i64)>> {
+pub fn costs_of(conn: &mut PgConnection, jobs: &[JobId]) -> QueryResult<Vec<(JobId, i64, i64)>> {
     schema::job::table
         .inner_join(schema::architecture::table.on(schema::architecture::id.eq(schema::job::architecture_id)))
-        .filter(schema::job::id.eq(job))
-        .select((schema::architecture::flops, schema::architecture::parameters))
-        .first(conn)
-        .optional()
+        .filter(schema::job::id.eq_any(jobs))
+        .select((schema::job::id, schema::architecture::flops, schema::architecture::parameters))
+        .load(conn)
 }
 
 /// Where a search stands: one line of `peng search list`, and what `watch` draws.

@@ -1,14 +1,15 @@
 //! What an attempt works with.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use checkpoint::CheckpointError;
 use domain::chain;
-use search::Spec;
 use store::Claim;
 
 use super::AttemptOutcome;
-use crate::{StopReason, breaker::Breaker, context::WorkerContext, lease::HeldLease};
+use crate::{
+    StopReason, breaker::Breaker, context::WorkerContext, known_search::KnownSearch, lease::HeldLease,
+};
 
 /// What an attempt works with.
 #[derive(Clone, Copy)]
@@ -18,7 +19,8 @@ pub struct AttemptContext<'a> {
     pub breaker: &'a Breaker,
     pub claim: &'a Claim,
     pub held: &'a HeldLease,
-    pub spec: &'a Arc<Spec>,
+    /// That of the job, with what decides in it.
+    pub search: &'a KnownSearch,
     /// Evaluation intervals of a full training.
     pub steps: u32,
 }

@@ -14,7 +14,6 @@ use std::{
 };
 
 use crossbeam_channel::{Sender, bounded};
-use search::LiveScheduler;
 use store::{DbError, Session, curve, lease};
 use tracing::warn;
 
@@ -27,13 +26,8 @@ use restore::{Candidates, Restored};
 use scratch_file::ScratchFile;
 
 /// Trains one claimed job until something decides how it ends. Writes observations, but not the ending.
-pub fn run(
-    context: AttemptContext<'_>,
-    session: &mut Session,
-    scheduler: &mut LiveScheduler,
-    backend: &mut dyn Backend,
-) -> AttemptOutcome {
-    match try_run(context, session, scheduler, backend) {
+pub fn run(context: AttemptContext<'_>, session: &mut Session, backend: &mut dyn Backend) -> AttemptOutcome {
+    match try_run(context, session, backend) {
         Ok(outcome) => outcome,
         Err(DbError::Stopped | DbError::Unavailable(_)) => context.given_up(),
         Err(error @ DbError::Rejected(_)) => {
@@ -45,11 +39,11 @@ pub fn run(
 fn try_run(
     context: AttemptContext<'_>,
     session: &mut Session,
-    scheduler: &mut LiveScheduler,
     backend: &mut dyn Backend,
 ) -> Result<AttemptOutcome, DbError> {
-    let AttemptContext { claim, held, steps, .. } = context;
+    let AttemptContext { claim, held, search, steps, .. } = context;
     let hopeless = || context.is_hopeless();
+    let freezes = search.scheduler().freezes();
     let points = session.run(&hopeless, |conn| curve::load(conn, claim.job_id, i32::MAX))?;
     let mut candidates = Candidates::read(context, session)?;
     let (done, mut training) = loop {
@@ -59,7 +53,7 @@ fn try_run(
         };
         // It was decided, and its worker died before it could say so.
         let last = points.last().filter(|last| last.step == restored.step);
-        if let Some(outcome) = last.and_then(|last| verdict::of(last, claim, steps, scheduler.freezes())) {
+        if let Some(outcome) = last.and_then(|last| verdict::of(last, claim, steps, freezes)) {
             return Ok(outcome);
         }
         match open(context, backend, &restored) {
@@ -73,7 +67,7 @@ fn try_run(
     };
     session.run(&hopeless, |conn| lease::note_first_step(conn, claim.lease(), done + 1))?;
     let (sender, receiver) = bounded(0);
-    let recorder = Recorder { context, session, scheduler, points };
+    let recorder = Recorder { context, session, freezes, points };
     let (trained, recorded) = std::thread::scope(|scope| {
         let recorder = scope.spawn(|| {
             let receiver = receiver;
@@ -95,13 +89,13 @@ fn open(
     backend: &mut dyn Backend,
     restored: &Restored,
 ) -> Result<Box<dyn Trainer>, TrainError> {
-    let AttemptContext { claim, held, spec, .. } = context;
+    let AttemptContext { claim, held, search, .. } = context;
     let order = Order {
         job_id: claim.job_id,
         fence: claim.fence,
         seed: claim.seed,
         genome: claim.genome.clone(),
-        spec: Arc::clone(spec),
+        spec: Arc::clone(&search.spec),
         steps_done: restored.step as u32,
     };
     let file = restored.file.as_ref().map(ScratchFile::path);

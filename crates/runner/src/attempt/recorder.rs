@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender};
 use domain::{Checkpoint, NewCheckpoint, OnceAMinute, chain};
 use predictor::Prediction;
 use scheduler::Verdict;
-use search::{LiveError, LiveScheduler};
+use search::LiveError;
 use store::{
     DbError, Session,
     checkpoint::{self as pointers, Pruned},
@@ -51,7 +51,8 @@ enum RecordError {
 pub struct Recorder<'a> {
     pub context: AttemptContext<'a>,
     pub session: &'a mut Session,
-    pub scheduler: &'a mut LiveScheduler,
+    /// Whether its search ever sets jobs aside.
+    pub freezes: bool,
     /// The stored curve; those of its points that the session trains again are kept as they were decided.
     pub points: Vec<Observation>,
 }
@@ -88,7 +89,7 @@ impl Recorder<'_> {
     }
 
     fn record(&mut self, interval: &Interval) -> Result<Option<AttemptOutcome>, RecordError> {
-        let AttemptContext { worker, claim, spec, steps, .. } = self.context;
+        let AttemptContext { worker, claim, search, steps, .. } = self.context;
         let step = interval.step;
         let checkpoint = self.make_durable(interval)?;
         // Not before: a host that measures and cannot save, for want of its scratch directory, trains nothing.
@@ -97,7 +98,7 @@ impl Recorder<'_> {
         let stored = self.points.get(before).filter(|point| point.decision.is_some()).cloned();
         self.points.truncate(before);
         let (point, freezes) = match stored {
-            Some(point) => (point, self.scheduler.freezes() && interval.resumable),
+            Some(point) => (point, self.freezes && interval.resumable),
             None => self.judged(interval)?,
         };
         let Some(Recorded { cancel, behind }) = self.write(&point, &checkpoint)? else {
@@ -110,7 +111,7 @@ impl Recorder<'_> {
         }
         self.log(&point);
         self.points.push(point.clone());
-        worker.metrics.observed(spec.budget.interval, interval.measurement.seconds);
+        worker.metrics.observed(search.spec.budget.interval, interval.measurement.seconds);
         self.prune(step)?;
         if cancel {
             return Ok(Some(AttemptOutcome::Ended(Outcome::Cancelled, None)));
@@ -118,7 +119,7 @@ impl Recorder<'_> {
         let outcome = verdict::of(&point, claim, steps, freezes);
         if outcome == Some(AttemptOutcome::Decided(Outcome::Terminated, step)) && !claim.is_resumed() {
             let left = steps.saturating_sub(step as u32);
-            worker.metrics.epochs_saved.inc_by(f64::from(left) * spec.budget.interval);
+            worker.metrics.epochs_saved.inc_by(f64::from(left) * search.spec.budget.interval);
         }
         Ok(outcome)
     }
@@ -151,11 +152,11 @@ impl Recorder<'_> {
 
     /// The interval as a point of the curve with what was decided about it, and whether a job that stops is set aside.
     fn judged(&mut self, interval: &Interval) -> Result<(Observation, bool), RecordError> {
-        let AttemptContext { claim, spec, steps, .. } = self.context;
+        let AttemptContext { claim, search, steps, .. } = self.context;
         let Interval { step, measurement: measured, .. } = *interval;
         let mut point = Observation {
             step,
-            epoch: f64::from(step) * spec.budget.interval,
+            epoch: f64::from(step) * search.spec.budget.interval,
             val_acc: measured.val_acc,
             train_acc: measured.train_acc,
             val_loss: measured.val_loss,
@@ -165,18 +166,22 @@ impl Recorder<'_> {
         };
         let mut curve = search::curve_of(&self.points);
         curve.extend(search::curve_of(std::slice::from_ref(&point)));
-        let (context, scheduler) = (self.context, &mut *self.scheduler);
-        self.session.run(&|| context.is_hopeless(), |conn| {
-            scheduler.observe(conn, claim.job_id, &curve).map(Ok).or_else(LiveError::parted)
+        let (context, resumable, is_last) = (self.context, interval.resumable, step as u32 >= steps);
+        let (verdict, seen) = self.session.run(&|| context.is_hopeless(), |conn| {
+            let mut scheduler = search.scheduler();
+            let observed = scheduler.observe(conn, claim.job_id, &curve);
+            let judged = observed.and_then(|()| {
+                let verdict = (!is_last).then(|| scheduler.decide(claim.job_id, resumable)).transpose()?;
+                Ok((verdict, scheduler.seen()))
+            });
+            judged.map(Ok).or_else(LiveError::parted)
         })??;
-        let Verdict { decision, prediction, reason } = if step as u32 >= steps {
-            let reason = format!("final {:.1}: trained to the end", measured.val_acc);
-            let prediction = Some(Prediction::point(measured.val_acc));
-            Verdict { decision: scheduler::Decision::Continue, prediction, reason }
-        } else {
-            scheduler.decide(claim.job_id, interval.resumable)?
-        };
-        point.calibration = Some(self.scheduler.seen());
+        let Verdict { decision, prediction, reason } = verdict.unwrap_or_else(|| Verdict {
+            decision: scheduler::Decision::Continue,
+            prediction: Some(Prediction::point(measured.val_acc)),
+            reason: format!("final {:.1}: trained to the end", measured.val_acc),
+        });
+        point.calibration = Some(seen);
         point.decision = Some(match decision {
             scheduler::Decision::Continue => Decision::Continue,
             scheduler::Decision::Freeze | scheduler::Decision::Stop => Decision::Stop,

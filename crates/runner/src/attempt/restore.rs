@@ -31,13 +31,13 @@ impl<'a> Candidates<'a> {
     /// Fetches the next one that is whole; after the last, a start from nothing. One that is damaged or missing is passed over;
     /// while the store cannot be read nothing is, since all would seem lost.
     pub fn next_whole(&mut self) -> Result<Restored, AttemptOutcome> {
-        let AttemptContext { worker, claim, held, spec, .. } = self.context;
+        let AttemptContext { worker, claim, held, search, .. } = self.context;
         let job = claim.job_id;
         for candidate in self.left.by_ref() {
             let file = ScratchFile::new(worker.scratch.join(format!("{job}-{}-resume", claim.fence)));
             match worker.checkpoints.fetch(&candidate, file.path(), &|| held.interrupt.is_set()) {
                 Ok(()) => {
-                    let epoch = f64::from(candidate.step) * spec.budget.interval;
+                    let epoch = f64::from(candidate.step) * search.spec.budget.interval;
                     info!(job.id = %job, step = candidate.step, "job {job}: resumed after epoch {epoch:.1}");
                     return Ok(Restored { step: candidate.step, file: Some(file) });
                 }

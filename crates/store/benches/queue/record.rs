@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use diesel::{ExpressionMethods as _, PgConnection, RunQueryDsl as _};
+use diesel::{Connection as _, ExpressionMethods as _, PgConnection, RunQueryDsl as _};
 use domain::{CheckpointKey, Lease, NewCheckpoint, SearchId};
 use store::{
     Claimer, Database,
     curve::{self, Decision, Observation},
-    schema::observation::dsl,
+    schema::{checkpoint::dsl as checkpoints, observation::dsl},
 };
 
 use crate::{Options, ROUNDS, bare, bench, bench::Bench};
@@ -16,41 +16,43 @@ use crate::{Options, ROUNDS, bare, bench, bench::Bench};
 type Write = fn(&mut PgConnection, Lease, &Observation);
 
 /// Bare and own take turns: through the same client with the same rows, and pgbench's rows all over the table. What a worker
-/// writes has a checkpoint's pointer too, a second row.
+/// writes has a checkpoint's pointer too, a second row: bare, two statements in a transaction.
 pub fn record(bench: &Bench, options: &Options) {
     let database = bench.queue("record", 2000, 1);
     println!(
-        "{:>7} {:>9} {:>9} {:>6} {:>9} {:>6} {:>14} {:>6}",
-        "clients", "own/s", "bare/s", "ratio", "pgbench/s", "ratio", "with pointer/s", "ratio"
+        "{:>7} {:>9} {:>9} {:>6} {:>9} {:>6} {:>14} {:>9} {:>6}",
+        "clients", "own/s", "bare/s", "ratio", "pgbench/s", "ratio", "with pointer/s", "bare/s", "ratio"
     );
     for &clients in &options.clients {
         let seconds = (options.seconds / ROUNDS).max(1);
-        let (mut own, mut same, mut other, mut pointed) = (0.0, 0.0, 0.0, 0.0);
+        let (mut own, mut same, mut other, mut pointed, mut both) = (0.0, 0.0, 0.0, 0.0, 0.0);
         for _ in 0..ROUNDS {
             same += rate(&database, clients, seconds, insert);
             own += rate(&database, clients, seconds, |conn, lease, point| write(conn, lease, point, None));
             other += bare::insert(bench, "record", clients, seconds);
+            both += rate(&database, clients, seconds, |conn, lease, point| {
+                let transaction = conn.transaction(|conn| {
+                    insert(conn, lease, point);
+                    insert_pointer(conn, lease, &pointer(lease, point), point.step);
+                    diesel::QueryResult::Ok(())
+                });
+                transaction.unwrap();
+            });
             pointed += rate(&database, clients, seconds, |conn, lease, point| {
-                let key = CheckpointKey::new(SearchId(1), lease, point.step).to_string();
-                let uri = format!("file:///checkpoints/{key}");
-                write(
-                    conn,
-                    lease,
-                    point,
-                    Some(&NewCheckpoint { key, uri, bytes: 1, sha256: "0".repeat(64) }),
-                );
+                write(conn, lease, point, Some(&pointer(lease, point)));
             });
         }
         let of = |sum: f64| sum / ROUNDS as f64;
         println!(
-            "{clients:>7} {:>9.0} {:>9.0} {:>6.2} {:>9.0} {:>6.2} {:>14.0} {:>6.2}",
+            "{clients:>7} {:>9.0} {:>9.0} {:>6.2} {:>9.0} {:>6.2} {:>14.0} {:>9.0} {:>6.2}",
             of(own),
             of(same),
             own / same,
             of(other),
             own / other,
             of(pointed),
-            pointed / same
+            of(both),
+            pointed / both
         );
     }
 }
@@ -96,6 +98,27 @@ fn observe(database: &Database, i: usize, duration: Duration, write: Write) -> f
 fn write(conn: &mut PgConnection, lease: Lease, point: &Observation, checkpoint: Option<&NewCheckpoint>) {
     let recorded = curve::record(conn, lease, point, checkpoint).unwrap().unwrap();
     assert!(!recorded.behind, "step {} was not written", point.step);
+}
+
+fn pointer(lease: Lease, point: &Observation) -> NewCheckpoint {
+    let key = CheckpointKey::new(SearchId(1), lease, point.step).to_string();
+    let uri = format!("file:///checkpoints/{key}");
+    NewCheckpoint { key, uri, bytes: 1, sha256: "0".repeat(64) }
+}
+
+fn insert_pointer(conn: &mut PgConnection, lease: Lease, checkpoint: &NewCheckpoint, step: i32) {
+    diesel::insert_into(checkpoints::checkpoint)
+        .values((
+            checkpoints::job_id.eq(lease.job_id),
+            checkpoints::step.eq(step),
+            checkpoints::fence.eq(lease.fence),
+            checkpoints::key.eq(&checkpoint.key),
+            checkpoints::uri.eq(&checkpoint.uri),
+            checkpoints::bytes.eq(checkpoint.bytes),
+            checkpoints::sha256.eq(&checkpoint.sha256),
+        ))
+        .execute(conn)
+        .unwrap();
 }
 
 /// The row alone, by a statement that diesel prepares.
