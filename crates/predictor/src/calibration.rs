@@ -83,6 +83,12 @@ pub enum SnapshotError {
         /// What does not fit.
         source: postcard::Error,
     },
+    /// The scheduler that is to take it over keeps none.
+    #[error("what was kept, {bytes} bytes, is another scheduler's")]
+    Foreign {
+        /// Its size.
+        bytes: usize,
+    },
     /// It holds a number that no engine can have learned.
     #[error(
         "cannot use a calibration snapshot: it is damaged; let the engine learn anew from the jobs that ended"

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use predictor::{Calibration, End, Ended, Engine, Peers, Prediction, Prefer};
+use predictor::{Calibration, End, Ended, Engine, Peers, Prediction, Prefer, SnapshotError};
 
 use crate::{Decision, Job, Ledger, Next, Scheduler, SchedulerError, State, Verdict};
 
@@ -279,6 +279,24 @@ impl Scheduler for Best {
             return Ok(Next::Resume(job));
         }
         Ok(if ledger.running() > 0 { Next::Wait } else { Next::Done })
+    }
+
+    fn state(&self) -> Result<Option<Vec<u8>>, SnapshotError> {
+        if !self.is_ready() || !self.unlearned.is_empty() {
+            return Ok(None);
+        }
+        let mut state = (self.workers as u64).to_le_bytes().to_vec();
+        state.extend(self.calibration.to_bytes()?);
+        Ok(Some(state))
+    }
+
+    fn restore(&mut self, state: &[u8]) -> Result<(), SnapshotError> {
+        let (workers, calibration) =
+            state.split_first_chunk().ok_or(SnapshotError::Foreign { bytes: state.len() })?;
+        self.calibration = Calibration::from_bytes(calibration)?;
+        self.workers = u64::from_le_bytes(*workers) as usize;
+        self.renew();
+        Ok(())
     }
 
     fn estimate(&self, ledger: &Ledger, job: i64) -> Result<Option<Prediction>, SchedulerError> {

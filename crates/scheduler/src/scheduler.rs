@@ -1,6 +1,6 @@
 //! What every scheduler answers.
 
-use predictor::{CurveError, Prediction};
+use predictor::{CurveError, Prediction, SnapshotError};
 
 use crate::Ledger;
 
@@ -84,6 +84,22 @@ pub trait Scheduler: Send {
     /// Whether it ever freezes a job.
     fn freezes(&self) -> bool {
         false
+    }
+
+    /// What was learned of the jobs in the ledger, for [`Self::restore`]; none where learning it anew costs little.
+    ///
+    /// # Errors
+    /// If memory for it cannot be had.
+    fn state(&self) -> Result<Option<Vec<u8>>, SnapshotError> {
+        Ok(None)
+    }
+
+    /// Takes over what a scheduler of the same settings had learned.
+    ///
+    /// # Errors
+    /// If that is damaged, or of another kind; nothing is then taken over.
+    fn restore(&mut self, state: &[u8]) -> Result<(), SnapshotError> {
+        Err(SnapshotError::Foreign { bytes: state.len() })
     }
 
     /// Where a job that is not completed is expected to end, by what is known now. By default its last accuracy.

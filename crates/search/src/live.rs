@@ -1,11 +1,13 @@
 //! The scheduler of a live search, fed from the store: the same code decides here as in a simulation. A worker and whoever checks a
 //! stored search use this, so that a prediction can be recomputed bit for bit.
 
+mod kept;
+
 use std::collections::HashMap;
 
 use diesel::PgConnection;
 use domain::{JobId, Ordinal, SearchId};
-use predictor::{Calibration, CurveError, Engine, Observation, Prediction};
+use predictor::{Calibration, CurveError, Engine, Observation, Prediction, SnapshotError};
 use scheduler::{Ledger, LedgerError, Next, Scheduler, SchedulerError, State, Verdict};
 use store::{
     curve::{self, Grown},
@@ -38,6 +40,9 @@ pub enum LiveError {
     /// The scheduler takes no such curve.
     #[error(transparent)]
     Scheduler(#[from] SchedulerError),
+    /// There is no memory for what is to be kept of it.
+    #[error("cannot keep what the scheduler has learned")]
+    Kept(#[source] SnapshotError),
     /// The search to start from is not there.
     #[error("`predictor.warm_start` names search `{0}`, which does not exist")]
     NoWarmStart(String),
@@ -84,6 +89,14 @@ pub struct LiveScheduler {
     scheduler: Box<dyn Scheduler>,
     ledger: Ledger,
     seen: Cursor,
+    /// Ended jobs whose curves were not read, since what they taught was taken over, and the last step of each.
+    unread: HashMap<JobId, i32>,
+    /// What a state that is kept has to agree in.
+    fingerprint: String,
+    /// Whether it was looked for.
+    looked: bool,
+    /// How far the one goes that was last kept, as far as that is known.
+    kept: Ordinal,
 }
 
 impl std::fmt::Debug for LiveScheduler {
@@ -112,8 +125,20 @@ impl LiveScheduler {
         };
         let scheduler = begun(spec, at_first.clone());
         let (ledger, seen) = (Ledger::default(), Cursor::default());
-        let (spec, costs) = (spec.clone(), HashMap::new());
-        Ok(Self { search_id, spec, objective, costs, at_first, scheduler, ledger, seen })
+        Ok(Self {
+            search_id,
+            spec: spec.clone(),
+            objective,
+            costs: HashMap::new(),
+            at_first,
+            scheduler,
+            ledger,
+            seen,
+            unread: HashMap::new(),
+            fingerprint: kept::fingerprint(spec),
+            looked: false,
+            kept: Ordinal::default(),
+        })
     }
 
     /// Ordinal of the last ending or freeze that it knows of; stored with each decision.
@@ -139,6 +164,9 @@ impl LiveScheduler {
     /// # Errors
     /// As [`Self::refresh`].
     pub fn refresh_to(&mut self, conn: &mut PgConnection, ordinal: Ordinal) -> Result<(), LiveError> {
+        if !std::mem::replace(&mut self.looked, true) {
+            self.take_over(conn, ordinal)?;
+        }
         let mut learned = freeze::since(conn, self.search_id, self.seen)?;
         if learned.is_none() {
             // A fail-over or a restore has lost what was learned from.
@@ -151,6 +179,7 @@ impl LiveScheduler {
             let jobs: Vec<JobId> = some.iter().map(|learned| learned.job_id).collect();
             let curves = curves_of(conn, &jobs)?;
             self.read_costs(conn, &jobs)?;
+            self.read_unread(conn, &jobs)?;
             for learned in some {
                 let curve = curves.get(&learned.job_id).map_or(&[][..], Vec::as_slice);
                 self.learn(learned, &curve[..curve.len().min(learned.step as usize)])?;
@@ -164,16 +193,13 @@ impl LiveScheduler {
     pub fn begin_anew(&mut self) {
         self.scheduler = begun(&self.spec, self.at_first.clone());
         (self.ledger, self.seen) = (Ledger::default(), Cursor::default());
+        (self.looked, self.kept) = (false, Ordinal::default());
+        self.unread.clear();
     }
 
     fn learn(&mut self, learned: &Learned, curve: &[Observation]) -> Result<(), LiveError> {
         let job = learned.job_id.0;
-        let state = match learned.outcome {
-            None => State::Frozen,
-            Some(Outcome::Completed) => State::Completed,
-            Some(Outcome::Terminated) => State::Stopped,
-            Some(Outcome::Diverged | Outcome::Failed | Outcome::Cancelled) => State::Lost,
-        };
+        let state = state_of(learned.outcome);
         if state != State::Lost {
             self.ledger.start(job, self.costs.get(&learned.job_id).copied());
             self.ledger.replace(job, curve)?;
@@ -187,6 +213,7 @@ impl LiveScheduler {
     /// Enters a job that a worker trains.
     fn enter(&mut self, conn: &mut PgConnection, job: JobId) -> Result<(), LiveError> {
         self.read_costs(conn, &[job])?;
+        self.unread.remove(&job); // Whoever trains it knows its curve.
         self.ledger.start(job.0, self.costs.get(&job).copied());
         Ok(())
     }
@@ -216,6 +243,7 @@ impl LiveScheduler {
         curve: &[Observation],
     ) -> Result<(), LiveError> {
         self.refresh(conn)?;
+        self.keep_if_due(conn)?;
         self.take(conn, job, curve)?;
         self.look(conn, Some(job))
     }
@@ -293,6 +321,7 @@ impl LiveScheduler {
     /// Those of the database, and a damaged curve.
     pub fn next(&mut self, conn: &mut PgConnection) -> Result<LiveNext, LiveError> {
         self.refresh(conn)?;
+        self.keep_if_due(conn)?;
         self.look(conn, None)?;
         Ok(match self.scheduler.next(&self.ledger)? {
             Next::Start | Next::Wait => LiveNext::Wait,
@@ -307,6 +336,16 @@ impl LiveScheduler {
     /// Somebody else has taken up a job, or it has ended.
     pub fn is_taken(&mut self, job: JobId) {
         self.ledger.start(job.0, None);
+    }
+}
+
+/// Where a job stands that ended so, or was set aside.
+fn state_of(outcome: Option<Outcome>) -> State {
+    match outcome {
+        None => State::Frozen,
+        Some(Outcome::Completed) => State::Completed,
+        Some(Outcome::Terminated) => State::Stopped,
+        Some(Outcome::Diverged | Outcome::Failed | Outcome::Cancelled) => State::Lost,
     }
 }
 

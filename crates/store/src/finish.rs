@@ -102,6 +102,10 @@ impl Cursor {
     pub(crate) fn new(ordinal: Ordinal, id: i64) -> Self {
         Self { ordinal, id }
     }
+
+    pub(crate) fn id(self) -> i64 {
+        self.id
+    }
 }
 
 /// The endings of a search after the one that was read last, in order. Endings that are committed and not numbered yet are

@@ -19,6 +19,7 @@ pub mod maintenance;
 pub mod migration;
 pub mod queue;
 pub mod retention;
+pub mod scheduler_state;
 pub mod schema;
 pub mod search;
 pub mod session;

@@ -17,7 +17,7 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations")
 pub const ROLES: &str = include_str!("sql/roles.sql");
 /// The oldest schema that the statements of this version run on, by its newest migration: before `peng db migrate` a new
 /// worker starts beside old ones from there on. A migration adds; see docs/adr/0009-rolling-upgrades.md.
-pub const OLDEST_SCHEMA: &str = "20261126000017";
+pub const OLDEST_SCHEMA: &str = "20261126000021";
 /// Lets one migration run at a time, over all hosts.
 const LOCK: i64 = 0x7065_6e67_0001;
 /// How long a migration waits for a table, with everybody who comes later behind it.

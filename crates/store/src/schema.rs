@@ -288,6 +288,20 @@ diesel::table! {
     use diesel::sql_types::*;
     use super::sql_types::*;
 
+    scheduler_state (search_id) {
+        search_id -> BigInt,
+        ordinal -> BigInt,
+        learned_id -> BigInt,
+        fingerprint -> Text,
+        state -> Bytea,
+        kept_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::*;
+    use super::sql_types::*;
+
     search (id) {
         id -> BigInt,
         name -> Text,
@@ -345,6 +359,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     maintenance,
     observation,
     result,
+    scheduler_state,
     search,
     worker
 );

@@ -14,7 +14,7 @@ use uuid::Uuid;
 const ROLES: [&str; 3] = ["submit", "worker", "read"];
 
 /// Who may run each statement of the store beside the owner: roles by their first letters.
-const STATEMENTS: [(&str, &str); 47] = [
+const STATEMENTS: [(&str, &str); 48] = [
     ("bump_fences", "w"),
     ("claim", "w"),
     ("delete_jobs", ""),
@@ -33,6 +33,7 @@ const STATEMENTS: [(&str, &str); 47] = [
     ("job_priority", "sw"),
     ("job_retry", "s"),
     ("job_waits", "swr"),
+    ("keep_state", "w"),
     ("lead", "w"),
     ("learned", "swr"),
     ("number", "swr"),
@@ -71,7 +72,7 @@ const NEW_SEARCH: &str = "INSERT INTO search (name, spec, spec_hash, engine, max
                           VALUES ('new', '{}', repeat('0', 64), 'none', 1, 1, 1, '0')";
 
 /// What somebody might type, and who may.
-const TYPED: [(&str, &str); 46] = [
+const TYPED: [(&str, &str); 47] = [
     ("SELECT FROM job", "swr"),
     ("SELECT FROM identity", "swr"),
     ("SELECT FROM __diesel_schema_migrations", "swr"),
@@ -103,6 +104,7 @@ const TYPED: [(&str, &str); 46] = [
     ("UPDATE finish SET ordinal = 1", ""),
     ("DELETE FROM finish", ""),
     ("DELETE FROM freezing", ""),
+    ("DELETE FROM scheduler_state", ""),
     ("SELECT stop_frozen_jobs(1, 1, 1)", "sw"),
     ("DELETE FROM attempt", ""),
     ("DELETE FROM event", ""),

@@ -20,6 +20,7 @@ DECLARE
         ['worker', 'INSERT, UPDATE',         'result'],
         ['worker', 'INSERT',                 'finish'],
         ['worker', 'INSERT',                 'freezing'],
+        ['worker', 'INSERT, UPDATE',         'scheduler_state'],
         ['worker', 'INSERT',                 'event'],
         ['worker', 'INSERT, UPDATE',         'worker'],
         ['worker', 'INSERT, UPDATE',         'maintenance'],
