@@ -169,12 +169,14 @@ impl<'a> Slot<'a> {
     }
 
     fn claim(&mut self) -> Result<Option<Claim>, DbError> {
-        let (worker, claimer) = (self.worker, &mut self.claimer);
+        let (worker, claimer, known) = (self.worker, &mut self.claimer, &mut self.known);
         claimer.leave_out(worker.unsupported.all());
         // A claim whose answer was lost with its connection is found by the reaper: its lease expires.
         self.session.run(&|| worker.is_leaving(), |conn| {
             let timer = worker.metrics.claim_seconds.start_timer();
-            let claimed = worker.entered(conn, |conn| claimer.claim(conn));
+            let claimed = worker.entered(conn, |conn| {
+                claimer.claim_or(conn, |conn, search| thaw::before_start(worker, conn, known, search))
+            });
             timer.observe_duration();
             claimed
         })

@@ -1,7 +1,9 @@
-//! Bringing a search with nothing left to start to its end: taking up frozen jobs while one deserves it, then ending them.
+//! Taking up frozen jobs: before new ones start, where the scheduler promotes first, else in a search with nothing left to start;
+//! when none deserves it, that search is brought to its end.
 
+use diesel::{PgConnection, QueryResult};
 use domain::{SearchId, chain};
-use search::{LiveError, LiveNext, ProposalError, Spec};
+use search::{LiveError, LiveNext, LiveScheduler, ProposalError, Spec};
 use store::{
     Claim, DbError, Session, freeze,
     search::{self as searches, Exhausted},
@@ -21,6 +23,62 @@ pub enum Thawed {
     Nothing,
     /// Nothing more: the search is over.
     Finished,
+}
+
+/// What a scheduler has for a free slot.
+enum TakenUp {
+    Claimed(Box<Claim>),
+    /// Others have it, or the search takes no more workers.
+    Refused,
+    Wait,
+    Done,
+}
+
+/// In a search whose turn it is: claims the frozen job that goes before those that wait to be started, if its scheduler has one.
+pub fn before_start(
+    worker: &WorkerContext,
+    conn: &mut PgConnection,
+    known: &mut KnownSearches,
+    search: SearchId,
+) -> QueryResult<Option<Claim>> {
+    // What is wrong with a search is said by the attempt at its next job.
+    let Ok(()) = known.read(conn, search)? else { return Ok(None) };
+    let scheduler = &mut known.get_mut(search).expect("the search was just read").scheduler;
+    if !scheduler.promotes_first() {
+        return Ok(None);
+    }
+    Ok(match take_up(worker, conn, scheduler)? {
+        Ok(TakenUp::Claimed(claim)) => Some(*claim),
+        _ => None,
+    })
+}
+
+/// Claims the frozen job that the scheduler takes up. Whoever was faster is seen by the next look of the scheduler.
+fn take_up(
+    worker: &WorkerContext,
+    conn: &mut PgConnection,
+    scheduler: &mut LiveScheduler,
+) -> QueryResult<Result<TakenUp, LiveError>> {
+    let mut refused = None;
+    loop {
+        let best = match scheduler.next(conn).map(Ok).or_else(LiveError::parted)? {
+            Err(error) => return Ok(Err(error)),
+            Ok(LiveNext::Wait) => return Ok(Ok(TakenUp::Wait)),
+            Ok(LiveNext::Done) => return Ok(Ok(TakenUp::Done)),
+            Ok(LiveNext::Resume(best)) if refused == Some(best.job_id) => return Ok(Ok(TakenUp::Refused)),
+            Ok(LiveNext::Resume(best)) => best,
+        };
+        if let Some(claim) = freeze::thaw(conn, &best, worker.worker_id, worker.options.lease_ttl)? {
+            let job = claim.job_id;
+            let why = match best.chance {
+                0.0 => String::new(),
+                chance => format!(": chance {:.1} % of the best", 100.0 * chance),
+            };
+            info!(job.id = %job, "job {job}: taken up again{why}");
+            return Ok(Ok(TakenUp::Claimed(Box::new(claim))));
+        }
+        refused = Some(best.job_id);
+    }
 }
 
 /// In a search with nothing left to start: claims the frozen job that the scheduler takes up, or ends
@@ -48,31 +106,16 @@ pub fn next(
     if exhausted.proposing && propose(worker, session, search, spec)? {
         return Ok(Thawed::Nothing);
     }
-    loop {
-        let next = session.run(&stop, |conn| scheduler.next(conn).map(Ok).or_else(LiveError::parted))?;
-        let best = match next {
-            Err(error) => {
-                warn!("search {} cannot be brought to its end: {}", spec.name, chain(&error));
-                return Ok(Thawed::Nothing);
-            }
-            Ok(LiveNext::Wait) => {
-                known.note_nothing(exhausted);
-                return Ok(Thawed::Nothing);
-            }
-            Ok(LiveNext::Done) => break,
-            Ok(LiveNext::Resume(best)) => best,
-        };
-        let (id, ttl) = (worker.worker_id, worker.options.lease_ttl);
-        if let Some(claim) =
-            session.run(&stop, |conn| worker.entered(conn, |conn| freeze::thaw(conn, &best, id, ttl)))?
-        {
-            let (job, percent) = (claim.job_id, 100.0 * best.chance);
-            info!(job.id = %job, "job {job}: taken up again: chance {percent:.1} % of the best");
-            return Ok(Thawed::Claimed(Box::new(claim)));
+    match session.run(&stop, |conn| worker.entered(conn, |conn| take_up(worker, conn, scheduler)))? {
+        Ok(TakenUp::Claimed(claim)) => return Ok(Thawed::Claimed(claim)),
+        Ok(TakenUp::Done) => {}
+        Ok(TakenUp::Refused) => return Ok(Thawed::Nothing),
+        Ok(TakenUp::Wait) => {
+            known.note_nothing(exhausted);
+            return Ok(Thawed::Nothing);
         }
-        scheduler.is_taken(best.job_id);
-        // Whoever was faster may have taken the last room of the search.
-        if session.run(&stop, |conn| searches::exhausted(conn, Some(search)))?.is_empty() {
+        Err(error) => {
+            warn!("search {} cannot be brought to its end: {}", spec.name, chain(&error));
             return Ok(Thawed::Nothing);
         }
     }

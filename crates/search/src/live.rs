@@ -6,7 +6,7 @@ use domain::{JobId, Ordinal, SearchId};
 use predictor::{Calibration, CurveError, Engine, Observation, Prediction};
 use scheduler::{Ledger, LedgerError, Next, Scheduler, SchedulerError, State, Verdict};
 use store::{
-    curve,
+    curve::{self, Grown},
     finish::{self, Cursor},
     freeze::{self, Learned, ThawClaim},
     job::Outcome,
@@ -57,12 +57,12 @@ impl LiveError {
     }
 }
 
-/// What there is to do in a search with nothing left to start.
+/// What a free worker does in a search.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LiveNext {
     /// This frozen job is to be taken up.
     Resume(ThawClaim),
-    /// Nothing now; what runs may change that.
+    /// A job that waits is started; where none does, what runs may change that.
     Wait,
     /// Nothing more: what is frozen can be ended.
     Done,
@@ -224,24 +224,31 @@ impl LiveScheduler {
             return Ok(());
         }
         let running = freeze::running(conn, self.search_id)?;
-        for job in running.iter().filter(|job| Some(job.job_id) != own) {
-            if watches {
-                self.watch(conn, job.job_id)?;
-            } else if job.resumed && self.ledger.job(job.job_id.0).is_some() {
-                self.ledger.start(job.job_id.0, None);
+        let others = running.iter().filter(|job| Some(job.job_id) != own);
+        if watches {
+            self.watch(conn, &others.map(|job| job.job_id).collect::<Vec<_>>())?;
+        } else {
+            for job in others.filter(|job| job.resumed) {
+                if self.ledger.job(job.job_id.0).is_some() {
+                    self.ledger.start(job.job_id.0, None);
+                }
             }
         }
         self.ledger.set_running(running.len());
         Ok(())
     }
 
-    /// Takes in what another worker has observed of a job that runs.
-    fn watch(&mut self, conn: &mut PgConnection, job: JobId) -> Result<(), LiveError> {
-        self.enter(conn, job)?;
-        let known = self.ledger.job(job.0).map_or(0, |entry| entry.curve().points().len());
-        for point in curve_of(&curve::load(conn, job, i32::MAX)?).into_iter().skip(known) {
-            self.ledger.observe(job.0, point)?;
-            self.scheduler.learn(&self.ledger, job.0)?;
+    /// Takes in what other workers have observed of jobs that run.
+    fn watch(&mut self, conn: &mut PgConnection, running: &[JobId]) -> Result<(), LiveError> {
+        let mut known = Vec::with_capacity(running.len());
+        for &job in running {
+            self.enter(conn, job)?;
+            let points = self.ledger.job(job.0).map_or(0, |entry| entry.curve().points().len());
+            known.push((job, points as i32));
+        }
+        for Grown { job_id, epoch, val_acc, train_acc, train_loss } in curve::grown(conn, &known)? {
+            self.ledger.observe(job_id.0, Observation { epoch, val_acc, train_acc, train_loss })?;
+            self.scheduler.learn(&self.ledger, job_id.0)?;
         }
         Ok(())
     }
@@ -262,7 +269,12 @@ impl LiveScheduler {
         Ok(self.scheduler.estimate(&self.ledger, job.0)?)
     }
 
-    /// What there is to do where no job waits to be started.
+    /// Whether a frozen job may go before one that waits to be started: [`Scheduler::promotes_first`].
+    pub fn promotes_first(&self) -> bool {
+        self.scheduler.promotes_first()
+    }
+
+    /// What a free worker does, where no job waits to be started or [`Self::promotes_first`].
     ///
     /// # Errors
     /// Those of the database, and a damaged curve.
@@ -277,11 +289,6 @@ impl LiveScheduler {
                 LiveNext::Resume(ThawClaim { job_id: JobId(job), chance, calibration: self.seen() })
             }
         })
-    }
-
-    /// Somebody else has taken up a job, or it has ended.
-    pub fn is_taken(&mut self, job: JobId) {
-        self.ledger.start(job.0, None);
     }
 }
 

@@ -109,6 +109,40 @@ pub fn record(
     .optional()
 }
 
+/// A further point of a curve, as far as schedulers look at it. Accuracies in per cent.
+#[derive(Debug, Clone, Copy, PartialEq, QueryableByName)]
+pub struct Grown {
+    /// The job.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub job_id: JobId,
+    /// Epochs trained.
+    #[diesel(sql_type = sql_types::Double)]
+    pub epoch: f64,
+    /// Validation accuracy.
+    #[diesel(sql_type = sql_types::Double)]
+    pub val_acc: f64,
+    /// Training accuracy of the interval.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub train_acc: Option<f64>,
+    /// Mean training loss of the interval.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub train_loss: Option<f64>,
+}
+
+/// What the curves of some jobs have beyond the last step that is known of each: those of each job in order.
+///
+/// # Errors
+/// Those of the database.
+pub fn grown(conn: &mut PgConnection, known: &[(JobId, i32)]) -> QueryResult<Vec<Grown>> {
+    let (jobs, steps): (Vec<JobId>, Vec<i32>) = known.iter().copied().unzip();
+    prepared(
+        sql_query(include_str!("sql/grown.sql"))
+            .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs)
+            .bind::<sql_types::Array<sql_types::Integer>, _>(steps),
+    )
+    .load(conn)
+}
+
 /// The curve of a job up to a step, in order.
 ///
 /// # Errors

@@ -54,7 +54,7 @@ pub fn freeze(conn: &mut PgConnection, lease: Lease, step: i32) -> QueryResult<O
 pub struct ThawClaim {
     /// The job.
     pub job_id: JobId,
-    /// Its chance of belonging to the best.
+    /// Its chance of belonging to the best; 0 where the scheduler goes by ranks.
     pub chance: f64,
     /// Ordinal of the last ending or freeze that the scheduler knew of.
     pub calibration: Ordinal,
