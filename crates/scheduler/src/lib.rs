@@ -19,6 +19,7 @@ mod best;
 mod choice;
 mod hyperband;
 mod ledger;
+mod play;
 mod rungs;
 mod scheduler;
 pub mod simulation;
