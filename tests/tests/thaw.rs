@@ -94,17 +94,25 @@ fn recompute(conn: &mut PgConnection, search: &str) -> usize {
     recomputed
 }
 
-#[test]
-fn one_worker_decides_as_the_replay_does() {
-    let lab = Lab::new();
+/// Trains all jobs of [`spec`] to the end, and says which job trained which network.
+fn whole(lab: &Lab) -> HashMap<String, i64> {
     lab.submit(&spec("whole", 40, "engine = \"none\""));
-    work(&lab, 1);
-    lab.submit(&spec("live", 40, "engine = \"peng\"\naudit = 0.0"));
-    work(&lab, 1);
+    work(lab, 1);
+    jobs(&mut lab.connect(), "whole").into_iter().map(|job| (job.hash, job.id)).collect()
+}
+
+/// Lets one worker train a search over the same networks, and asserts that it does bit for bit what the simulation does on the
+/// whole curves. Returns the epochs trained and how often jobs were taken up.
+fn decides_as_simulated(
+    lab: &Lab,
+    whole: &HashMap<String, i64>,
+    name: &str,
+    predictor: &str,
+) -> (f64, usize) {
+    lab.submit(&spec(name, 40, predictor));
+    work(lab, 1);
     let mut conn = lab.connect();
-    let whole: HashMap<String, i64> =
-        jobs(&mut conn, "whole").into_iter().map(|job| (job.hash, job.id)).collect();
-    let live = jobs(&mut conn, "live");
+    let live = jobs(&mut conn, name);
     let recorded: Vec<Recorded> = live
         .iter()
         .map(|job| {
@@ -112,7 +120,7 @@ fn one_worker_decides_as_the_replay_does() {
             Recorded { job: job.id, curve: search::curve_of(&curve), cost: None }
         })
         .collect();
-    let stored = searches::find(&mut conn, "live").unwrap().unwrap();
+    let stored = searches::find(&mut conn, name).unwrap().unwrap();
     assert_eq!(stored.state, searches::SearchState::Finished);
     let spec = Spec::from_json(&stored.spec).unwrap();
     let mut scheduler = scheduler::of(&spec.predictor, spec.target(), Calibration::default()).unwrap();
@@ -122,21 +130,80 @@ fn one_worker_decides_as_the_replay_does() {
     for (job, played) in live.iter().zip(&played.jobs) {
         let points = curve::load(&mut conn, JobId(job.id), i32::MAX).unwrap();
         let completed = usize::from(!played.outcome.terminated);
-        assert_eq!(points.len(), played.verdicts.len() + completed, "job {}", job.id);
+        assert_eq!(points.len(), played.verdicts.len() + completed, "{name}: job {}", job.id);
         for (point, verdict) in points.iter().zip(&played.verdicts) {
-            let place = format!("job {} step {}", job.id, point.step);
+            let place = format!("{name}: job {} step {}", job.id, point.step);
             assert_eq!(point.reason.as_ref(), Some(&verdict.reason), "{place}");
             let fitness = verdict.prediction.map(|p| p.fitness.to_bits());
             assert_eq!(point.prediction.map(f64::to_bits), fitness, "{place}");
         }
-        assert_eq!(job.state == "terminated", played.outcome.terminated, "job {}", job.id);
+        assert_eq!(job.state == "terminated", played.outcome.terminated, "{name}: job {}", job.id);
         epochs += played.outcome.epochs;
         seen += points.last().unwrap().epoch;
     }
-    let restarts = lab.count("attempt WHERE chance IS NOT NULL");
-    assert_eq!(restarts as usize, played.restarts(), "as many are taken up again");
-    assert_eq!(lab.count("freezing"), lab.count("attempt WHERE \"end\" = 'frozen'"));
-    assert_eq!(epochs.to_bits(), seen.to_bits(), "the same epochs are saved");
+    let of_search = format!("JOIN job ON job.id = job_id WHERE search_id = {}", stored.id.0);
+    let restarts = lab.count(&format!("attempt {of_search} AND chance IS NOT NULL")) as usize;
+    assert_eq!(restarts, played.restarts(), "{name}: as many are taken up again");
+    assert_eq!(
+        lab.count(&format!("freezing JOIN search ON search.id = search_id WHERE name = '{name}'")),
+        lab.count(&format!("attempt {of_search} AND \"end\" = 'frozen'"))
+    );
+    assert_eq!(epochs.to_bits(), seen.to_bits(), "{name}: the same epochs are saved");
+    (epochs, restarts)
+}
+
+/// Each new job starts only where no frozen one is to be promoted, so the worker has to ask before it claims.
+#[test]
+fn one_worker_promotes_as_the_simulation_does() {
+    let lab = Lab::new();
+    let whole = whole(&lab);
+    for engine in ["asha-promotion", "hyperband"] {
+        let predictor = format!("engine = \"{engine}\"\naudit = 0.0");
+        let (epochs, restarts) = decides_as_simulated(&lab, &whole, engine, &predictor);
+        assert!(restarts > 3 && epochs < 0.7 * 40.0 * 12.0, "{engine}: {restarts} restarts, {epochs} epochs");
+    }
+}
+
+/// Rungs are at epochs 3 and 9 of 12, and one of three goes on. Whoever is promoted before all have reached a rung may turn out
+/// not to be among the best there, so more than a third go on, but never one that was not.
+#[test]
+fn several_workers_promote_the_best_third_of_each_rung() {
+    let lab = Lab::new();
+    lab.submit(&spec("s", 60, "engine = \"asha-promotion\"\naudit = 0.0"));
+    let slow = ["--epoch-seconds", "0.01", "--slots", "4", "--once"];
+    let mut workers: Vec<_> = (0..2).map(|_| lab.worker("peng-replay-worker", &slow)).collect();
+    for worker in &mut workers {
+        assert_eq!(worker.join(), Some(0), "{}", worker.log());
+    }
+    assert_eq!(lab.count("search WHERE state = 'finished'"), 1);
+    assert_eq!(lab.count("result"), 60);
+    assert_eq!(lab.count("result WHERE step NOT IN (3, 9, 12)"), 0, "jobs stand at rungs");
+    assert_eq!(lab.count("attempt WHERE chance IS NOT NULL AND first_step NOT IN (4, 10)"), 0);
+    assert_eq!(lab.count("attempt WHERE chance IS NULL"), 60, "nobody starts anew");
+    let mut conn = lab.connect();
+    let curves: Vec<Vec<f64>> = jobs(&mut conn, "s")
+        .iter()
+        .map(|job| curve::load(&mut conn, JobId(job.id), i32::MAX).unwrap())
+        .map(|curve| curve.iter().map(|point| point.val_acc).collect())
+        .collect();
+    for rung in [3, 9] {
+        let mut there: Vec<&Vec<f64>> = curves.iter().filter(|curve| curve.len() >= rung).collect();
+        there.sort_by(|a, b| b[rung - 1].total_cmp(&a[rung - 1]));
+        let beyond: Vec<bool> = there.iter().map(|curve| curve.len() > rung).collect();
+        let third = there.len() / 3;
+        assert!(beyond[..third].iter().all(|&beyond| beyond), "the best third goes on: {beyond:?}");
+        let many = beyond.iter().filter(|&&beyond| beyond).count();
+        assert!(2 * many <= there.len(), "rung {rung}: {many} of {} go on", there.len());
+    }
+    assert!(lab.count("attempt WHERE chance IS NOT NULL") > 5, "most are promoted after they were frozen");
+}
+
+#[test]
+fn one_worker_decides_as_the_replay_does() {
+    let lab = Lab::new();
+    let whole = whole(&lab);
+    let (epochs, _) = decides_as_simulated(&lab, &whole, "live", "engine = \"peng\"\naudit = 0.0");
+    let mut conn = lab.connect();
     assert!(resumed(&mut conn).len() > 3, "some were resumed: {}", resumed(&mut conn).len());
     assert!(lab.count("result WHERE outcome = 'terminated'") > 10, "some stayed terminated");
 

@@ -45,7 +45,10 @@ impl Engine {
             EngineName::PenguinV2 => Kind::Penguin(Penguin::new(Version::V2, settings, target)),
             EngineName::PenguinV4 => Kind::Penguin(Penguin::new(Version::V4, settings, target)),
             EngineName::Median => Kind::Median(Median::new(settings, target)),
-            EngineName::Asha => Kind::Asha(Asha::new(settings, target)),
+            // By one curve alone nobody is promoted: who would wait for that stops.
+            EngineName::Asha | EngineName::AshaPromotion | EngineName::Hyperband => {
+                Kind::Asha(Asha::new(settings, target))
+            }
             EngineName::Menndl => Kind::Menndl(Menndl::new(settings)),
             EngineName::Last => Kind::Last(Last::new(settings, target)),
             EngineName::None => Kind::None,

@@ -21,6 +21,10 @@ pub enum EngineName {
     Median,
     /// Asynchronous successive halving, stopping variant.
     Asha,
+    /// The same as published: jobs wait at each rung and are promoted.
+    AshaPromotion,
+    /// Several brackets of that.
+    Hyperband,
     /// MENNDL's rule: the training loss stands still.
     Menndl,
     /// Stops all at one epoch and takes the last accuracy.
@@ -31,13 +35,15 @@ pub enum EngineName {
 
 impl EngineName {
     /// All engines, the one recommended first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Peng,
         Self::PenguinV1,
         Self::PenguinV2,
         Self::PenguinV4,
         Self::Median,
         Self::Asha,
+        Self::AshaPromotion,
+        Self::Hyperband,
         Self::Menndl,
         Self::Last,
         Self::None,
@@ -52,6 +58,8 @@ impl EngineName {
             Self::PenguinV4 => "penguin-v4",
             Self::Median => "median",
             Self::Asha => "asha",
+            Self::AshaPromotion => "asha-promotion",
+            Self::Hyperband => "hyperband",
             Self::Menndl => "menndl",
             Self::Last => "last",
             Self::None => "none",
@@ -142,15 +150,15 @@ pub struct Settings {
     /// `warm_start` proves to be like this one), 5 for `median`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub startup: Option<usize>,
-    /// Epochs that every job trains before it may stop. Left out: 2 for `peng`, 5 for `median`; for `asha` the
-    /// first rung, 3.
+    /// Epochs that every job trains before it may stop. Left out: 2 for `peng`, 5 for `median`; for `asha`,
+    /// `asha-promotion` and `hyperband` the first rung, 3.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warm_up: Option<f64>,
     /// `penguin-*`: how many successive predictions must agree (N).
     pub window: usize,
     /// `penguin-*`: how far from their median they may lie, in points (t).
     pub threshold: f64,
-    /// `asha`: one of `eta` jobs passes each rung, and rungs are a factor `eta` apart.
+    /// `asha`, `asha-promotion`, `hyperband`: one of `eta` jobs passes each rung, and rungs are a factor `eta` apart.
     pub eta: f64,
     /// `menndl`: epochs that the training loss may stand still.
     pub patience: f64,

@@ -8,7 +8,7 @@ const SHARES: [f64; 8] = [0.05, 0.1, 0.15, 0.25, 0.35, 0.5, 0.65, 0.8];
 /// Settings that differ in one key.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Varied {
-    /// The key: `risk` of `peng`, `threshold` of `penguin-*`, `warm_up` of `median`, `eta` of `asha`, `patience` of
+    /// The key: `risk` of `peng`, `threshold` of `penguin-*`, `warm_up` of `median`, `eta` of `asha`, `asha-promotion` and `hyperband`, `patience` of
     /// `menndl`, `stop_at` of `last`; empty for `none`, which has nothing to vary.
     pub key: &'static str,
     /// Its value.
@@ -28,7 +28,9 @@ impl Settings {
                 ("threshold", &[0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0])
             }
             EngineName::Median => ("warm_up", &epochs),
-            EngineName::Asha => ("eta", &[1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0]),
+            EngineName::Asha | EngineName::AshaPromotion | EngineName::Hyperband => {
+                ("eta", &[1.2, 1.35, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0])
+            }
             EngineName::Menndl => ("patience", &[1.0, 2.0, 3.0, 5.0, 8.0, 12.0, 16.0, 20.0]),
             EngineName::Last => ("stop_at", &epochs),
             EngineName::None => ("", &[0.0]),

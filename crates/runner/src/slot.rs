@@ -171,7 +171,9 @@ impl<'a> Slot<'a> {
         // A claim whose answer was lost with its connection is found by the reaper: its lease expires.
         self.session.run(&|| worker.is_leaving(), |conn| {
             let timer = worker.metrics.claim_seconds.start_timer();
-            let claimed = worker.entered(conn, |conn| claimer.claim(conn));
+            let claimed = worker.entered(conn, |conn| {
+                claimer.claim_or(conn, |conn, search| thaw::before_start(worker, conn, search))
+            });
             timer.observe_duration();
             claimed
         })

@@ -1,5 +1,7 @@
-//! Bringing a search with nothing left to start to its end: taking up frozen jobs while one deserves it, then ending them.
+//! Taking up frozen jobs: before new ones start, where the scheduler promotes first, else in a search with nothing left to start;
+//! when none deserves it, that search is brought to its end.
 
+use diesel::{PgConnection, QueryResult};
 use domain::{SearchId, chain};
 use search::{LiveError, LiveNext, ProposalError, Spec};
 use store::{
@@ -8,7 +10,7 @@ use store::{
 };
 use tracing::{info, warn};
 
-use crate::context::WorkerContext;
+use crate::{context::WorkerContext, known_search::KnownSearch};
 
 /// What came of a look at a search.
 pub enum Thawed {
@@ -18,6 +20,62 @@ pub enum Thawed {
     Nothing,
     /// Nothing more: the search is over.
     Finished,
+}
+
+/// What a scheduler has for a free slot.
+enum TakenUp {
+    Claimed(Box<Claim>),
+    /// Others have it, or the search takes no more workers.
+    Refused,
+    Wait,
+    Done,
+}
+
+/// In a search whose turn it is: claims the frozen job that goes before those that wait to be started, if its scheduler has one.
+pub fn before_start(
+    worker: &WorkerContext,
+    conn: &mut PgConnection,
+    search: SearchId,
+) -> QueryResult<Option<Claim>> {
+    // What is wrong with a search is said by the attempt at its next job.
+    let Ok(known) = worker.known.read(conn, search)? else { return Ok(None) };
+    if !known.scheduler().promotes_first() {
+        return Ok(None);
+    }
+    Ok(match take_up(worker, conn, &known)? {
+        Ok(TakenUp::Claimed(claim)) => Some(*claim),
+        _ => None,
+    })
+}
+
+/// Claims the frozen job that the scheduler takes up. Whoever was faster is seen by the next look of the scheduler.
+fn take_up(
+    worker: &WorkerContext,
+    conn: &mut PgConnection,
+    known: &KnownSearch,
+) -> QueryResult<Result<TakenUp, LiveError>> {
+    let mut refused = vec![];
+    loop {
+        let next = known.scheduler().next(conn);
+        let candidates = match next.map(Ok).or_else(LiveError::parted)? {
+            Err(error) => return Ok(Err(error)),
+            Ok(LiveNext::Wait) => return Ok(Ok(TakenUp::Wait)),
+            Ok(LiveNext::Done) => return Ok(Ok(TakenUp::Done)),
+            Ok(LiveNext::Resume(candidates)) if candidates == refused => return Ok(Ok(TakenUp::Refused)),
+            Ok(LiveNext::Resume(candidates)) => candidates,
+        };
+        if let Some(claim) = freeze::thaw(conn, &candidates, worker.worker_id, worker.options.lease_ttl)? {
+            let job = claim.job_id;
+            let chance = candidates.iter().find(|best| best.job_id == job).map_or(0.0, |best| best.chance);
+            let why = match chance {
+                0.0 => String::new(),
+                chance => format!(": chance {:.1} % of the best", 100.0 * chance),
+            };
+            info!(job.id = %job, "job {job}: taken up again{why}");
+            return Ok(Ok(TakenUp::Claimed(Box::new(claim))));
+        }
+        refused = candidates;
+    }
 }
 
 /// In a search with nothing left to start: claims the frozen job that the scheduler takes up, or ends
@@ -43,32 +101,16 @@ pub fn next(worker: &WorkerContext, session: &mut Session, exhausted: Exhausted)
     if exhausted.proposing && propose(worker, session, search, spec)? {
         return Ok(Thawed::Nothing);
     }
-    loop {
-        let next =
-            session.run(&stop, |conn| known.scheduler().next(conn).map(Ok).or_else(LiveError::parted))?;
-        let best = match next {
-            Err(error) => {
-                warn!("search {} cannot be brought to its end: {}", spec.name, chain(&error));
-                return Ok(Thawed::Nothing);
-            }
-            Ok(LiveNext::Wait) => {
-                known.note_nothing(exhausted);
-                return Ok(Thawed::Nothing);
-            }
-            Ok(LiveNext::Done) => break,
-            Ok(LiveNext::Resume(best)) => best,
-        };
-        let (id, ttl) = (worker.worker_id, worker.options.lease_ttl);
-        if let Some(claim) =
-            session.run(&stop, |conn| worker.entered(conn, |conn| freeze::thaw(conn, &best, id, ttl)))?
-        {
-            let (job, percent) = (claim.job_id, 100.0 * best.chance);
-            info!(job.id = %job, "job {job}: taken up again: chance {percent:.1} % of the best");
-            return Ok(Thawed::Claimed(Box::new(claim)));
+    match session.run(&stop, |conn| worker.entered(conn, |conn| take_up(worker, conn, &known)))? {
+        Ok(TakenUp::Claimed(claim)) => return Ok(Thawed::Claimed(claim)),
+        Ok(TakenUp::Done) => {}
+        Ok(TakenUp::Refused) => return Ok(Thawed::Nothing),
+        Ok(TakenUp::Wait) => {
+            known.note_nothing(exhausted);
+            return Ok(Thawed::Nothing);
         }
-        known.scheduler().is_taken(best.job_id);
-        // Whoever was faster may have taken the last room of the search.
-        if session.run(&stop, |conn| searches::exhausted(conn, Some(search)))?.is_empty() {
+        Err(error) => {
+            warn!("search {} cannot be brought to its end: {}", spec.name, chain(&error));
             return Ok(Thawed::Nothing);
         }
     }

@@ -4,9 +4,8 @@
 //! cargo run --release -p peng-scheduler --example tables -- icpp23-1e14-full,metaqnn-cifar10 [SCHEDULER…]
 //! ```
 //!
-//! A set of another folder is named by its absolute path, without `.csv`. SCHEDULER is an engine's name, `asha-promotion` or
-//! `hyperband`, and may be followed by `:` and a `[predictor]` table on one line, `'peng:risk=0.05;prefer="time"'`; left out:
-//! every engine at its defaults. `--tradeoff` takes eight values of each engine's most telling setting instead. `--workers
+//! A set of another folder is named by its absolute path, without `.csv`. SCHEDULER is an engine's name, and may be followed by
+//! `:` and a `[predictor]` table on one line, `'peng:risk=0.05;prefer="time"'`; left out: every engine at its defaults. `--tradeoff` takes eight values of each engine's most telling setting instead. `--workers
 //! 1,8,32,100` (1) that take `--restart 2` (0) intervals to take up a job; `--jobs 1000` (100) a search, drawn anew in each of
 //! `--orders 24` (12). `--cost` gives FLOPs to the engines, where the set has them, and adds the hypervolume lost. `--earlier
 //! SET` adds a row after a warm start from that set; from the same set, one half is the earlier search and draws are from the
@@ -22,8 +21,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use predictor::replay::{Recorded, orders};
 use predictor::{Calibration, Engine, EngineName, Outcome, Settings, Target};
+use scheduler::Scheduler;
 use scheduler::simulation::{Measured, Setup, simulate};
-use scheduler::{Asha, Hyperband, Scheduler, Variant};
 
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[derive(Default)]
@@ -196,7 +195,7 @@ fn earlier(name: &str, set: &str, jobs: &mut Vec<Recorded>, played: bool) -> Vec
 
 fn defaults() -> Vec<String> {
     let replayable = EngineName::ALL.into_iter().filter(|e| *e != EngineName::Menndl);
-    let others = ["asha-promotion", "hyperband", "peng:thaw=false", "peng:prefer=\"time\""];
+    let others = ["peng:thaw=false", "peng:prefer=\"time\""];
     replayable.map(|e| e.to_string()).chain(others.map(str::to_owned)).collect()
 }
 
@@ -211,11 +210,7 @@ fn varied(epochs: f64) -> Vec<String> {
 fn make(text: &str, earlier: &[Recorded], target: Target) -> Box<dyn Scheduler> {
     let (name, table) = text.split_once(':').unwrap_or((text, ""));
     let mut settings: Settings = toml::from_str(&table.replace(';', "\n")).expect("a [predictor] table");
-    match name {
-        "asha-promotion" => return Box::new(Asha::new(&settings, target, Variant::Promotion)),
-        "hyperband" => return Box::new(Hyperband::new(&settings, target)),
-        _ => settings.engine = name.parse().expect("the name of a scheduler"),
-    }
+    settings.engine = name.parse().expect("the name of an engine");
     let engine = Engine::new(&settings, target).expect("settings in range");
     let mut calibration = Calibration::default();
     for recorded in earlier {

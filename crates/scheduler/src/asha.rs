@@ -16,34 +16,43 @@ pub enum Variant {
     Stopping,
 }
 
-/// One bracket of successive halving. Rungs learn from running jobs; ties pass; NaN is refused before it is asked.
+/// One bracket of successive halving. Rungs learn from running jobs; ties pass; NaN is refused before it is asked. Whom it lets
+/// on follows from what the ledger shows of each job, so that several workers, each with its own, promote no job twice. A job
+/// that cannot be frozen is judged as by [`Variant::Stopping`].
 #[derive(Debug)]
 pub struct Asha {
     variant: Variant,
     target: Target,
     rungs: Rungs,
-    /// By rung: who was let on from it.
-    promoted: Vec<Vec<i64>>,
 }
 
 impl Asha {
     /// `settings.warm_up` (3 epochs) is the first rung, `settings.eta` (3) the factor between them.
     pub fn new(settings: &Settings, target: Target, variant: Variant) -> Self {
         let rungs = Rungs::new(target, settings.warm_up.unwrap_or(3.0), settings.eta);
-        Self { variant, target, promoted: vec![Vec::new(); rungs.len()], rungs }
+        Self { variant, target, rungs }
     }
 
-    /// The best job of the highest rung that may go on and is frozen.
-    fn promotable(&self, may: impl Fn(i64) -> bool) -> Option<(usize, i64)> {
-        (0..self.rungs.len()).rev().find_map(|rung| {
-            let best = self.rungs.best(rung);
-            best.into_iter()
-                .find(|job| !self.promoted[rung].contains(job) && may(*job))
-                .map(|job| (rung, job))
-        })
+    /// The frozen job that trains on now, if there is one: one that was promoted before and was interrupted between two rungs,
+    /// else the best of the highest rung. `own`: a job that is counted as frozen, too.
+    fn promotable(&self, ledger: &Ledger, own: Option<i64>) -> Option<i64> {
+        let waits = |job: i64| own == Some(job) || is_frozen(ledger, job);
+        let interrupted =
+            || ledger.frozen().map(|frozen| frozen.0).find(|&job| self.is_promoted(ledger, job));
+        // Whoever has left a rung behind is at a higher one, or trains.
+        let best = |rung| {
+            let stands = |job: &i64| self.reached(ledger, *job) == Some(rung) && waits(*job);
+            self.rungs.best(rung).into_iter().find(stands)
+        };
+        interrupted().or_else(|| (0..self.rungs.len()).rev().find_map(best))
     }
 
-    /// The rung that a job has just reached.
+    /// Whether a job that this bracket knows has trained on from a rung and not reached the next one.
+    fn is_promoted(&self, ledger: &Ledger, job: i64) -> bool {
+        self.rungs.rank(0, job).is_some() && self.reached(ledger, job).is_none()
+    }
+
+    /// The rung at which a job stands, by its last observation.
     fn reached(&self, ledger: &Ledger, job: i64) -> Option<usize> {
         let last = ledger.job(job)?.curve().points().last()?;
         self.rungs.at(self.target.step(last.epoch))
@@ -55,8 +64,9 @@ impl Scheduler for Asha {
         let entry = ledger.job(job).ok_or(SchedulerError::Unknown(job))?;
         if entry.state() == State::Lost {
             self.rungs.forget(job);
-        } else if let (Some(rung), Some(accuracy)) = (self.reached(ledger, job), entry.last()) {
-            self.rungs.enter(rung, job, accuracy);
+        } else {
+            // What others have trained may have passed several rungs since it was last looked at.
+            self.rungs.enter(job, entry.curve().points(), self.target);
         }
         Ok(())
     }
@@ -73,14 +83,11 @@ impl Scheduler for Asha {
         let (rank, of) = self.rungs.rank(rung, job).unwrap_or((1, 1));
         let reason = format!("rank {rank} of {of} at rung {}", rung + 1);
         let decision = match self.variant {
-            Variant::Promotion if may_freeze => match self.promotable(|j| j == job || is_frozen(ledger, j)) {
-                Some((of_rung, best)) if best == job => {
-                    self.promoted[of_rung].push(job);
-                    Decision::Continue
-                }
-                // Whoever would be taken up at once need not be set aside.
-                _ => Decision::Freeze,
-            },
+            // Whoever would be taken up at once need not be set aside.
+            Variant::Promotion if may_freeze && self.promotable(ledger, Some(job)) == Some(job) => {
+                Decision::Continue
+            }
+            Variant::Promotion if may_freeze => Decision::Freeze,
             _ if self.rungs.passes(rung, job) => Decision::Continue,
             _ => Decision::Stop,
         };
@@ -95,9 +102,12 @@ impl Scheduler for Asha {
         self.variant == Variant::Promotion
     }
 
+    fn promotes_first(&self) -> bool {
+        self.variant == Variant::Promotion
+    }
+
     fn next(&mut self, ledger: &Ledger) -> Result<Next, SchedulerError> {
-        if let Some((rung, job)) = self.promotable(|job| is_frozen(ledger, job)) {
-            self.promoted[rung].push(job);
+        if let Some(job) = self.promotable(ledger, None) {
             return Ok(Next::Resume(job));
         }
         Ok(match (ledger.waiting(), ledger.running()) {
@@ -281,6 +291,29 @@ mod tests {
         ledger.settle(0, State::Lost).unwrap();
         asha.learn(&ledger, 0).unwrap();
         assert_eq!(train(&mut asha, &mut ledger, 1, 0, &of(40.0)), Some(Decision::Continue));
+    }
+
+    #[test]
+    fn a_promoted_job_that_was_interrupted_goes_on_first_whatever_its_rank_is_now() {
+        let (mut asha, mut ledger) = (asha(Variant::Promotion), Ledger::default());
+        let set_aside = |asha: &mut Asha, ledger: &mut Ledger, job: i64, epochs: i32, accuracy: f64| {
+            ledger.start(job, None);
+            let known = ledger.job(job).unwrap().curve().points().len() as i32;
+            for epoch in known + 1..=epochs {
+                ledger.observe(job, Observation::new(f64::from(epoch), accuracy)).unwrap();
+            }
+            ledger.settle(job, State::Frozen).unwrap();
+            asha.learn(ledger, job).unwrap();
+        };
+        for (job, accuracy) in [(0, 50.0), (1, 40.0), (2, 30.0)] {
+            set_aside(&mut asha, &mut ledger, job, 3, accuracy);
+        }
+        assert_eq!(asha.next(&ledger), Ok(Next::Resume(0)));
+        set_aside(&mut asha, &mut ledger, 0, 5, 50.0);
+        set_aside(&mut asha, &mut ledger, 3, 3, 60.0);
+        assert_eq!(asha.next(&ledger), Ok(Next::Resume(0)), "not job 3, though that is the best");
+        ledger.start(0, None);
+        assert_eq!(asha.next(&ledger), Ok(Next::Resume(3)));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use predictor::{Calibration, Engine, EngineName, Settings, SettingsError, Target};
 
-use crate::{Asha, Best, RESTART, Scheduler, Single, Variant};
+use crate::{Asha, Best, Hyperband, RESTART, Scheduler, Single, Variant};
 
 /// The scheduler that goes with the engine of the settings. `calibration`: what an earlier search taught (`warm_start`).
 ///
@@ -17,6 +17,8 @@ pub fn of(
     Ok(match settings.engine {
         EngineName::Peng if settings.thaw => Box::new(Best::new(engine, calibration, RESTART)),
         EngineName::Asha => Box::new(Asha::new(settings, target, Variant::Stopping)),
+        EngineName::AshaPromotion => Box::new(Asha::new(settings, target, Variant::Promotion)),
+        EngineName::Hyperband => Box::new(Hyperband::new(settings, target)),
         _ => Box::new(Single::new(engine, calibration)),
     })
 }
@@ -57,6 +59,8 @@ mod tests {
             ("", Decision::Freeze, "final "),
             ("thaw = false", Decision::Stop, "final "),
             ("engine = \"asha\"", Decision::Stop, "rank 21 of 21 at rung 1"),
+            ("engine = \"asha-promotion\"", Decision::Freeze, "rank 21 of 21 at rung 1"),
+            ("engine = \"hyperband\"\neta = 4.0", Decision::Freeze, "rank 21 of 21 at rung 1"),
             ("engine = \"median\"\nwarm_up = 3.0", Decision::Stop, "median"),
             ("engine = \"none\"", Decision::Continue, ""),
         ];

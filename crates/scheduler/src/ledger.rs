@@ -130,6 +130,15 @@ impl Ledger {
         Ok(())
     }
 
+    /// A frozen job that was [started](Self::start) was not taken up after all.
+    pub fn put_back(&mut self, job: i64) {
+        if let Some(entry) = self.jobs.get_mut(&job).filter(|entry| entry.state == State::Running) {
+            entry.state = State::Frozen;
+            entry.resumed = entry.resumed.saturating_sub(1);
+            self.running -= 1;
+        }
+    }
+
     /// A job that was started.
     pub fn job(&self, job: i64) -> Option<&Job> {
         self.jobs.get(&job)
@@ -234,6 +243,10 @@ mod tests {
         assert_eq!((ledger.running(), ledger.frozen().count()), (0, 1));
         ledger.start(7, None);
         assert_eq!(states(&ledger), [(7, State::Running, 1)]);
+        ledger.put_back(7);
+        assert_eq!((states(&ledger), ledger.running()), (vec![(7, State::Frozen, 0)], 0));
+        ledger.put_back(7);
+        ledger.start(7, None);
         ledger.settle(7, State::Completed).unwrap();
         assert_eq!((states(&ledger), ledger.running()), (vec![(7, State::Completed, 1)], 0));
     }

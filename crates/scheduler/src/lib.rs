@@ -8,15 +8,18 @@
 //! | scheduler | source |
 //! | --- | --- |
 //! | [`Best`] | engine `peng`: freezes what is unlikely to be among the best, and takes up the likeliest |
-//! | [`Asha`] | asynchronous successive halving, promotion and stopping variants (arXiv 1810.05934) |
-//! | [`Hyperband`] | several brackets of it (arXiv 1603.06560) |
+//! | [`Asha`] | engines `asha` and `asha-promotion`: asynchronous successive halving, promotion and stopping variants (arXiv 1810.05934) |
+//! | [`Hyperband`] | engine `hyperband`: several brackets of it (arXiv 1603.06560) |
 //! | [`Single`] | each training by its own curve, as the engine says: `penguin-*`, `median`, `menndl`, `last`, `none` |
+//!
+//! `docs/closed-loop.md` says what writing another one takes.
 
 mod asha;
 mod best;
 mod choice;
 mod hyperband;
 mod ledger;
+mod play;
 mod rungs;
 mod scheduler;
 pub mod simulation;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use predictor::Target;
+use predictor::{Observation, Target};
 
 /// The steps at which jobs are compared, and the accuracies that they had there.
 #[derive(Clone, Debug)]
@@ -35,9 +35,18 @@ impl Rungs {
         self.rungs.iter().position(|rung| rung.0 == step)
     }
 
-    /// Enters the accuracy of a job at a rung; a second one of the same job changes nothing.
-    pub fn enter(&mut self, rung: usize, job: i64, accuracy: f64) {
-        self.rungs[rung].1.entry(job).or_insert(accuracy);
+    /// Enters the accuracies of a job at all the rungs that its curve has passed; a second one at a rung changes nothing.
+    pub fn enter(&mut self, job: i64, curve: &[Observation], target: Target) {
+        for (step, there) in &mut self.rungs {
+            let at = curve.partition_point(|point| target.step(point.epoch) < *step);
+            match curve.get(at) {
+                Some(point) if target.step(point.epoch) == *step => {
+                    there.entry(job).or_insert(point.val_acc);
+                }
+                Some(_) => {} // A curve with gaps may have no point at a rung.
+                None => return,
+            }
+        }
     }
 
     /// Takes a job that was lost out of all rungs.
@@ -49,7 +58,7 @@ impl Rungs {
 
     /// Rank of a job at a rung, from 1, ties sharing the best, and how many were there.
     pub fn rank(&self, rung: usize, job: i64) -> Option<(usize, usize)> {
-        let there = &self.rungs[rung].1;
+        let there = &self.rungs.get(rung)?.1;
         let own = there.get(&job)?;
         Some((1 + there.values().filter(|other| *other > own).count(), there.len()))
     }
@@ -72,15 +81,31 @@ impl Rungs {
 mod tests {
     use super::*;
 
+    const TARGET: Target = Target { epochs: 3.0, interval: 1.0 };
+
     fn rungs(first: f64, eta: f64, epochs: f64, interval: f64) -> Vec<u32> {
         Rungs::new(Target { epochs, interval }, first, eta).rungs.iter().map(|rung| rung.0).collect()
     }
 
     /// One rung, with these accuracies of jobs 0, 1, 2 …
     fn filled(accuracies: &[f64]) -> Rungs {
-        let mut rungs = Rungs::new(Target { epochs: 3.0, interval: 1.0 }, 1.0, 3.0);
-        accuracies.iter().enumerate().for_each(|(job, &accuracy)| rungs.enter(0, job as i64, accuracy));
+        let mut rungs = Rungs::new(TARGET, 1.0, 3.0);
+        for (job, &accuracy) in accuracies.iter().enumerate() {
+            rungs.enter(job as i64, &[Observation::new(1.0, accuracy)], TARGET);
+        }
         rungs
+    }
+
+    #[test]
+    fn a_curve_is_entered_at_each_rung_that_it_has_passed() {
+        let target = Target { epochs: 20.0, interval: 1.0 };
+        let curve: Vec<_> = (1..=11).map(|x| Observation::new(f64::from(x), 10.0 * f64::from(x))).collect();
+        let mut rungs = Rungs::new(target, 3.0, 3.0);
+        rungs.enter(1, &curve[..2], target);
+        assert_eq!(rungs.rank(0, 1), None, "not there yet");
+        rungs.enter(1, &curve, target);
+        rungs.enter(2, &curve[2..3], target);
+        assert_eq!((rungs.rank(0, 1), rungs.rank(1, 1)), (Some((1, 2)), Some((1, 1))), "30 and 90");
     }
 
     #[test]
@@ -130,7 +155,7 @@ mod tests {
     #[test]
     fn a_job_is_entered_once_and_can_be_forgotten() {
         let mut rungs = filled(&[70.0, 80.0, 60.0]);
-        rungs.enter(0, 0, 99.0);
+        rungs.enter(0, &[Observation::new(1.0, 99.0)], TARGET);
         assert_eq!(rungs.best(0), [1]);
         rungs.forget(1);
         assert_eq!((rungs.rank(0, 0), rungs.rank(0, 1)), (Some((1, 2)), None));

@@ -81,6 +81,12 @@ pub trait Scheduler: Send {
         0
     }
 
+    /// Whether a frozen job may go before a new one, so that it has to be asked before each start. Else a job that waits is
+    /// started without asking, and [`Self::next`] says so.
+    fn promotes_first(&self) -> bool {
+        false
+    }
+
     /// Whether it ever freezes a job.
     fn freezes(&self) -> bool {
         false

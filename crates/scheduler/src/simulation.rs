@@ -1,24 +1,14 @@
 //! Runs a scheduler over recorded curves as if they were live, with as many workers as are wanted.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use predictor::{Measures, Outcome, Prediction, Target, replay::Recorded};
 use serde::Serialize;
 
-use crate::{Decision, Ledger, LedgerError, Next, Scheduler, SchedulerError, State, Verdict};
-
-/// How a search is simulated.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Setup {
-    /// Slots that train at the same time; at least 1.
-    pub workers: usize,
-    /// How many intervals it takes to take up a frozen job: its checkpoint is fetched and unpacked.
-    pub restart: usize,
-    /// The full budget and the interval.
-    pub target: Target,
-}
+pub use crate::play::{Proposals, Setup, SimulationError};
+use crate::{LedgerError, Scheduler, State, Verdict, play::Play};
 
 /// What became of a job.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,28 +46,6 @@ impl Simulation {
     }
 }
 
-/// Why a search cannot be simulated.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum SimulationError {
-    /// A curve that is damaged or empty.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
-    /// The scheduler cannot answer.
-    #[error(transparent)]
-    Scheduler(#[from] SchedulerError),
-    /// A recorded curve without a point up to the target epoch.
-    #[error("job {0} has no observation up to the target epoch")]
-    Empty(i64),
-}
-
-/// A slot that trains.
-#[derive(Clone, Copy)]
-struct Slot {
-    at: usize,
-    /// Intervals until it has fetched its checkpoint.
-    pause: usize,
-}
-
 /// Simulates one search: the jobs wait in the order given, every interval takes as long as any other, and what happens at the
 /// same time happens in the order of the slots.
 ///
@@ -88,73 +56,48 @@ pub fn simulate(
     jobs: &[&Recorded],
     setup: &Setup,
 ) -> Result<Simulation, SimulationError> {
-    let target = setup.target;
-    let length = |r: &Recorded| r.curve.iter().filter(|o| target.step(o.epoch) <= target.steps()).count();
-    let lengths: Vec<usize> = jobs.iter().map(|r| length(r)).collect();
-    if let Some(at) = lengths.iter().position(|&length| length == 0) {
-        return Err(SimulationError::Empty(jobs[at].job));
+    let jobs = jobs.iter().map(|&job| Cow::Borrowed(job));
+    let mut play = Play::new(*setup, jobs, None)?;
+    play.run(scheduler, usize::MAX)?;
+    if let Some(&at) = play.waiting.front() {
+        return Err(LedgerError::Unknown(play.jobs[at].job).into());
     }
-    let mut verdicts: Vec<Vec<Verdict>> = vec![Vec::new(); jobs.len()];
-    let mut ledger = Ledger::default();
-    let mut waiting: VecDeque<usize> = (0..jobs.len()).collect();
-    ledger.set_waiting(waiting.len());
-    let place = |job: i64| jobs.iter().position(|r| r.job == job).expect("a job of the ledger");
-    let mut slots: Vec<Option<Slot>> = vec![None; setup.workers.max(1)];
-    let mut time = 0;
-    loop {
-        for slot in slots.iter_mut().filter(|slot| slot.is_none()) {
-            let (at, pause) = match scheduler.next(&ledger)? {
-                Next::Start => (waiting.pop_front().expect("a job that waits"), 0),
-                Next::Resume(job) => (place(job), setup.restart),
-                Next::Wait | Next::Done => break,
-            };
-            ledger.start(jobs[at].job, jobs[at].cost);
-            ledger.set_waiting(waiting.len());
-            *slot = Some(Slot { at, pause });
-        }
-        if slots.iter().all(Option::is_none) {
-            break;
-        }
-        time += 1;
-        for slot in &mut slots {
-            let Some(Slot { at, pause }) = slot else { continue };
-            if *pause > 0 {
-                *pause -= 1;
-                continue;
-            }
-            let (at, job) = (*at, jobs[*at].job);
-            let points = ledger.job(job).map_or(0, |entry| entry.curve().points().len());
-            ledger.observe(job, jobs[at].curve[points])?;
-            if points + 1 == lengths[at] {
-                ledger.settle(job, State::Completed)?;
-                scheduler.learn(&ledger, job)?;
-                *slot = None;
-                continue;
-            }
-            scheduler.learn(&ledger, job)?;
-            let verdict = scheduler.decide(&ledger, job, true)?;
-            let state = match verdict.decision {
-                Decision::Continue => None,
-                Decision::Freeze => Some(State::Frozen),
-                Decision::Stop => Some(State::Stopped),
-            };
-            verdicts[at].push(verdict);
-            if let Some(state) = state {
-                ledger.settle(job, state)?;
-                scheduler.learn(&ledger, job)?;
-                *slot = None;
-            }
-        }
-    }
+    finished(play, scheduler)
+}
+
+/// Simulates one search that evolves: jobs are proposed as others end, until nothing more is proposed or so many epochs were
+/// trained; what is frozen or trains then is ended. As in a live search, what is frozen ends only when nothing else is left to do,
+/// and nothing is taken up while a first training may lead to a proposal. Of what comes back, jobs that never started are left out.
+///
+/// # Errors
+/// [`SimulationError`].
+pub fn evolve(
+    scheduler: &mut dyn Scheduler,
+    proposals: &mut dyn Proposals,
+    epochs: f64,
+    setup: &Setup,
+) -> Result<Simulation, SimulationError> {
+    let mut play = Play::new(*setup, [], Some(proposals))?;
+    play.run(scheduler, (epochs / setup.target.interval).ceil() as usize)?;
+    play.end_unfinished(scheduler)?;
+    finished(play, scheduler)
+}
+
+fn finished(play: Play<'_>, scheduler: &mut dyn Scheduler) -> Result<Simulation, SimulationError> {
+    let Play { setup, ledger, jobs, lengths, verdicts, time, .. } = play;
     let mut simulated = Vec::with_capacity(jobs.len());
     for ((recorded, verdicts), &length) in jobs.iter().zip(verdicts).zip(&lengths) {
-        let entry = ledger.job(recorded.job).ok_or(LedgerError::Unknown(recorded.job))?;
+        let Some(entry) = ledger.job(recorded.job) else { continue };
+        let trained = entry.curve().points().len();
+        if trained == 0 {
+            continue; // The budget was spent before its first interval.
+        }
         let completed = entry.state() == State::Completed;
         let estimate = if completed { None } else { scheduler.estimate(&ledger, recorded.job)? };
         simulated.push(Simulated {
             job: recorded.job,
             verdicts,
-            outcome: outcome(recorded, entry.curve().points().len(), length, estimate, target),
+            outcome: outcome(recorded, trained, length, estimate, setup.target),
             resumed: entry.resumed(),
         });
     }
@@ -255,7 +198,7 @@ mod tests {
     use predictor::{Calibration, Engine, EngineName, Observation, Settings};
 
     use super::*;
-    use crate::{Asha, Single, Variant};
+    use crate::{Asha, Decision, Ledger, Next, SchedulerError, Single, Variant};
 
     const TARGET: Target = Target { epochs: 10.0, interval: 1.0 };
 
@@ -346,6 +289,51 @@ mod tests {
         assert!(played.jobs.iter().all(|job| job.outcome.fitness == 99.0 && job.outcome.truth < 60.0));
         let short = play(&mut Hopeful, &jobs(1, 1), 1, 0);
         assert_eq!(short.jobs[0].outcome.fitness, 41.0, "what was completed was measured");
+    }
+
+    /// Proposes the next job for each that ends, up to a number, after some at the start, and notes what it is told.
+    struct Stream {
+        jobs: std::vec::IntoIter<Recorded>,
+        at_first: usize,
+        told: Vec<Vec<(i64, f64)>>,
+    }
+
+    impl Stream {
+        fn new(count: i64, at_first: usize) -> Self {
+            Self { jobs: jobs(count, 10).into_iter(), at_first, told: vec![] }
+        }
+    }
+
+    impl Proposals for Stream {
+        fn propose(&mut self, ended: &[(i64, f64)]) -> Vec<Recorded> {
+            let wanted = if self.told.is_empty() { self.at_first } else { ended.len() };
+            self.told.push(ended.to_vec());
+            self.jobs.by_ref().take(wanted).collect()
+        }
+    }
+
+    #[test]
+    fn whoever_proposes_hears_of_a_frozen_job_when_nothing_else_is_left_to_do() {
+        let mut asha = Asha::new(&Settings::default(), TARGET, Variant::Promotion);
+        let (mut stream, setup) = (Stream::new(12, 6), Setup { workers: 2, restart: 0, target: TARGET });
+        let played = evolve(&mut asha, &mut stream, f64::INFINITY, &setup).unwrap();
+        // Rungs are at 3 and 9. Of six jobs two are promoted and neither further; of all twelve job 7 is, and completes.
+        let told: Vec<usize> = stream.told.iter().map(Vec::len).collect();
+        assert_eq!(told, [0, 6, 1, 5], "{:?}", stream.told);
+        let mut all = stream.told.concat();
+        all.sort_by_key(|told| told.0);
+        let expected: Vec<(i64, f64)> =
+            played.jobs.iter().map(|job| (job.job, job.outcome.fitness)).collect();
+        assert_eq!(all, expected, "each once, by its last accuracy");
+    }
+
+    #[test]
+    fn a_search_that_evolves_ends_with_its_epochs() {
+        let (mut stream, setup) = (Stream::new(100, 3), Setup { workers: 3, restart: 0, target: TARGET });
+        let played = evolve(&mut single(EngineName::None), &mut stream, 35.0, &setup).unwrap();
+        let trained: f64 = played.jobs.iter().map(|job| job.outcome.epochs).sum();
+        assert_eq!((trained, played.time, played.jobs.len()), (36.0, 12, 6), "whole rounds of three");
+        assert_eq!(stream.told.concat().len(), 6, "what was interrupted has ended, too: {:?}", stream.told);
     }
 
     #[test]

@@ -8,11 +8,11 @@ use std::collections::HashMap;
 use diesel::PgConnection;
 use domain::{JobId, Ordinal, SearchId};
 use predictor::{Calibration, CurveError, Engine, Observation, Prediction, SnapshotError};
-use scheduler::{Ledger, LedgerError, Next, Scheduler, SchedulerError, State, Verdict};
+use scheduler::{Job, Ledger, LedgerError, Next, Scheduler, SchedulerError, State, Verdict};
 use store::{
     curve::{self, Grown},
     finish::{self, Cursor},
-    freeze::{self, Learned, ThawClaim},
+    freeze::{self, Learned, Running, ThawClaim},
     job::Outcome,
     search,
 };
@@ -64,16 +64,19 @@ impl LiveError {
     }
 }
 
-/// What there is to do in a search with nothing left to start.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What a free worker does in a search.
+#[derive(Clone, Debug, PartialEq)]
 pub enum LiveNext {
-    /// This frozen job is to be taken up.
-    Resume(ThawClaim),
-    /// Nothing now; what runs may change that.
+    /// The first of these frozen jobs that nobody else takes up is to be.
+    Resume(Vec<ThawClaim>),
+    /// A job that waits is started; where none does, what runs may change that.
     Wait,
     /// Nothing more: what is frozen can be ended.
     Done,
 }
+
+/// Frozen jobs that a worker offers to take up, the first that it gets.
+const CANDIDATES: usize = 32;
 
 /// Curves that are read in one statement.
 const AT_ONCE: usize = 1000;
@@ -277,24 +280,47 @@ impl LiveScheduler {
             return Ok(());
         }
         let running = freeze::running(conn, self.search_id)?;
-        for job in running.iter().filter(|job| Some(job.job_id) != own) {
-            if watches {
-                self.watch(conn, job.job_id)?;
-            } else if job.resumed && self.ledger.job(job.job_id.0).is_some() {
-                self.ledger.start(job.job_id.0, None);
+        self.put_back(&running, own);
+        let others = running.iter().filter(|job| Some(job.job_id) != own);
+        if watches {
+            self.watch(conn, &others.map(|job| job.job_id).collect::<Vec<_>>())?;
+        } else {
+            for job in others.filter(|job| job.resumed) {
+                if self.ledger.job(job.job_id.0).is_some() {
+                    self.ledger.start(job.job_id.0, None);
+                }
             }
         }
         self.ledger.set_running(running.len());
         Ok(())
     }
 
-    /// Takes in what another worker has observed of a job that runs.
-    fn watch(&mut self, conn: &mut PgConnection, job: JobId) -> Result<(), LiveError> {
-        self.enter(conn, job)?;
-        let known = self.ledger.job(job.0).map_or(0, |entry| entry.curve().points().len());
-        for point in curve_of(&curve::load(conn, job, i32::MAX)?).into_iter().skip(known) {
-            self.ledger.observe(job.0, point)?;
-            self.scheduler.learn(&self.ledger, job.0)?;
+    /// Jobs that were taken up and whose attempt ended without an answer are frozen as before.
+    fn put_back(&mut self, running: &[Running], own: Option<JobId>) {
+        let runs = |job: JobId| own == Some(job) || running.iter().any(|running| running.job_id == job);
+        let resumed = |job: &Job| job.state() == State::Running && job.resumed() > 0;
+        let stale: Vec<i64> = self
+            .ledger
+            .jobs()
+            .filter(|(id, job)| resumed(job) && !runs(JobId(*id)))
+            .map(|(id, _)| id)
+            .collect();
+        for job in stale {
+            self.ledger.put_back(job);
+        }
+    }
+
+    /// Takes in what other workers have observed of jobs that run.
+    fn watch(&mut self, conn: &mut PgConnection, running: &[JobId]) -> Result<(), LiveError> {
+        let mut known = Vec::with_capacity(running.len());
+        for &job in running {
+            self.enter(conn, job)?;
+            let points = self.ledger.job(job.0).map_or(0, |entry| entry.curve().points().len());
+            known.push((job, points as i32));
+        }
+        for Grown { job_id, epoch, val_acc, train_acc, train_loss } in curve::grown(conn, &known)? {
+            self.ledger.observe(job_id.0, Observation { epoch, val_acc, train_acc, train_loss })?;
+            self.scheduler.learn(&self.ledger, job_id.0)?;
         }
         Ok(())
     }
@@ -315,7 +341,12 @@ impl LiveScheduler {
         Ok(self.scheduler.estimate(&self.ledger, job.0)?)
     }
 
-    /// What there is to do where no job waits to be started.
+    /// Whether a frozen job may go before one that waits to be started: [`Scheduler::promotes_first`].
+    pub fn promotes_first(&self) -> bool {
+        self.scheduler.promotes_first()
+    }
+
+    /// What a free worker does, where no job waits to be started or [`Self::promotes_first`].
     ///
     /// # Errors
     /// Those of the database, and a damaged curve.
@@ -326,16 +357,29 @@ impl LiveScheduler {
         Ok(match self.scheduler.next(&self.ledger)? {
             Next::Start | Next::Wait => LiveNext::Wait,
             Next::Done => LiveNext::Done,
-            Next::Resume(job) => {
-                let chance = self.estimate(JobId(job))?.and_then(|p| p.chance).unwrap_or(0.0);
-                LiveNext::Resume(ThawClaim { job_id: JobId(job), chance, calibration: self.seen() })
-            }
+            Next::Resume(job) => LiveNext::Resume(self.candidates(job)?),
         })
     }
 
-    /// Somebody else has taken up a job, or it has ended.
-    pub fn is_taken(&mut self, job: JobId) {
-        self.ledger.start(job.0, None);
+    /// The job to be taken up, and those that would follow if others were taking it up now: many idle workers look at the same time.
+    fn candidates(&mut self, first: i64) -> Result<Vec<ThawClaim>, LiveError> {
+        let (mut candidates, mut next) = (vec![], Ok(Next::Resume(first)));
+        while let Ok(Next::Resume(job)) = next
+            && candidates.len() < CANDIDATES
+        {
+            candidates.push(job);
+            self.ledger.start(job, None);
+            next = self.scheduler.next(&self.ledger);
+        }
+        for job in &candidates {
+            self.ledger.put_back(*job);
+        }
+        let claim = |job: i64| {
+            let chance = self.estimate(JobId(job))?.and_then(|p| p.chance).unwrap_or(0.0);
+            Ok(ThawClaim { job_id: JobId(job), chance, calibration: self.seen() })
+        };
+        next?;
+        candidates.into_iter().map(claim).collect()
     }
 }
 

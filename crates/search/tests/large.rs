@@ -11,9 +11,10 @@ use diesel::{
 };
 use domain::{JobId, SearchId};
 use predictor::Observation;
-use search::{LiveScheduler, Populations, propose};
-use store::{finish, job::Outcome};
+use search::{LiveNext, LiveScheduler, Populations, propose};
+use store::{finish, job::Outcome, worker::NewWorker};
 use testing::TestDatabase;
+use uuid::Uuid;
 
 /// Adds networks that have ended: of four one was trained to the end, 20 intervals, the others were stopped after five.
 fn fill(conn: &mut PgConnection, search: SearchId, size: usize) {
@@ -37,6 +38,64 @@ fn fill(conn: &mut PgConnection, search: SearchId, size: usize) {
     .unwrap();
 }
 
+/// Has a job that was stopped be set aside instead.
+fn freeze(conn: &mut PgConnection, search: SearchId, job: i64) {
+    conn.batch_execute(&format!(
+        "UPDATE job SET state = 'frozen' WHERE id = {job}; DELETE FROM finish WHERE job_id = {job}; \
+         DELETE FROM result WHERE job_id = {job}; SELECT note_freeze({job}, {search})"
+    ))
+    .unwrap();
+}
+
+/// Idle workers are each given another frozen job at once, and one whose worker was lost is given again.
+#[test]
+fn a_job_that_was_taken_up_is_offered_again_once_its_worker_is_lost() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let (search, spec) = begin(&mut conn, "kind = 'random'", 200, 20);
+    conn.batch_execute("UPDATE job SET state = 'cancelled'").unwrap();
+    fill(&mut conn, search, 200);
+    let first: i64 =
+        sql_query("SELECT min(id) AS id FROM job WHERE seed = 7").get_result::<Id>(&mut conn).unwrap().id;
+    (0..200).filter(|i| (first + i) % 4 != 0).for_each(|i| freeze(&mut conn, search, first + i));
+    let worker = Uuid::new_v4();
+    let text = || "default".to_owned();
+    let new = NewWorker { id: worker, host: text(), pid: 1, class: text(), device: text(), version: text() };
+    new.register(&mut conn).unwrap();
+    let mut lives = [(); 2].map(|()| LiveScheduler::new(&mut conn, search, &spec).unwrap());
+    let mut candidates = |conn: &mut PgConnection, live: usize| match lives[live].next(conn).unwrap() {
+        LiveNext::Resume(candidates) => candidates,
+        other => panic!("{other:?}"),
+    };
+    let offered = [0, 1].map(|live| candidates(&mut conn, live));
+    assert_eq!(offered[0], offered[1]);
+    let mut thaw = |conn: &mut PgConnection| {
+        store::freeze::thaw(conn, &offered[0], worker, Duration::from_secs(60))
+            .unwrap()
+            .map(|claim| claim.job_id)
+    };
+    let taken: Vec<_> = offered[0].iter().map_while(|_| thaw(&mut conn)).collect();
+    let jobs = offered[0].iter().map(|claim| claim.job_id).collect::<Vec<_>>();
+    assert!(taken.len() > 1, "as many at a time as there are places among the best");
+    assert_eq!(taken, jobs, "in their order, one a statement");
+    assert_eq!(thaw(&mut conn), None);
+    let next = |live: &mut LiveScheduler, conn: &mut PgConnection| live.next(conn).unwrap();
+    assert_eq!(
+        lives.each_mut().map(|live| next(live, &mut conn)),
+        [LiveNext::Wait, LiveNext::Wait],
+        "there is no place"
+    );
+    conn.batch_execute(&format!(
+        "DELETE FROM lease WHERE job_id = {0}; UPDATE job SET state = 'frozen' WHERE id = {0}",
+        taken[1]
+    ))
+    .unwrap();
+    for live in &mut lives {
+        let LiveNext::Resume(again) = next(live, &mut conn) else { panic!("nothing is offered") };
+        assert_eq!(again, [offered[0][1]]);
+    }
+}
+
 /// Whoever takes over what was kept decides as whoever has learned it, also of what comes later, and reads none of the curves that
 /// have ended.
 #[test]
@@ -44,18 +103,11 @@ fn what_is_taken_over_is_what_was_learned() {
     for strategy in ["kind = 'random'", STRATEGIES[2]] {
         let database = TestDatabase::new();
         let mut conn = database.connect();
-        let (search, spec) = begin(&mut conn, strategy, 60);
+        let (search, spec) = begin(&mut conn, strategy, 60, 20);
         fill(&mut conn, search, 60);
         let first: i64 =
             sql_query("SELECT min(id) AS id FROM job WHERE seed = 7").get_result::<Id>(&mut conn).unwrap().id;
-        let freeze = |conn: &mut PgConnection, job: i64| {
-            conn.batch_execute(&format!(
-                "UPDATE job SET state = 'frozen' WHERE id = {job}; DELETE FROM finish WHERE job_id = {job}; \
-                 DELETE FROM result WHERE job_id = {job}; SELECT note_freeze({job}, {search})"
-            ))
-            .unwrap();
-        };
-        (1..8).for_each(|i| freeze(&mut conn, first + 4 * i + 1));
+        (1..8).for_each(|i| freeze(&mut conn, search, first + 4 * i + 1));
         let mut learned = LiveScheduler::new(&mut conn, search, &spec).unwrap();
         learned.refresh(&mut conn).unwrap();
         learned.keep(&mut conn).unwrap();
@@ -129,7 +181,7 @@ fn a_worker_joins_a_large_search() {
         for size in [1_000_usize, 10_000, 100_000] {
             let database = TestDatabase::new();
             let mut conn = database.database().for_long_reads().connect().unwrap();
-            let (search, spec) = begin(&mut conn, strategy, size);
+            let (search, spec) = begin(&mut conn, strategy, size, 20);
             fill(&mut conn, search, size);
             finish::since(&mut conn, search, finish::Cursor::default()).unwrap(); // Numbers them, as somebody has long since.
             let job = claimer(&mut conn).claim(&mut conn).unwrap().unwrap().job_id;
@@ -142,7 +194,7 @@ fn a_worker_joins_a_large_search() {
                 let joined = start.elapsed();
                 live.observe(&mut conn, job, &curve).unwrap();
                 live.decide(job, true).unwrap();
-                (joined, start.elapsed() - joined, verdict)
+                (joined, start.elapsed().saturating_sub(joined), verdict)
             };
             let (first, second) = (decide(), decide());
             println!(
@@ -182,7 +234,7 @@ fn endings_of_a_large_search() {
 fn endings_a_second(strategy: &str, size: usize) -> (f64, f64) {
     let database = TestDatabase::new();
     let mut conn = database.database().for_long_reads().connect().unwrap();
-    let (search, spec) = begin(&mut conn, strategy, 1_000_000);
+    let (search, spec) = begin(&mut conn, strategy, 1_000_000, 20);
     fill(&mut conn, search, size);
     let rate = |keep: bool| {
         let kept = Populations::default();

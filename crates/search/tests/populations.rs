@@ -21,7 +21,7 @@ struct Proposed {
 fn play(strategy: &str, mut populations: impl FnMut(usize) -> usize) -> Vec<Proposed> {
     let database = TestDatabase::new();
     let mut conn = database.connect();
-    let (search, spec) = begin(&mut conn, strategy, 24);
+    let (search, spec) = begin(&mut conn, strategy, 24, 4);
     let mut claimer = claimer(&mut conn);
     let kept: Vec<_> = (0..100).map(|_| Populations::default()).collect();
     for i in 0.. {
@@ -52,7 +52,7 @@ fn proposals_are_the_same_whoever_makes_them() {
 fn what_the_database_has_lost_is_forgotten() {
     let database = TestDatabase::new();
     let mut conn = database.connect();
-    let (search, spec) = begin(&mut conn, STRATEGIES[0], 40);
+    let (search, spec) = begin(&mut conn, STRATEGIES[0], 40, 4);
     let (mut claimer, populations) = (claimer(&mut conn), Populations::default());
     let mut live = LiveScheduler::new(&mut conn, search, &spec).unwrap();
     let mut lease = || claimer.claim(&mut database.connect()).unwrap().unwrap().lease();

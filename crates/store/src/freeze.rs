@@ -54,28 +54,32 @@ pub fn freeze(conn: &mut PgConnection, lease: Lease, step: i32) -> QueryResult<O
 pub struct ThawClaim {
     /// The job.
     pub job_id: JobId,
-    /// Its chance of belonging to the best.
+    /// Its chance of belonging to the best; 0 where the scheduler goes by ranks.
     pub chance: f64,
     /// Ordinal of the last ending or freeze that the scheduler knew of.
     pub calibration: Ordinal,
 }
 
-/// Claims a frozen job. `None`: it is not frozen any more, somebody else has it, or its search takes no more workers.
+/// Claims the first of these frozen jobs of one search, all for what the scheduler knew at one time, that nobody else has taken up or
+/// is about to. `None`: none of them is left, or their search takes no more workers.
 ///
 /// # Errors
 /// Those of the database.
 pub fn thaw(
     conn: &mut PgConnection,
-    claim: &ThawClaim,
+    candidates: &[ThawClaim],
     worker: Uuid,
     ttl: Duration,
 ) -> QueryResult<Option<Claim>> {
+    let Some(calibration) = candidates.first().map(|best| best.calibration) else { return Ok(None) };
+    let (jobs, chances): (Vec<JobId>, Vec<f64>) =
+        candidates.iter().map(|best| (best.job_id, best.chance)).unzip();
     sql_query(include_str!("sql/thaw.sql"))
-        .bind::<sql_types::BigInt, _>(claim.job_id)
+        .bind::<sql_types::Array<sql_types::BigInt>, _>(jobs)
         .bind::<sql_types::Uuid, _>(worker)
         .bind::<sql_types::Double, _>(ttl.as_secs_f64())
-        .bind::<sql_types::Double, _>(claim.chance)
-        .bind::<sql_types::BigInt, _>(claim.calibration)
+        .bind::<sql_types::Array<sql_types::Double>, _>(chances)
+        .bind::<sql_types::BigInt, _>(calibration)
         .get_result(conn)
         .optional()
 }

@@ -109,19 +109,39 @@ impl Claimer {
     /// # Errors
     /// Those of the database.
     pub fn claim(&mut self, conn: &mut PgConnection) -> QueryResult<Option<Claim>> {
+        self.claim_or(conn, |_, _| Ok(None))
+    }
+
+    /// As [`Self::claim`], but in the search whose turn it is a job that `before` claims goes before those that wait.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn claim_or(
+        &mut self,
+        conn: &mut PgConnection,
+        mut before: impl FnMut(&mut PgConnection, SearchId) -> QueryResult<Option<Claim>>,
+    ) -> QueryResult<Option<Claim>> {
         if !self.turns.is_due()
-            && let Some(claim) = self.claim_in_turn(conn)?
+            && let Some(claim) = self.claim_in_turn(conn, &mut before)?
         {
             return Ok(Some(claim));
         }
         self.turns.look(conn, &self.class)?;
-        self.claim_in_turn(conn)
+        self.claim_in_turn(conn, &mut before)
     }
 
     /// The next job of the first search, by what was last seen, that has one.
-    fn claim_in_turn(&mut self, conn: &mut PgConnection) -> QueryResult<Option<Claim>> {
+    fn claim_in_turn(
+        &mut self,
+        conn: &mut PgConnection,
+        before: &mut impl FnMut(&mut PgConnection, SearchId) -> QueryResult<Option<Claim>>,
+    ) -> QueryResult<Option<Claim>> {
         while let Some(search) = self.turns.next(&self.left_out) {
-            if let Some(claim) = self.claim_in(conn, search)? {
+            let claim = match before(conn, search)? {
+                None => self.claim_in(conn, search)?,
+                first => first,
+            };
+            if let Some(claim) = claim {
                 self.turns.served(search);
                 return Ok(Some(claim));
             }

@@ -244,7 +244,7 @@ fn promotion_forgives_the_crashes_of_a_terminated_job() {
     assert_eq!(freeze::freeze(&mut conn, held, 1).unwrap(), Some(JobState::Frozen));
     let claim = ThawClaim { job_id: held.job_id, chance: 0.5, calibration: Ordinal(1) };
     for _ in 0..4 {
-        let held = freeze::thaw(&mut conn, &claim, a, TTL).unwrap().unwrap().lease();
+        let held = freeze::thaw(&mut conn, &[claim], a, TTL).unwrap().unwrap().lease();
         assert_eq!(lease::retry(&mut conn, held, "x", "", TTL).unwrap().unwrap().state, JobState::Frozen);
     }
     assert_eq!(counts(&mut conn, held.job_id), (4, 0));
@@ -290,7 +290,7 @@ fn a_job_that_crashes_whenever_it_is_taken_up_is_failed() {
     freeze::freeze(&mut conn, held, 1).unwrap().unwrap();
     let claim = ThawClaim { job_id: held.job_id, chance: 0.5, calibration: Ordinal(1) };
     for crash in 1..=5 {
-        let held = freeze::thaw(&mut conn, &claim, a, TTL).unwrap().unwrap().lease();
+        let held = freeze::thaw(&mut conn, &[claim], a, TTL).unwrap().unwrap().lease();
         let next = if crash < 5 { JobState::Frozen } else { JobState::Failed };
         assert_eq!(
             lease::retry(&mut conn, held, "x", "", TTL).unwrap().unwrap().state,

@@ -104,7 +104,7 @@ fn a_job_that_is_resumed_or_promoted_meanwhile_keeps_its_checkpoints() {
 
     let thaw_claim = ThawClaim { job_id: held.job_id, chance: 0.5, calibration: Ordinal(0) };
     AnsiTransactionManager::begin_transaction(&mut resuming).unwrap();
-    let thawed = freeze::thaw(&mut resuming, &thaw_claim, id, TTL).unwrap().unwrap().lease();
+    let thawed = freeze::thaw(&mut resuming, &[thaw_claim], id, TTL).unwrap().unwrap().lease();
     assert_eq!(orphans(&mut conn, &[object(held, 1), object(held, 2)]), [], "the claim is under way");
     AnsiTransactionManager::commit_transaction(&mut resuming).unwrap();
     let listed = [object(held, 1), object(held, 2), object(thawed, 3)];

@@ -217,6 +217,7 @@ const QUIET: &[(&str, &str, &str, &[&str])] = &[
     ("turns", include_str!("../src/sql/turns.sql"), "'default'", &["job_turn"]),
     ("exhausted", include_str!("../src/sql/exhausted.sql"), "NULL", &["job_open", "job_running"]),
     ("running", include_str!("../src/sql/running.sql"), "1", &["job_running"]),
+    ("grown", include_str!("../src/sql/grown.sql"), "'{10,20}', '{1,2}'", &["observation_pkey"]),
     ("first_jobs", include_str!("../src/sql/first_jobs.sql"), "1, 7", &["job_search"]),
     ("learned", include_str!("../src/sql/learned.sql"), "1, 99990", &["finish_search_id_ordinal_key"]),
     ("finish_if_done", include_str!("../src/sql/finish_if_done.sql"), "1, 7", &["job_running"]),

@@ -332,7 +332,7 @@ fn one_of_many_workers_takes_up_a_frozen_job() {
                     let mut conn = database.connect();
                     let id = worker(&mut conn);
                     barrier.wait();
-                    freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap()
+                    freeze::thaw(&mut conn, &[thaw_claim], id, TTL).unwrap()
                 })
             })
             .collect();
@@ -352,9 +352,10 @@ fn a_job_taken_up_that_does_not_end_is_frozen_as_before() {
     for (noted, (how, (crashes, losses))) in
         (2..).zip([("released", (0, 0)), ("retried", (1, 0)), ("lost", (1, 1)), ("fenced", (1, 1))])
     {
-        let claim = freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap_or_else(|| panic!("{how}"));
+        let claim =
+            freeze::thaw(&mut conn, &[thaw_claim], id, TTL).unwrap().unwrap_or_else(|| panic!("{how}"));
         assert_eq!(state(&mut conn, claim.job_id), JobState::Running);
-        assert!(freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(), "{how}: it runs");
+        assert!(freeze::thaw(&mut conn, &[thaw_claim], id, TTL).unwrap().is_none(), "{how}: it runs");
         match how {
             "released" => {
                 let released = lease::release(&mut conn, claim.lease(), GiveBack::Leaving).unwrap();
@@ -386,7 +387,7 @@ fn a_job_that_a_worker_of_the_version_before_took_up_keeps_its_result() {
     let id = worker(&mut conn);
     for how in ["released", "retried", "lost"] {
         conn.batch_execute("UPDATE job SET state = 'frozen'").unwrap();
-        let claim = freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap();
+        let claim = freeze::thaw(&mut conn, &[thaw_claim], id, TTL).unwrap().unwrap();
         conn.batch_execute("SELECT write_result(id, search_id, fence, 'terminated', NULL) FROM job").unwrap();
         match how {
             "released" => _ = lease::release(&mut conn, claim.lease(), GiveBack::Leaving).unwrap(),
@@ -412,14 +413,14 @@ fn frozen_jobs_end_only_where_nothing_else_is_to_be_done() {
     };
     let known = seen(&mut conn);
     assert!(search::finish_if_done(&mut conn, search, None).unwrap().is_none(), "a job is frozen");
-    let claim = freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap();
+    let claim = freeze::thaw(&mut conn, &[thaw_claim], id, TTL).unwrap().unwrap();
     assert_eq!(freeze::stop_all(&mut conn, search, known).unwrap(), 0, "it runs");
     lease::release(&mut conn, claim.lease(), GiveBack::Leaving).unwrap().unwrap();
     assert_eq!(freeze::stop_all(&mut conn, search, known).unwrap(), 0, "it was set aside anew since");
     let known = seen(&mut conn);
     search::pause(&mut conn, search).unwrap().unwrap();
     assert_eq!(freeze::stop_all(&mut conn, search, known).unwrap(), 0, "the search is paused");
-    assert!(freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(), "the search is paused");
+    assert!(freeze::thaw(&mut conn, &[thaw_claim], id, TTL).unwrap().is_none(), "the search is paused");
     search::resume(&mut conn, search).unwrap().unwrap();
     assert_eq!(freeze::stop_all(&mut conn, search, known).unwrap(), 1);
     let result = "SELECT 1 FROM result JOIN finish USING (job_id) WHERE result.outcome = 'terminated' AND result.fitness = 65";

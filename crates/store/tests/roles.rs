@@ -14,7 +14,7 @@ use uuid::Uuid;
 const ROLES: [&str; 3] = ["submit", "worker", "read"];
 
 /// Who may run each statement of the store beside the owner: roles by their first letters.
-const STATEMENTS: [(&str, &str); 48] = [
+const STATEMENTS: [(&str, &str); 49] = [
     ("bump_fences", "w"),
     ("claim", "w"),
     ("delete_jobs", ""),

@@ -19,15 +19,15 @@ pub const STRATEGIES: [&str; 3] = [
     "kind = 'nsga2'\npopulation = 4\nbarrier = false\nin_flight = 4",
 ];
 
-pub fn spec(strategy: &str, jobs: usize) -> Spec {
+fn spec(strategy: &str, jobs: usize, epochs: u32) -> Spec {
     let text = format!(
-        "name = 's'\n[data]\nset = 'digits'\n[space]\nkind = 'random-cnn'\n[strategy]\n{strategy}\n[budget]\njobs = {jobs}\nmax_epochs = 4"
+        "name = 's'\n[data]\nset = 'digits'\n[space]\nkind = 'random-cnn'\n[strategy]\n{strategy}\n[budget]\njobs = {jobs}\nmax_epochs = {epochs}"
     );
     Spec::parse(&text, "test").unwrap()
 }
 
-pub fn begin(conn: &mut PgConnection, strategy: &str, jobs: usize) -> (SearchId, Spec) {
-    let spec = spec(strategy, jobs);
+pub fn begin(conn: &mut PgConnection, strategy: &str, jobs: usize, epochs: u32) -> (SearchId, Spec) {
+    let spec = spec(strategy, jobs, epochs);
     let jobs = first_jobs(&spec, vec![]).unwrap();
     (submit(conn, &spec, jobs, None).unwrap().0, spec)
 }
