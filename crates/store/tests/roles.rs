@@ -14,7 +14,7 @@ use uuid::Uuid;
 const ROLES: [&str; 3] = ["submit", "worker", "read"];
 
 /// Who may run each statement of the store beside the owner: roles by their first letters.
-const STATEMENTS: [(&str, &str); 47] = [
+const STATEMENTS: [(&str, &str); 48] = [
     ("bump_fences", "w"),
     ("claim", "w"),
     ("delete_jobs", ""),
@@ -50,6 +50,7 @@ const STATEMENTS: [(&str, &str); 47] = [
     ("record", "w"),
     ("release", "w"),
     ("renew", "w"),
+    ("restart_price", "swr"),
     ("restorable", "swr"),
     ("retry", "w"),
     ("running", "swr"),
