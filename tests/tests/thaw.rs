@@ -207,6 +207,11 @@ fn one_worker_decides_as_the_replay_does() {
     assert!(resumed(&mut conn).len() > 3, "some were resumed: {}", resumed(&mut conn).len());
     assert!(lab.count("result WHERE outcome = 'terminated'") > 10, "some stayed terminated");
 
+    let shown = lab.peng(&["search", "show", "live"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    let price = format!("(median of {}; `predictor.restart_epochs`)", resumed(&mut conn).len());
+    assert!(shown.contains("taking up a frozen job took ") && shown.contains(&price), "{shown}");
+
     // Once the truth is known of all, `peng curve replay` plays the same search and saves the same.
     let saved = 100.0 * (1.0 - epochs / (40.0 * 12.0));
     let endings = lab.count("finish JOIN search ON search.id = search_id WHERE name = 'live'");

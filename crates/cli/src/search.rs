@@ -16,6 +16,7 @@ use store::{
     BoundedConnection, Stepwise as _,
     checkpoint::KeepCheckpoints,
     finish::{self, Ending},
+    freeze::{self, RestartPrice},
     search::{self as searches, Finalist, Progress, Search, SearchState},
     worker as workers,
 };
@@ -500,6 +501,13 @@ fn show(name: &str, format: Format) -> anyhow::Result<()> {
             && let Some(why) = conn.step(|conn| workers::nobody_can_train(conn, &spec.class))?
         {
             output::value(format, &(), &format!("\n{why}"))?;
+        }
+        let price = conn.step(|conn| freeze::restart_price(conn, search.id))?;
+        if let RestartPrice { resumed, epochs: Some(epochs) } = price {
+            let text = format!(
+                "\ntaking up a frozen job took {epochs:.1} epochs (median of {resumed}; `predictor.restart_epochs`)"
+            );
+            output::value(format, &(), &text)?;
         }
         let by = search.submitted_by.map_or_else(String::new, |by| format!(" by {by}"));
         let text = format!(

@@ -146,6 +146,10 @@ pub struct Settings {
     pub thaw: bool,
     /// `peng` with `thaw`: whether idle workers wait until the first jobs are completed, or train on what leads so far.
     pub prefer: Prefer,
+    /// `peng` with `thaw`: what taking up a frozen job costs, in epochs of training; dearer restarts are fewer. Left out: 2
+    /// intervals. `peng search show` says what it took.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_epochs: Option<f64>,
     /// Jobs trained to the end before the first stop. Left out: 7 for `peng` (4 where the search of
     /// `warm_start` proves to be like this one), 5 for `median`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -179,6 +183,7 @@ impl Default for Settings {
             warm_start: None,
             thaw: true,
             prefer: Prefer::Epochs,
+            restart_epochs: None,
             startup: None,
             warm_up: None,
             window: 3,
@@ -241,7 +246,11 @@ impl Settings {
         if let Some((key, found, _, allowed)) = checks.into_iter().find(|c| !c.2) {
             return Err(SettingsError::new(key, found, allowed));
         }
-        let epochs = [("warm_up", self.warm_up, 0.0), ("stop_at", self.stop_at, f64::MIN_POSITIVE)];
+        let epochs = [
+            ("restart_epochs", self.restart_epochs, 0.0),
+            ("warm_up", self.warm_up, 0.0),
+            ("stop_at", self.stop_at, f64::MIN_POSITIVE),
+        ];
         for (key, value, least) in epochs {
             if let Some(found) = value.filter(|v| !(v.is_finite() && *v >= least)) {
                 let allowed =
@@ -276,6 +285,7 @@ mod tests {
             ("eta = 1.0", "eta = 1: must be above 1 and at most 100"),
             ("patience = inf", "patience = inf: must be a number of epochs above 0"),
             ("warm_up = -1.0", "warm_up = -1: must be a number of epochs, 0 or more"),
+            ("restart_epochs = nan", "restart_epochs = NaN: must be a number of epochs, 0 or more"),
             ("stop_at = 0.0", "stop_at = 0: must be a number of epochs above 0"),
             ("warm_start = \"\"", "warm_start = \"\": must be the name of a search"),
         ];

@@ -26,7 +26,7 @@ const LATE: f64 = 0.5;
 /// Jobs that are taken up at a time, at least, where epochs count: the best of them teach whether the others are worth it.
 const AT_A_TIME: usize = 7;
 
-/// What taking up a frozen job costs, in intervals, where nobody has measured it.
+/// What taking up a frozen job costs, in intervals, where nobody has said so (`restart_epochs`).
 pub const RESTART: f64 = 2.0;
 
 /// See the head of this file.

@@ -15,7 +15,10 @@ pub fn of(
 ) -> Result<Box<dyn Scheduler>, SettingsError> {
     let engine = Engine::new(settings, target)?;
     Ok(match settings.engine {
-        EngineName::Peng if settings.thaw => Box::new(Best::new(engine, calibration, RESTART)),
+        EngineName::Peng if settings.thaw => {
+            let restart = settings.restart_epochs.map_or(RESTART, |epochs| epochs / target.interval);
+            Box::new(Best::new(engine, calibration, restart))
+        }
         EngineName::Asha => Box::new(Asha::new(settings, target, Variant::Stopping)),
         EngineName::AshaPromotion => Box::new(Asha::new(settings, target, Variant::Promotion)),
         EngineName::Hyperband => Box::new(Hyperband::new(settings, target)),
@@ -25,9 +28,12 @@ pub fn of(
 
 #[cfg(test)]
 mod tests {
-    use predictor::Observation;
+    use predictor::{Observation, replay::Recorded};
+    use rand::{Rng as _, SeedableRng as _};
+    use rand_chacha::ChaCha8Rng;
 
     use super::*;
+    use crate::simulation::{Setup, simulate};
     use crate::{Decision, Ledger, State};
 
     const TARGET: Target = Target { epochs: 10.0, interval: 1.0 };
@@ -68,6 +74,27 @@ mod tests {
             let said = said(settings);
             assert!(said.0 == decision && said.1.contains(reason), "{settings}: {said:?}");
         }
+    }
+
+    #[test]
+    fn dear_restarts_are_fewer() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut random = || f64::from(rng.next_u32()) / f64::from(u32::MAX);
+        let mut job = |job: i64| {
+            let (end, rise) = (70.0 + 20.0 * random(), 10.0 + 20.0 * random());
+            let mut point =
+                |x: i32| Observation::new(f64::from(x), end - rise * (-0.3 * f64::from(x)).exp() + random());
+            Recorded { job, curve: (1..=10).map(&mut point).collect(), cost: None }
+        };
+        let jobs: Vec<Recorded> = (0..80).map(&mut job).collect();
+        let restarts = |settings: &str| {
+            let mut scheduler =
+                of(&toml::from_str(settings).unwrap(), TARGET, Calibration::default()).unwrap();
+            let setup = Setup { workers: 1, restart: 0, target: TARGET };
+            simulate(scheduler.as_mut(), &jobs.iter().collect::<Vec<_>>(), &setup).unwrap().restarts()
+        };
+        let [free, default, two] = ["restart_epochs = 0.0", "", "restart_epochs = 2.0"].map(restarts);
+        assert!(free > default && default == two, "{free}, {default}, {two}");
     }
 
     #[test]

@@ -131,7 +131,7 @@ mod tests {
     fn a_job_is_set_aside_at_the_first_rung_of_its_bracket() {
         let (mut hyperband, mut ledger) = (Hyperband::new(&Settings::default(), TARGET), Ledger::default());
         for (bracket, first) in [3, 9, 27].into_iter().enumerate() {
-            let job = (0..).find(|&job| hyperband.bracket(job) == bracket).unwrap();
+            let job = (0..100).find(|&job| hyperband.bracket(job) == bracket).unwrap();
             ledger.start(job, None);
             let mut epoch = 0;
             loop {
@@ -153,7 +153,7 @@ mod tests {
     fn a_frozen_job_of_any_bracket_is_taken_up_before_a_new_one_starts() {
         let (mut hyperband, mut ledger) = (Hyperband::new(&Settings::default(), TARGET), Ledger::default());
         // The best of three of the second bracket may go on.
-        let jobs: Vec<i64> = (0..).filter(|&job| hyperband.bracket(job) == 1).take(3).collect();
+        let jobs: Vec<i64> = (0..100).filter(|&job| hyperband.bracket(job) == 1).take(3).collect();
         for (place, &job) in jobs.iter().enumerate() {
             ledger.start(job, None);
             for epoch in 1..=9 {

@@ -39,12 +39,10 @@ impl Rungs {
     pub fn enter(&mut self, job: i64, curve: &[Observation], target: Target) {
         for (step, there) in &mut self.rungs {
             let at = curve.partition_point(|point| target.step(point.epoch) < *step);
-            match curve.get(at) {
-                Some(point) if target.step(point.epoch) == *step => {
-                    there.entry(job).or_insert(point.val_acc);
-                }
-                Some(_) => {} // A curve with gaps may have no point at a rung.
-                None => return,
+            let Some(point) = curve.get(at) else { return };
+            // A curve with gaps may have no point at a rung.
+            if target.step(point.epoch) == *step {
+                there.entry(job).or_insert(point.val_acc);
             }
         }
     }

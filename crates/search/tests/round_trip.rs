@@ -73,6 +73,7 @@ fn predictor() -> impl Strategy<Value = Settings> {
             warm_start,
             thaw,
             prefer: if thaw { Prefer::Epochs } else { Prefer::Time },
+            restart_epochs: startup.map(|epochs| epochs as f64),
             startup,
             ..Settings::default()
         },

@@ -175,6 +175,26 @@ pub fn since(conn: &mut PgConnection, search: SearchId, seen: Cursor) -> QueryRe
     Ok(Some(learned.split_off(1)))
 }
 
+/// What it took to take up frozen jobs of a search.
+#[derive(Debug, Clone, Copy, PartialEq, QueryableByName)]
+pub struct RestartPrice {
+    /// Attempts that it was measured on.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub resumed: i64,
+    /// Their median, in epochs; none without any.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub epochs: Option<f64>,
+}
+
+/// Measures what it took to take up the frozen jobs of a search, beside their training.
+///
+/// # Errors
+/// Those of the database.
+pub fn restart_price(conn: &mut PgConnection, search: SearchId) -> QueryResult<RestartPrice> {
+    let price = sql_query(include_str!("sql/restart_price.sql"));
+    price.bind::<sql_types::BigInt, _>(search).get_result(conn)
+}
+
 /// Ends some of the jobs of a search that are set aside, if it has nothing else to do and nothing was set aside or completed since
 /// this ordinal. Returns how many; call it again until that is none.
 ///

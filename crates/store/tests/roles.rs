@@ -51,6 +51,7 @@ const STATEMENTS: [(&str, &str); 49] = [
     ("record", "w"),
     ("release", "w"),
     ("renew", "w"),
+    ("restart_price", "swr"),
     ("restorable", "swr"),
     ("retry", "w"),
     ("running", "swr"),
