@@ -14,7 +14,7 @@ use uuid::Uuid;
 const ROLES: [&str; 3] = ["submit", "worker", "read"];
 
 /// Who may run each statement of the store beside the owner: roles by their first letters.
-const STATEMENTS: [(&str, &str); 46] = [
+const STATEMENTS: [(&str, &str); 47] = [
     ("bump_fences", "w"),
     ("claim", "w"),
     ("delete_jobs", ""),
@@ -25,6 +25,7 @@ const STATEMENTS: [(&str, &str); 46] = [
     ("finish", "w"),
     ("finish_if_done", "swr"), // What a function does is not asked here.
     ("first_jobs", "swr"),
+    ("first_step", "w"),
     ("freeze", "w"),
     ("host_faults", "swr"),
     ("job_attempts", "swr"),
