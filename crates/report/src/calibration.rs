@@ -6,6 +6,7 @@ use diesel::PgConnection;
 use serde::Serialize;
 use statrs::distribution::{Beta, ContinuousCDF as _};
 
+use crate::basis::Basis;
 use crate::cell::Cell;
 use crate::document::{Document, Section};
 use crate::epochs::decimals;
@@ -25,6 +26,8 @@ pub struct Calibration {
     pub citation: Citation,
     /// From how many jobs the truth is known.
     pub truth: Truth,
+    /// From what it is known which jobs a terminating search stops.
+    pub terminating: Basis,
     /// By epoch of decision.
     pub by_epoch: Vec<Errors>,
     /// Over all of them; none without any.
@@ -85,7 +88,8 @@ struct Within {
     width: f64,
 }
 
-/// Are predictions as good as they say they are?
+/// Are predictions as good as they say they are? `workers`: how many a terminating search has, which is simulated where this one
+/// observes.
 ///
 /// # Errors
 /// If there is no such search, or the database does not answer.
@@ -93,11 +97,14 @@ pub fn calibration(
     conn: &mut PgConnection,
     search: &str,
     filter: &Filter,
+    workers: usize,
 ) -> Result<Calibration, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
+        let basis = Basis::load(conn, &scope, workers)?;
         let truth = Tally::load(conn, &scope)?.truth();
-        Ok(Calibration::of(scope.citation.clone(), &Known::load(conn, &scope)?, truth))
+        let known = Known::load(conn, &scope, &basis)?;
+        Ok(Calibration::of(scope.citation.clone(), &known, truth, basis))
     })
 }
 
@@ -167,7 +174,7 @@ fn percent(inside: i64, of: i64) -> Option<f64> {
 
 impl Calibration {
     /// Over those of the jobs that a prediction stopped before the last epoch, or would have.
-    pub(crate) fn of(citation: Citation, known: &[Known], truth: Truth) -> Self {
+    pub(crate) fn of(citation: Citation, known: &[Known], truth: Truth, terminating: Basis) -> Self {
         // Epochs are above 0: their bits are in the order of their values.
         let mut by_epoch = BTreeMap::<u64, Sums>::new();
         let (mut all, mut chosen) = (Sums::default(), Sums::default());
@@ -184,6 +191,7 @@ impl Calibration {
         Self {
             citation,
             truth,
+            terminating,
             by_epoch: by_epoch.into_iter().filter_map(at).collect(),
             all: all.errors(None, false),
             chosen: chosen.errors(None, true),
@@ -234,7 +242,9 @@ impl Calibration {
 
     /// `truth`: whether to say how much of it is known.
     pub(crate) fn sections(&self, truth: bool) -> Vec<Section> {
-        let section = Section::new("Calibration").note_if(truth.then(|| self.truth.sentence()));
+        let section = Section::new("Calibration")
+            .note_if(truth.then(|| self.truth.sentence()))
+            .note_if(self.terminating.sentence().filter(|_| truth));
         let Some(any) = self.all.as_ref().or(self.chosen.as_ref()) else {
             return vec![
                 section
@@ -251,7 +261,7 @@ impl Calibration {
             )
             .note_if(without)
             .note_if(self.chosen.as_ref().map(|_| {
-                "Chosen: resumed or promoted to the end for their prediction, so no sample; not in the rows above."
+                "Chosen: taken up again or promoted to the end for their prediction, so no sample; not in the rows above."
                     .to_owned()
             }))
             .table(self.table())
