@@ -21,6 +21,8 @@ pub struct Attempts {
     pub epochs_repeated: f64,
     /// Seconds that workers held the jobs: training, validation, and what comes before and between.
     pub device_seconds: f64,
+    /// Claims under which something was trained.
+    pub starts: i64,
     /// Jobs with a claim.
     pub claimed: i64,
 }
@@ -35,6 +37,8 @@ struct Row {
     resumed: i64,
     #[diesel(sql_type = sql_types::BigInt)]
     repeated: i64,
+    #[diesel(sql_type = sql_types::BigInt)]
+    starts: i64,
     #[diesel(sql_type = sql_types::BigInt)]
     held_jobs: i64,
     #[diesel(sql_type = sql_types::Double)]
@@ -51,8 +55,14 @@ impl Attempts {
             restarts: row.restarts,
             epochs_repeated: row.repeated as f64 * scope.citation.interval,
             device_seconds: row.held,
+            starts: row.starts,
             claimed: row.held_jobs,
         })
+    }
+
+    /// Seconds of a claim that are none of training or validation, as a mean: `trained` are those of all of them.
+    pub(crate) fn start_seconds(&self, trained: f64) -> f64 {
+        if self.starts > 0 { (self.device_seconds - trained).max(0.0) / self.starts as f64 } else { 0.0 }
     }
 
     pub(crate) fn facts(&self, interval_decimals: usize) -> Vec<Fact> {
@@ -60,11 +70,24 @@ impl Attempts {
             return vec![];
         }
         let (jobs, repeated) = (self.claimed, Cell::Number(self.epochs_repeated, interval_decimals));
+        let some = |count: i64| if count > 0 { Cell::Count(count) } else { Cell::Empty };
         vec![
+            Fact::new(
+                "restarts",
+                "restarts: claims of jobs that had trained",
+                self.restarts.into(),
+                "",
+                jobs,
+            ),
+            Fact::new(
+                "resumptions",
+                "of these, set aside and taken up again",
+                some(self.resumptions),
+                "",
+                jobs,
+            ),
+            Fact::new("resumed", "jobs taken up again", some(self.resumed), "", jobs),
             Fact::new("epochs_repeated", "epochs trained again, no checkpoint held them", repeated, "", jobs),
-            Fact::new("resumed", "jobs set aside and taken up again", self.resumed.into(), "", jobs),
-            Fact::new("resumptions", "so many times", self.resumptions.into(), "", jobs),
-            Fact::new("restarts", "restarts, these included", self.restarts.into(), "", jobs),
         ]
     }
 }

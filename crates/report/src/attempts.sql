@@ -3,7 +3,7 @@
 -- $1 search_id
 SELECT coalesce(sum(greatest(j.trained - 1, 0)), 0)::bigint AS restarts, coalesce(sum(j.resumed), 0)::bigint AS resumptions,
        count(*) FILTER (WHERE j.resumed > 0) AS resumed, coalesce(sum(j.repeated), 0)::bigint AS repeated,
-       count(*) AS held_jobs, coalesce(sum(j.held), 0)::double precision AS held
+       coalesce(sum(j.trained), 0)::bigint AS starts, count(*) AS held_jobs, coalesce(sum(j.held), 0)::double precision AS held
 FROM (
     SELECT count(a.first_step) AS trained, count(a.first_step) FILTER (WHERE a.chance IS NOT NULL) AS resumed,
            sum(a.repeated) AS repeated,

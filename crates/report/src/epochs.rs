@@ -88,17 +88,17 @@ impl Epochs {
             facts.push(Fact::new("would_have_saved_percent", label, value, "%", jobs));
         }
         if let Some(play) = basis.play() {
-            let restarts = "taken up again there, so many times";
+            let (restarts, resumed) = ("restarts in it: frozen jobs taken up", "jobs taken up again in it");
+            facts.push(Fact::new("would_have_restarted", restarts, play.restarts.into(), "", jobs));
+            facts.push(Fact::new("would_have_resumed", resumed, play.resumed.into(), "", jobs));
+            let speed = Cell::Number(play.speed, 2);
             facts.push(Fact::new(
-                "would_have_resumed",
-                "jobs taken up again there",
-                play.resumed.into(),
-                "",
+                "would_have_speed",
+                "times as fast as training all to the end",
+                speed,
+                "×",
                 jobs,
             ));
-            facts.push(Fact::new("would_have_restarted", restarts, play.restarts.into(), "", jobs));
-            let speed = Cell::Number(play.speed, 2);
-            facts.push(Fact::new("would_have_speed", "times as fast there as untouched", speed, "×", jobs));
         }
         facts
     }

@@ -15,8 +15,8 @@ use crate::replay::{Cost, recorded};
 use crate::scope::Scope;
 use crate::{Filter, ReportError};
 
-/// Larger searches take minutes, which nobody waits for who asks for a summary.
-const MOST_JOBS: usize = 5_000;
+/// The time grows faster than the jobs: 5,000 take half a minute, for which nobody waits who asks for a summary.
+const MOST_JOBS: usize = 2_000;
 
 /// What a terminating search of the same settings does with the jobs of a report.
 #[derive(Clone, Debug, Serialize)]

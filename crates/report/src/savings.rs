@@ -46,6 +46,8 @@ pub struct Factors {
     pub epochs: Option<f64>,
     /// Seconds that workers hold jobs.
     pub device_time: Option<f64>,
+    /// Seconds that workers hold jobs, training all to the end: extrapolated.
+    pub device_seconds_full: Option<f64>,
     /// Seconds from the first claim to the last end.
     pub wall_time: Option<f64>,
     /// Seconds of wall time of training all to the end: extrapolated.
@@ -71,22 +73,28 @@ pub fn savings(
 }
 
 impl Factors {
-    /// With as many slots as there were, all jobs in a row on each: no order of them is faster.
-    fn of(epochs: &Epochs, attempts: &Attempts, timing: &Timing, max_epochs: f64) -> Self {
+    fn of(epochs: &Epochs, attempts: &Attempts, timing: &Timing) -> Self {
         let factor = |full: Option<f64>, spent: f64| full.filter(|_| spent > 0.0).map(|full| full / spent);
         let timed = epochs.timed == epochs.jobs && epochs.seconds_trained > 0.0;
-        let full = timed.then_some(epochs.seconds_full);
-        let held = if attempts.claimed > 0 { attempts.device_seconds } else { epochs.seconds_trained };
-        let one = epochs.epochs_full.max(max_epochs) / max_epochs;
-        let wall_seconds_full =
-            full.zip(timing.slots).map(|(full, slots)| (full / slots as f64).max(full / one));
+        let start = attempts.start_seconds(epochs.seconds_trained);
+        let device_seconds_full = timed.then(|| epochs.seconds_full + epochs.jobs as f64 * start);
+        // On more slots than jobs, each job has one.
+        let wall_seconds_full = device_seconds_full
+            .zip(timing.slots)
+            .map(|(full, slots)| full / slots.min(epochs.jobs).max(1) as f64);
         Self {
             epochs: factor(Some(epochs.epochs_full), epochs.epochs_trained),
-            device_time: factor(full, held),
+            device_time: factor(device_seconds_full, held(epochs, attempts)),
+            device_seconds_full,
             wall_time: factor(wall_seconds_full, timing.wall_seconds.unwrap_or(0.0)),
             wall_seconds_full,
         }
     }
+}
+
+/// Seconds that workers held jobs; those trained where there are no claims.
+fn held(epochs: &Epochs, attempts: &Attempts) -> f64 {
+    if attempts.claimed > 0 { attempts.device_seconds } else { epochs.seconds_trained }
 }
 
 impl Savings {
@@ -100,7 +108,7 @@ impl Savings {
         let (epochs, attempts) = (tally.epochs(&basis), Attempts::load(conn, scope)?);
         Ok(Self {
             citation: scope.citation.clone(),
-            factors: Factors::of(&epochs, &attempts, &timing, scope.max_epochs()),
+            factors: Factors::of(&epochs, &attempts, &timing),
             epochs,
             attempts,
             timing,
@@ -111,11 +119,7 @@ impl Savings {
 
     /// Networks per hour of one device, from the seconds that workers held jobs; from those trained where there are no claims.
     pub fn networks_per_device_hour(&self) -> Option<f64> {
-        let held = if self.attempts.claimed > 0 {
-            self.attempts.device_seconds
-        } else {
-            self.epochs.seconds_trained
-        };
+        let held = held(&self.epochs, &self.attempts);
         (held > 0.0).then(|| self.epochs.jobs as f64 * 3_600.0 / held)
     }
 
@@ -175,7 +179,7 @@ impl Savings {
     fn times(&self) -> Vec<Fact> {
         let (e, a) = (&self.epochs, &self.attempts);
         let seconds = |value: f64| if value > 0.0 { Cell::Seconds(value) } else { Cell::Empty };
-        let full = self.factors.device_time.map_or(0.0, |_| e.seconds_full);
+        let full = self.factors.device_seconds_full.unwrap_or(0.0);
         vec![
             Fact::new(
                 "seconds_trained",
@@ -241,10 +245,10 @@ impl Savings {
             .note(
                 "Over the jobs that were terminated or completed; one that diverged or failed was not ended by the \
                  predictor. Saved: 1 less epochs trained over epochs of training all to the end. Times of training all to the \
-                 end are extrapolated: seconds per epoch of each job, times its full budget, without the start of the \
-                 attempt; wall time on as many slots as there were, without a pause.",
+                 end are extrapolated: seconds per epoch of each job, times its full budget, and one start of a mean claim; \
+                 wall time on as many slots as there were, without a pause.",
             )
-            .note_if(self.terminating.sentence())
+            .note_if(self.terminating.sentence().filter(|_| !matches!(self.terminating, Basis::Search)))
             .table(Fact::table("savings", "Epochs, device time and wall time", self.facts()))
             .plain(self.histogram())
             .figure(self.figure());

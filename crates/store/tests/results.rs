@@ -196,3 +196,19 @@ fn a_job_without_a_curve_ends_with_nothing_trained() {
         AND stop_epoch IS NULL AND prediction IS NULL";
     assert_eq!((rows(&mut conn, nothing), rows(&mut conn, DISAGREE)), (1, 0));
 }
+
+#[test]
+fn an_attempt_that_begins_behind_the_curve_trains_again_what_is_between() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let first = fresh(&mut conn);
+    lease::release(&mut conn, first, GiveBack::Leaving).unwrap();
+    for (first_step, repeated) in [(3, 0), (2, 1), (1, 2)] {
+        let held = claim(&mut conn);
+        lease::note_first_step(&mut conn, held, first_step).unwrap();
+        lease::release(&mut conn, held, GiveBack::Leaving).unwrap();
+        let noted =
+            format!("SELECT 1 FROM attempt WHERE first_step = {first_step} AND repeated = {repeated}");
+        assert_eq!(rows(&mut conn, &noted), 1, "from {first_step} on, of two observed");
+    }
+}
