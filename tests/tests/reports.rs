@@ -18,7 +18,7 @@ const JOBS: usize = 100;
 fn train(lab: &Lab, name: &str, predictor: &str) {
     lab.submit(&format!(
         "name = \"{name}\"\n[data]\nset = \"digits\"\n[space]\nkind = \"random-cnn\"\n[strategy]\nkind = \"random\"\n\
-         seed = 4\n[budget]\njobs = {JOBS}\nmax_epochs = 12\n[predictor]\naudit = 0.0\n{predictor}\n"
+         seed = 4\n[budget]\njobs = {JOBS}\nmax_epochs = 8\n[predictor]\naudit = 0.0\n{predictor}\n"
     ));
     let mut worker = lab.worker("peng-replay-worker", &["--once"]);
     assert_eq!(worker.join(), Some(0), "{}", worker.log());

@@ -77,7 +77,7 @@ impl Factors {
         let factor = |full: Option<f64>, spent: f64| full.filter(|_| spent > 0.0).map(|full| full / spent);
         let timed = epochs.timed == epochs.jobs && epochs.seconds_trained > 0.0;
         let start = attempts.start_seconds(epochs.seconds_trained);
-        let device_seconds_full = timed.then(|| epochs.seconds_full + epochs.jobs as f64 * start);
+        let device_seconds_full = timed.then_some(epochs.seconds_full + epochs.jobs as f64 * start);
         // On more slots than jobs, each job has one.
         let wall_seconds_full = device_seconds_full
             .zip(timing.slots)

@@ -101,3 +101,24 @@ fn nothing_is_said_of_a_terminating_search_that_cannot_be_simulated() {
     let tenth = ranking.drawn.measures.iter().find(|row| row.measure == "overlap_10").unwrap();
     assert!(tenth.fewer_than_ten, "a tenth of these is fewer");
 }
+
+#[test]
+fn a_network_that_diverges_after_it_was_taken_up_leaves_the_best() {
+    let database = TestDatabase::new();
+    let conn = &mut database.connect();
+    made_up::search(conn, "one", 60);
+    let best = |conn: &mut _| {
+        let best = report::summary(conn, "one", &Filter::default(), 1).unwrap().best;
+        best.into_iter().map(|network| (network.job_id, network.fitness_source)).collect::<Vec<_>>()
+    };
+    let before = best(conn);
+    let (job, _) = before.iter().find(|(_, source)| source == "predicted").unwrap();
+    conn.batch_execute(&format!(
+        "UPDATE job SET state = 'diverged' WHERE id = {job}; \
+         SELECT write_result({job}, search_id, 1, 'diverged', NULL) FROM job WHERE id = {job}"
+    ))
+    .unwrap();
+    let after = best(conn);
+    assert!(after.iter().all(|network| network.0 != *job), "{job} in {after:?}");
+    assert_eq!(after.len(), 10, "another one takes its place");
+}
