@@ -50,7 +50,8 @@ impl Basis {
                 return Ok(Self::Unknown { why: format!("its settings are not understood: {error}") });
             }
         };
-        play::load(conn, scope, &settings, workers.max(1), &observed)
+        let played = play::load(conn, scope, &settings, workers.max(1), &observed)?;
+        Ok(played.map_or_else(|why| Self::Unknown { why }, Self::Simulated))
     }
 
     /// That of a search of which nothing is simulated.

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use diesel::PgConnection;
 use serde::Serialize;
-use statrs::distribution::{Beta, ContinuousCDF as _};
 
 use crate::basis::Basis;
 use crate::cell::Cell;
@@ -15,6 +14,7 @@ use crate::known::{Known, Truth};
 use crate::output::Report;
 use crate::palette::Ink;
 use crate::scope::{Scope, snapshot};
+use crate::shares::share_interval;
 use crate::table::Table;
 use crate::tally::Tally;
 use crate::{Citation, Filter, ReportError};
@@ -103,7 +103,7 @@ pub fn calibration(
         let scope = Scope::open(conn, search, filter)?;
         let basis = Basis::load(conn, &scope, workers)?;
         let truth = Tally::load(conn, &scope)?.truth();
-        let known = Known::load(conn, &scope, &basis)?;
+        let known = basis.of(Known::load(conn, &scope)?);
         Ok(Calibration::of(scope.citation.clone(), &known, truth, basis))
     })
 }
@@ -155,17 +155,6 @@ impl Sums {
             gained_after_stop: (self.observed > 0).then(|| self.gained / self.observed as f64),
         })
     }
-}
-
-/// The exact 95 % interval of a share (Clopper and Pearson, Biometrika 26, 1934), in per cent; none of nothing.
-pub fn share_interval(inside: i64, of: i64) -> Option<(f64, f64)> {
-    if of <= 0 {
-        return None;
-    }
-    let (inside, outside) = (inside as f64, (of - inside) as f64);
-    let low = if inside > 0.0 { Beta::new(inside, outside + 1.0).ok()?.inverse_cdf(0.025) } else { 0.0 };
-    let high = if outside > 0.0 { Beta::new(inside + 1.0, outside).ok()?.inverse_cdf(0.975) } else { 1.0 };
-    Some((100.0 * low, 100.0 * high))
 }
 
 fn percent(inside: i64, of: i64) -> Option<f64> {
@@ -311,22 +300,5 @@ impl Report for Calibration {
             highlights: vec![],
             sections: self.sections(true),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_have_the_exact_interval() {
-        // scipy.stats.binomtest(k, n).proportion_ci(): 8 of 10, 0 of 10, 10 of 10.
-        for (inside, of, low, high) in
-            [(8, 10, 44.390_454, 97.478_927), (0, 10, 0.0, 30.849_710), (10, 10, 69.150_290, 100.0)]
-        {
-            let (l, h) = share_interval(inside, of).unwrap();
-            assert!((l - low).abs() < 1e-3 && (h - high).abs() < 1e-3, "{inside} of {of}: {l} to {h}");
-        }
-        assert_eq!(share_interval(0, 0), None);
     }
 }

@@ -39,15 +39,6 @@ pub struct Epochs {
     pub seconds_after_stop: Option<f64>,
 }
 
-/// Jobs that the predictor stopped for good at this epoch, or would have.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Stops {
-    /// The epoch.
-    pub stop_epoch: f64,
-    /// How many.
-    pub jobs: i64,
-}
-
 impl Epochs {
     /// Epochs saved, in per cent of training all to the end; none without jobs.
     pub fn saved_percent(&self) -> Option<f64> {

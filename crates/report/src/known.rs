@@ -6,7 +6,6 @@ use predictor::Outcome;
 use serde::Serialize;
 
 use crate::ReportError;
-use crate::basis::Basis;
 use crate::scope::{Scope, failed};
 
 /// A job that was trained to the end though the predictor might have stopped it.
@@ -66,20 +65,16 @@ pub struct Truth {
 }
 
 impl Known {
-    /// First those that were drawn or all observed, then those that were chosen, by number, as a terminating search takes them.
-    /// Read row by row: a client never holds the answer of the server as a whole.
-    pub(crate) fn load(
-        conn: &mut PgConnection,
-        scope: &Scope<'_>,
-        basis: &Basis,
-    ) -> Result<Vec<Self>, ReportError> {
+    /// First those that were drawn or all observed, then those that were chosen, by number. Read row by row: a client never
+    /// holds the answer of the server as a whole.
+    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>) -> Result<Vec<Self>, ReportError> {
         let rows = scope
             .query(include_str!("known.sql"))
             .load_iter::<Self, PgRowByRowLoadingMode>(conn)
             .map_err(failed("known"))?;
         let mut jobs: Vec<Self> = rows.collect::<Result<_, _>>().map_err(failed("known"))?;
         jobs.sort_unstable_by_key(|job| (job.promoted, job.job_id));
-        Ok(basis.of(jobs))
+        Ok(jobs)
     }
 
     /// Whether the predictor would have ended it early.

@@ -51,6 +51,7 @@ pub mod sample;
 pub mod savings;
 mod scope;
 mod shares;
+pub mod stops;
 mod style;
 pub mod summary;
 pub mod table;

@@ -57,7 +57,7 @@ pub fn page(
         Ok((scope, basis))
     };
     let judged = |(scope, basis): &(Scope<'_>, Basis), conn: &mut PgConnection| {
-        Ok(Ranking::of(scope, Known::load(conn, scope, basis)?, Truth::default(), basis.clone()))
+        Ok(Ranking::of(scope, basis.of(Known::load(conn, scope)?), Truth::default(), basis.clone()))
     };
     let counted = |(scope, basis): &(Scope<'_>, Basis), conn: &mut PgConnection| {
         let tally = Tally::load(conn, scope)?;

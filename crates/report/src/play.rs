@@ -8,11 +8,10 @@ use predictor::{Calibration, Engine, Outcome, Settings, Target};
 use scheduler::simulation::{Setup, Simulation, simulate};
 use serde::Serialize;
 
-use crate::basis::Basis;
-use crate::epochs::Stops;
 use crate::known::Known;
 use crate::replay::{Cost, recorded};
 use crate::scope::Scope;
+use crate::stops::Stops;
 use crate::{Filter, ReportError};
 
 /// The time grows faster than the jobs: 5,000 take half a minute, for which nobody waits who asks for a summary.
@@ -51,14 +50,14 @@ struct Played {
     resumed: usize,
 }
 
-/// Plays the whole search; the figures are over the jobs of the report alone, `observed`.
+/// Plays the whole search, or says why it cannot; the figures are over the jobs of the report alone, `observed`.
 pub(crate) fn load(
     conn: &mut PgConnection,
     scope: &Scope<'_>,
     settings: &Settings,
     workers: usize,
     observed: &HashSet<i64>,
-) -> Result<Basis, ReportError> {
+) -> Result<Result<Play, String>, ReportError> {
     let engine = settings.engine;
     if scope.citation.ended > MOST_JOBS as i64 {
         let name = &scope.citation.search;
@@ -66,7 +65,7 @@ pub(crate) fn load(
             "it has more than {MOST_JOBS} jobs, and to play it takes long; `peng curve replay --search {name} --engine \
              {engine}` does"
         );
-        return Ok(Basis::Unknown { why });
+        return Ok(Err(why));
     }
     let (citation, target) = (&scope.citation, target(scope));
     let refused = |source| ReportError::Engine { engine: engine.to_string(), source };
@@ -75,7 +74,7 @@ pub(crate) fn load(
     if let Some(name) = &settings.warm_start {
         let earlier = match earlier(conn, name) {
             Err(ReportError::NoSearch { .. }) => {
-                return Ok(Basis::Unknown { why: format!("search `{name}`, which it began with, is gone") });
+                return Ok(Err(format!("search `{name}`, which it began with, is gone")));
             }
             earlier => earlier?,
         };
@@ -91,7 +90,7 @@ pub(crate) fn load(
     let jobs = recorded(conn, &whole, Cost::of_strategy(&scope.spec))?;
     let setup = Setup { workers, restart: 0, target };
     let played = simulate(scheduler.as_mut(), &jobs.iter().collect::<Vec<_>>(), &setup).map_err(curve)?;
-    Ok(Basis::Simulated(Play::of(workers, &jobs, &played, observed)))
+    Ok(Ok(Play::of(workers, &jobs, &played, observed)))
 }
 
 fn target(scope: &Scope<'_>) -> Target {

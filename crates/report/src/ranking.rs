@@ -257,7 +257,7 @@ pub fn ranking(
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
         let basis = Basis::load(conn, &scope, workers)?;
-        let (known, truth) = (Known::load(conn, &scope, &basis)?, Tally::load(conn, &scope)?.truth());
+        let (known, truth) = (basis.of(Known::load(conn, &scope)?), Tally::load(conn, &scope)?.truth());
         Ok(Ranking::of(&scope, known, truth, basis))
     })
 }

@@ -1,8 +1,8 @@
 //! Shares of the best networks, and what can be said of few.
 
 use predictor::Measures;
+use statrs::distribution::{Beta, ContinuousCDF as _};
 
-use crate::calibration::share_interval;
 use crate::cell::Cell;
 
 /// Of fewer networks no share is said: one of them more or less would be more than ten points.
@@ -50,6 +50,17 @@ pub(crate) fn without_kept(measures: Measures) -> Measures {
         best_mean_gap_10: None,
         ..measures
     }
+}
+
+/// The exact 95 % interval of a share (Clopper and Pearson, Biometrika 26, 1934), in per cent; none of nothing.
+pub(crate) fn share_interval(inside: i64, of: i64) -> Option<(f64, f64)> {
+    if of <= 0 {
+        return None;
+    }
+    let (inside, outside) = (inside as f64, (of - inside) as f64);
+    let low = if inside > 0.0 { Beta::new(inside, outside + 1.0).ok()?.inverse_cdf(0.025) } else { 0.0 };
+    let high = if outside > 0.0 { Beta::new(inside + 1.0, outside).ok()?.inverse_cdf(0.975) } else { 1.0 };
+    Some((100.0 * low, 100.0 * high))
 }
 
 /// The exact 95 % interval, in per cent, of a share (0 to 1) of the best that was found.
@@ -102,5 +113,17 @@ mod tests {
             "8 of 10: {low} to {high}"
         );
         assert_eq!(interval(None, 0.1, 100), None);
+    }
+
+    #[test]
+    fn shares_have_the_exact_interval() {
+        // scipy.stats.binomtest(k, n).proportion_ci(): 8 of 10, 0 of 10, 10 of 10.
+        for (inside, of, low, high) in
+            [(8, 10, 44.390_454, 97.478_927), (0, 10, 0.0, 30.849_710), (10, 10, 69.150_290, 100.0)]
+        {
+            let (l, h) = share_interval(inside, of).unwrap();
+            assert!((l - low).abs() < 1e-3 && (h - high).abs() < 1e-3, "{inside} of {of}: {l} to {h}");
+        }
+        assert_eq!(share_interval(0, 0), None);
     }
 }

@@ -100,7 +100,7 @@ pub fn summary(
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
         let basis = Basis::load(conn, &scope, workers)?;
-        let (known, tally) = (Known::load(conn, &scope, &basis)?, Tally::load(conn, &scope)?);
+        let (known, tally) = (basis.of(Known::load(conn, &scope)?), Tally::load(conn, &scope)?);
         let (drawn, chosen) = drawn_and_chosen(&known);
         let of = |known| Agreement::of(known, scope.max_epochs(), &basis);
         let (drawn, chosen) = (of(drawn), of(chosen));

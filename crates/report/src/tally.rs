@@ -5,9 +5,10 @@ use serde::Serialize;
 
 use crate::ReportError;
 use crate::basis::Basis;
-use crate::epochs::{Epochs, Stops};
+use crate::epochs::Epochs;
 use crate::known::Truth;
 use crate::scope::{Scope, failed};
+use crate::stops::Stops;
 
 /// The jobs of a search in groups.
 pub(crate) struct Tally {
