@@ -14,13 +14,13 @@ use crate::{db, exit::Exit, output::Format};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// A search in one screen; as html, one page with the figures of every report
-    Summary(One),
-    /// Epochs and device time trained and saved, throughput, when the predictor decided
-    Savings(One),
-    /// Predicted against true rank beside two baselines, with bootstrap intervals
-    Ranking(One),
+    Summary(Judged),
+    /// Epochs, device time and wall time beside those of training all to the end, restarts, when the predictor stops
+    Savings(Judged),
+    /// Predicted against true rank beside two baselines, with intervals
+    Ranking(Judged),
     /// Error, bias, coverage and width of the predictions by epoch of decision
-    Calibration(One),
+    Calibration(Judged),
     /// Fitness against FLOPs and parameters, with the hypervolume
     Pareto(One),
     /// Two searches side by side, as one with and one without termination, with tests
@@ -43,6 +43,16 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
     },
+}
+
+/// One search, judged by what a terminating search does
+#[derive(Debug, Args)]
+pub struct Judged {
+    #[command(flatten)]
+    one: One,
+    /// Workers of the terminating search that is simulated where the search observes and jobs are judged by each other
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    workers: usize,
 }
 
 /// One search, and how it is reported on
@@ -77,21 +87,21 @@ impl How {
 pub fn run(command: Command, format: Format) -> anyhow::Result<Exit> {
     let conn = &mut db::connect_for_reports()?;
     match command {
-        Command::Summary(one) if format == Format::Html => {
+        Command::Summary(Judged { one, workers }) if format == Format::Html => {
             let conns = [conn, &mut db::connect_for_reports()?];
-            write(&report::page(conns, &one.search, &one.how.filter()?)?, format, one.how.to)?;
+            write(&report::page(conns, &one.search, &one.how.filter()?, workers)?, format, one.how.to)?;
         }
-        Command::Summary(one) => {
-            write(&report::summary(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
+        Command::Summary(Judged { one, workers }) => {
+            write(&report::summary(conn, &one.search, &one.how.filter()?, workers)?, format, one.how.to)?;
         }
-        Command::Savings(one) => {
-            write(&report::savings(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
+        Command::Savings(Judged { one, workers }) => {
+            write(&report::savings(conn, &one.search, &one.how.filter()?, workers)?, format, one.how.to)?;
         }
-        Command::Ranking(one) => {
-            write(&report::ranking(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
+        Command::Ranking(Judged { one, workers }) => {
+            write(&report::ranking(conn, &one.search, &one.how.filter()?, workers)?, format, one.how.to)?;
         }
-        Command::Calibration(one) => {
-            write(&report::calibration(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;
+        Command::Calibration(Judged { one, workers }) => {
+            write(&report::calibration(conn, &one.search, &one.how.filter()?, workers)?, format, one.how.to)?;
         }
         Command::Pareto(one) => {
             write(&report::pareto(conn, &one.search, &one.how.filter()?)?, format, one.how.to)?;

@@ -475,6 +475,7 @@ const COLUMNS: &[Column<Progress>] = &[
     ("~#frozen", |s| s.frozen.to_string()),
     ("~#failed", |s| s.failed.to_string()),
     ("#saved", |s| percent(saved_percent(s)) + " %"),
+    ("~#restarts", |s| s.restarts.to_string()),
     ("#best", |s| percent(s.best)),
     ("~#priority", |s| s.priority.to_string()),
     ("~#max running", |s| s.max_running.map_or_else(String::new, |most| most.to_string())),

@@ -158,8 +158,8 @@ fn ended(progress: &Progress) -> i64 {
 fn summary(progress: &Progress) -> String {
     let saved = saved_percent(progress).map_or_else(String::new, |saved| {
         format!(
-            "  epochs {:.0} trained, {:.0} saved ({saved:.0} %)",
-            progress.epochs_trained, progress.epochs_saved
+            "  epochs {:.0} trained, {:.0} saved ({saved:.0} %), {} restarts",
+            progress.epochs_trained, progress.epochs_saved, progress.restarts
         )
     });
     let failed = if progress.failed > 0 { format!("  {} failed", progress.failed) } else { String::new() };

@@ -91,6 +91,15 @@ impl DataSpec {
         Ok(Shape { channels, height: size, width: size, classes })
     }
 
+    /// Images to validate on; none where that is left to the files. Reads no file.
+    pub fn validation_images(&self) -> Option<usize> {
+        match (self.validation, self.set.facts()) {
+            (Some(images), _) => Some(images as usize),
+            (None, Some((_, available))) => self.counts(available).ok().map(|counts| counts.1),
+            (None, None) => None,
+        }
+    }
+
     /// Images to train and to validate on, out of `available`.
     pub(crate) fn counts(&self, available: usize) -> Result<(usize, usize), DataError> {
         let validation = self.validation.map_or(available / 10, |n| n as usize);

@@ -73,7 +73,7 @@ fn a_curve_ends_as_its_file_says() {
         ("job WHERE mode = 'terminate' AND seed IN (0, 7, 8)", 3, "the arch is the seed"),
         (
             "result WHERE outcome = 'completed' AND final_fitness = 66 AND fitness = 66 AND stop_epoch = 3 AND stop_seconds = 20 \
-          AND prediction = 70 AND stop_fitness = 65 AND seconds = 25",
+          AND stop_prediction = 70 AND prediction = 70 AND stop_fitness = 65 AND seconds = 25",
             1,
             "0 was trained on after its decision",
         ),

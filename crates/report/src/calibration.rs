@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use diesel::PgConnection;
 use serde::Serialize;
-use statrs::distribution::{Beta, ContinuousCDF as _};
 
+use crate::basis::Basis;
 use crate::cell::Cell;
 use crate::document::{Document, Section};
 use crate::epochs::decimals;
@@ -14,6 +14,7 @@ use crate::known::{Known, Truth};
 use crate::output::Report;
 use crate::palette::Ink;
 use crate::scope::{Scope, snapshot};
+use crate::shares::share_interval;
 use crate::table::Table;
 use crate::tally::Tally;
 use crate::{Citation, Filter, ReportError};
@@ -25,6 +26,8 @@ pub struct Calibration {
     pub citation: Citation,
     /// From how many jobs the truth is known.
     pub truth: Truth,
+    /// From what it is known which jobs a terminating search stops.
+    pub terminating: Basis,
     /// By epoch of decision.
     pub by_epoch: Vec<Errors>,
     /// Over all of them; none without any.
@@ -85,7 +88,8 @@ struct Within {
     width: f64,
 }
 
-/// Are predictions as good as they say they are?
+/// Are predictions as good as they say they are? `workers`: how many a terminating search has, which is simulated where this one
+/// observes.
 ///
 /// # Errors
 /// If there is no such search, or the database does not answer.
@@ -93,11 +97,14 @@ pub fn calibration(
     conn: &mut PgConnection,
     search: &str,
     filter: &Filter,
+    workers: usize,
 ) -> Result<Calibration, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
+        let basis = Basis::load(conn, &scope, workers)?;
         let truth = Tally::load(conn, &scope)?.truth();
-        Ok(Calibration::of(scope.citation.clone(), &Known::load(conn, &scope)?, truth))
+        let known = basis.of(Known::load(conn, &scope)?);
+        Ok(Calibration::of(scope.citation.clone(), &known, truth, basis))
     })
 }
 
@@ -150,24 +157,13 @@ impl Sums {
     }
 }
 
-/// The exact 95 % interval of a share (Clopper and Pearson, Biometrika 26, 1934), in per cent; none of nothing.
-pub fn share_interval(inside: i64, of: i64) -> Option<(f64, f64)> {
-    if of <= 0 {
-        return None;
-    }
-    let (inside, outside) = (inside as f64, (of - inside) as f64);
-    let low = if inside > 0.0 { Beta::new(inside, outside + 1.0).ok()?.inverse_cdf(0.025) } else { 0.0 };
-    let high = if outside > 0.0 { Beta::new(inside + 1.0, outside).ok()?.inverse_cdf(0.975) } else { 1.0 };
-    Some((100.0 * low, 100.0 * high))
-}
-
 fn percent(inside: i64, of: i64) -> Option<f64> {
     (of > 0).then(|| 100.0 * inside as f64 / of as f64)
 }
 
 impl Calibration {
     /// Over those of the jobs that a prediction stopped before the last epoch, or would have.
-    pub(crate) fn of(citation: Citation, known: &[Known], truth: Truth) -> Self {
+    pub(crate) fn of(citation: Citation, known: &[Known], truth: Truth, terminating: Basis) -> Self {
         // Epochs are above 0: their bits are in the order of their values.
         let mut by_epoch = BTreeMap::<u64, Sums>::new();
         let (mut all, mut chosen) = (Sums::default(), Sums::default());
@@ -184,6 +180,7 @@ impl Calibration {
         Self {
             citation,
             truth,
+            terminating,
             by_epoch: by_epoch.into_iter().filter_map(at).collect(),
             all: all.errors(None, false),
             chosen: chosen.errors(None, true),
@@ -234,7 +231,9 @@ impl Calibration {
 
     /// `truth`: whether to say how much of it is known.
     pub(crate) fn sections(&self, truth: bool) -> Vec<Section> {
-        let section = Section::new("Calibration").note_if(truth.then(|| self.truth.sentence()));
+        let section = Section::new("Calibration")
+            .note_if(truth.then(|| self.truth.sentence()))
+            .note_if(self.terminating.sentence().filter(|_| truth));
         let Some(any) = self.all.as_ref().or(self.chosen.as_ref()) else {
             return vec![
                 section
@@ -251,7 +250,7 @@ impl Calibration {
             )
             .note_if(without)
             .note_if(self.chosen.as_ref().map(|_| {
-                "Chosen: resumed or promoted to the end for their prediction, so no sample; not in the rows above."
+                "Chosen: taken up again or promoted to the end for their prediction, so no sample; not in the rows above."
                     .to_owned()
             }))
             .table(self.table())
@@ -301,22 +300,5 @@ impl Report for Calibration {
             highlights: vec![],
             sections: self.sections(true),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shares_have_the_exact_interval() {
-        // scipy.stats.binomtest(k, n).proportion_ci(): 8 of 10, 0 of 10, 10 of 10.
-        for (inside, of, low, high) in
-            [(8, 10, 44.390_454, 97.478_927), (0, 10, 0.0, 30.849_710), (10, 10, 69.150_290, 100.0)]
-        {
-            let (l, h) = share_interval(inside, of).unwrap();
-            assert!((l - low).abs() < 1e-3 && (h - high).abs() < 1e-3, "{inside} of {of}: {l} to {h}");
-        }
-        assert_eq!(share_interval(0, 0), None);
     }
 }

@@ -67,14 +67,16 @@ struct Row {
     jobs: i64,
     #[diesel(sql_type = sql_types::BigInt)]
     ended: i64,
+    #[diesel(sql_type = sql_types::Jsonb)]
+    spec: serde_json::Value,
 }
 
-/// The number of a search and its citation.
+/// The number of a search, its citation and its specification.
 pub(crate) fn read(
     conn: &mut PgConnection,
     name: &str,
     filter: &Filter,
-) -> Result<(i64, Citation), ReportError> {
+) -> Result<(i64, Citation, serde_json::Value), ReportError> {
     let row = sql_query(include_str!("citation.sql"))
         .bind::<sql_types::Text, _>(name)
         .get_result::<Row>(conn)
@@ -99,7 +101,7 @@ pub(crate) fn read(
         finished_at: row.finished_at,
         as_of: row.as_of,
     };
-    Ok((row.search_id, citation))
+    Ok((row.search_id, citation, row.spec))
 }
 
 /// The error that names the nearest search there is.

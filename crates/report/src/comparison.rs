@@ -6,6 +6,7 @@ use diesel::pg::PgRowByRowLoadingMode;
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use serde::Serialize;
 
+use crate::basis::Basis;
 use crate::cell::{Cell, fixed};
 use crate::document::{Document, Section};
 use crate::epochs::Epochs;
@@ -139,7 +140,7 @@ impl Side {
         let (networks, architectures) = networks(conn, &scope)?;
         let values: Vec<f64> = networks.iter().map(|n| n.fitness).collect();
         Ok(Self {
-            epochs: Tally::load(conn, &scope)?.epochs(),
+            epochs: Tally::load(conn, &scope)?.epochs(&Basis::of_ended(&scope)),
             measured: networks.iter().filter(|n| n.fitness_source == Source::Measured).count(),
             fitness: Sample::of(&values),
             front: Cost::ALL.iter().find_map(|&cost| Front::of(&networks, cost)),
@@ -177,7 +178,7 @@ impl Comparison {
         row("measured", "of these, fitness measured", 0, &|s| Some(s.measured as f64));
         row("epochs_trained", "epochs trained", 0, &|s| Some(s.epochs.epochs_trained));
         row("epochs_saved_percent", "epochs saved, %", 1, &|s| s.epochs.saved_percent());
-        row("converged_percent", "jobs with a decision to stop, %", 1, &|s| s.epochs.converged_percent());
+        row("converged_percent", "jobs that the predictor stopped, %", 1, &|s| s.epochs.converged_percent());
         row("seconds_trained", "device time, s", 0, &|s| Some(s.epochs.seconds_trained).filter(|t| *t > 0.0));
         row("mean_fitness", "mean fitness, %", 2, &sample(|s| s.mean));
         row("deviation", "standard deviation", 2, &sample(|s| s.deviation));

@@ -6,6 +6,7 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_query, sql_typ
 use serde::Serialize;
 
 use crate::ReportError;
+use crate::basis::Basis;
 use crate::cell::Cell;
 use crate::document::Section;
 use crate::epochs::decimals;
@@ -41,7 +42,7 @@ pub struct Curve {
     pub outcome: String,
     /// What the search ranks by, in per cent.
     pub fitness: Option<f64>,
-    /// Epoch of the first decision to stop, and the accuracy there.
+    /// Epoch at which the predictor stopped it for good, or would have, and the accuracy there.
     pub stop: Option<(f64, f64)>,
     /// Epoch and validation accuracy in per cent.
     pub points: Vec<(f64, f64)>,
@@ -64,12 +65,27 @@ struct Drawn {
     job_id: i64,
     #[diesel(sql_type = sql_types::Text)]
     outcome: String,
+    #[diesel(sql_type = sql_types::Text)]
+    mode: String,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     fitness: Option<f64>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     stop_epoch: Option<f64>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     stop_fitness: Option<f64>,
+}
+
+impl Drawn {
+    /// Where a job was stopped, or would have been. A job that was set aside and taken up again to its end was not.
+    fn stop(&self, points: &[(f64, f64)], basis: &Basis) -> Option<(f64, f64)> {
+        let decided = self.stop_epoch.zip(self.stop_fitness);
+        match (self.outcome.as_str(), self.mode.as_str(), basis) {
+            ("terminated", ..) => points.last().copied(),
+            (_, "observe" | "audit", Basis::Decisions) => decided,
+            (_, "observe", Basis::Simulated(play)) => play.stop_of(self.job_id),
+            _ => None,
+        }
+    }
 }
 
 /// The points of some jobs, by job.
@@ -82,7 +98,12 @@ fn points(conn: &mut PgConnection, jobs: &[i64]) -> Result<Vec<Point>, ReportErr
 
 impl Curves {
     /// `jobs`: how many could be drawn.
-    pub(crate) fn load(conn: &mut PgConnection, scope: &Scope<'_>, jobs: i64) -> Result<Self, ReportError> {
+    pub(crate) fn load(
+        conn: &mut PgConnection,
+        scope: &Scope<'_>,
+        jobs: i64,
+        basis: &Basis,
+    ) -> Result<Self, ReportError> {
         let every = if jobs > DRAWN { jobs / (DRAWN - BEST) } else { 1 };
         let drawn: Vec<Drawn> = scope
             .query(include_str!("drawn.sql"))
@@ -95,12 +116,10 @@ impl Curves {
         for point in points(conn, &ids)? {
             by_job.entry(point.job_id).or_default().push((point.epoch, point.val_acc));
         }
-        let curves = drawn.into_iter().map(|d| Curve {
-            points: by_job.remove(&d.job_id).unwrap_or_default(),
-            job_id: d.job_id,
-            outcome: d.outcome,
-            fitness: d.fitness,
-            stop: d.stop_epoch.zip(d.stop_fitness),
+        let curves = drawn.into_iter().map(|d| {
+            let points = by_job.remove(&d.job_id).unwrap_or_default();
+            let stop = d.stop(&points, basis);
+            Curve { points, job_id: d.job_id, outcome: d.outcome, fitness: d.fitness, stop }
         });
         let curves = curves.filter(|c| !c.points.is_empty()).collect();
         Ok(Self { jobs, curves, max_epochs: scope.max_epochs(), interval: scope.citation.interval })
@@ -132,7 +151,7 @@ impl Curves {
         let opacity = if self.curves.len() > 40 { 0.45 } else { 0.8 };
         Some(Figure {
             key: "curves",
-            title: "Learning curves, and where the predictor decided".to_owned(),
+            title: "Learning curves, and where the predictor stops them".to_owned(),
             caption: self.caption(stopped.len(), on.len()),
             x: Axis { label: "epoch".into(), low: 0.0, high: self.max_epochs * 1.01 },
             y: Axis::around("validation accuracy, %", all).within(0.0, 100.0),
@@ -141,7 +160,7 @@ impl Curves {
                 Layer::new("stopped by the predictor", Ink::Vermilion, Marks::Lines(of(true)))
                     .opacity(opacity),
                 Layer::new("where it was stopped", Ink::Vermilion, Marks::Dots(stops(&stopped))),
-                Layer::new("would have been stopped here", Ink::Vermilion, Marks::Rings(stops(&on))),
+                Layer::new("would be stopped here, trained on", Ink::Vermilion, Marks::Rings(stops(&on))),
             ],
             numbers: self.numbers(),
         })
@@ -158,7 +177,9 @@ impl Curves {
             format!("All {shown} curves")
         };
         let passed = if on > 0 {
-            format!(" {on} more passed a decision to stop that was not obeyed and show what came after it.")
+            format!(
+                " {on} more were trained past where a terminating search stops them, and show what comes after it."
+            )
         } else {
             String::new()
         };
@@ -172,7 +193,7 @@ impl Curves {
         let columns = [
             ("job_id", "#job"),
             ("outcome", "outcome"),
-            ("stop_epoch", "#decision at epoch"),
+            ("stop_epoch", "#stopped at epoch"),
             ("fitness", "#fitness, %"),
             ("curve", "validation accuracy in % after each interval"),
         ];

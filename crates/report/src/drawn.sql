@@ -2,7 +2,7 @@
 -- the search more than another; and the best.
 -- $1 search_id, $2 one in how many, $3 how many of the best
 WITH trained AS NOT MATERIALIZED (
-    SELECT job_id, outcome::text AS outcome, fitness, stop_epoch, stop_fitness
+    SELECT job_id, outcome::text AS outcome, mode::text AS mode, fitness, stop_epoch, stop_fitness
     FROM job_outcome
     WHERE search_id = $1 AND outcome IN ('terminated', 'completed', 'diverged')
     /* and filter */

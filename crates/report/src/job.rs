@@ -78,6 +78,8 @@ pub struct Job {
     #[diesel(sql_type = ty::Nullable<ty::Double>)]
     pub stop_epoch: Option<f64>,
     #[diesel(sql_type = ty::Nullable<ty::Double>)]
+    pub stop_prediction: Option<f64>,
+    #[diesel(sql_type = ty::Nullable<ty::Double>)]
     pub prediction: Option<f64>,
     #[diesel(sql_type = ty::Nullable<ty::Double>)]
     pub low_80: Option<f64>,
@@ -149,6 +151,10 @@ pub struct Attempt {
     pub ended_at: Option<DateTime<Utc>>,
     #[diesel(sql_type = ty::Nullable<ty::Text>)]
     pub ending: Option<String>,
+    #[diesel(sql_type = ty::Nullable<ty::Double>)]
+    pub chance: Option<f64>,
+    #[diesel(sql_type = ty::Nullable<ty::Integer>)]
+    pub repeated: Option<i32>,
     #[diesel(sql_type = ty::Nullable<ty::Text>)]
     pub error: Option<String>,
 }
@@ -198,14 +204,18 @@ impl JobReport {
         row("fitness_source", "known by", job.fitness_source.clone().into());
         row(
             "stop_epoch",
-            "first decision to stop at epoch",
+            "first decision to stop or to set aside at epoch",
             Cell::number(job.stop_epoch, decimals(self.citation.interval)),
         );
-        row(
-            "prediction",
-            "predicted there, %",
-            Cell::two(job.prediction.filter(|_| job.stop_epoch.is_some())),
-        );
+        row("stop_prediction", "predicted there, %", Cell::two(job.stop_prediction));
+        let resumed = self.attempts.iter().filter(|a| a.chance.is_some() && a.first_step.is_some()).count();
+        if resumed > 0 {
+            row("resumed", "taken up again, so many times", Cell::Count(resumed as i64));
+        }
+        let repeated: i32 = self.attempts.iter().filter_map(|a| a.repeated).sum();
+        if repeated > 0 {
+            row("intervals_repeated", "intervals trained again", Cell::Count(repeated.into()));
+        }
         row("true_fitness", "true final accuracy, %", Cell::two(job.true_fitness));
         row("best_fitness", "best observed, %", Cell::two(job.best_fitness));
         row("finished_at", "ended (UTC)", job.finished_at.map_or(Cell::Empty, Cell::Time));
@@ -262,6 +272,8 @@ impl JobReport {
             ("worker_id", "~worker"),
             ("started_at", "claimed (UTC)"),
             ("first_step", "#from step"),
+            ("repeated", "~#trained again"),
+            ("chance", "~#taken up for a chance of, %"),
             ("seconds", "#held"),
             ("end", "end"),
             ("error", "error"),
@@ -276,6 +288,8 @@ impl JobReport {
                 a.worker_id.get(..8).unwrap_or(&a.worker_id).into(),
                 Cell::Time(a.started_at),
                 a.first_step.map(i64::from).into(),
+                a.repeated.filter(|steps| *steps > 0).map(i64::from).into(),
+                Cell::number(a.chance.map(|chance| 100.0 * chance), 1),
                 held.map_or(Cell::Empty, Cell::Seconds),
                 a.ending.clone().unwrap_or_else(|| "running".to_owned()).into(),
                 a.error.clone().into(),
@@ -323,7 +337,7 @@ impl JobReport {
                 Layer::new("validation", Ink::Blue, Marks::Lines(lines(validation))),
                 Layer::new("80 % interval", Ink::Green, Marks::Whiskers(whiskers)).opacity(0.6),
                 Layer::new("predicted final accuracy", Ink::Green, Marks::Crosses(shown)),
-                Layer::new("first decision to stop", Ink::Vermilion, Marks::Dots(stop)),
+                Layer::new("first decision to stop or to set aside", Ink::Vermilion, Marks::Dots(stop)),
             ],
             numbers: Table::default(),
         })

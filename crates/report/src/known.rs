@@ -17,13 +17,13 @@ pub struct Known {
     /// Whether it was chosen for its prediction, not drawn.
     #[diesel(sql_type = sql_types::Bool)]
     pub promoted: bool,
-    /// Epoch of the first decision to stop.
+    /// Epoch of the first decision to stop; where the search was played, that at which it stopped the job for good.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub stop_epoch: Option<f64>,
     /// Prediction at that epoch, in per cent.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub prediction: Option<f64>,
-    /// What the search would rank by had the decision been obeyed, in per cent.
+    /// What a terminating search would rank by, in per cent.
     #[diesel(sql_type = sql_types::Double)]
     pub believed_fitness: f64,
     /// Accuracy observed at the same epoch, in per cent.
@@ -32,7 +32,7 @@ pub struct Known {
     /// Accuracy at the end, in per cent.
     #[diesel(sql_type = sql_types::Double)]
     pub true_fitness: f64,
-    /// Epochs had the decision been obeyed.
+    /// Epochs had it been stopped there.
     #[diesel(sql_type = sql_types::Double)]
     pub epochs: f64,
     /// Lower end of the 80 % interval of the prediction.
@@ -58,7 +58,7 @@ pub struct Truth {
     pub observed: i64,
     /// Drawn to be trained to the end.
     pub audited: i64,
-    /// Chosen to be trained to the end after they were stopped: promoted, or resumed interval by interval.
+    /// Chosen to be trained to the end after they were stopped or set aside: promoted, or taken up again.
     pub promoted: i64,
     /// Trained to the end because the predictor did not stop them.
     pub never_stopped: i64,
@@ -77,12 +77,12 @@ impl Known {
         Ok(jobs)
     }
 
-    /// Whether obeying the predictor would have ended it early.
+    /// Whether the predictor would have ended it early.
     pub fn stops(&self, max_epochs: f64) -> bool {
         self.stop_epoch.is_some_and(|epoch| epoch < max_epochs)
     }
 
-    /// As the measures of the predictor want it: as the search would have gone had it obeyed.
+    /// As the measures of the predictor want it: as a terminating search would have gone.
     pub fn outcome(&self, max_epochs: f64) -> Outcome {
         let terminated = self.stops(max_epochs);
         let interval = |low: Option<f64>, high| low.zip(high).filter(|_| terminated);
@@ -111,7 +111,7 @@ impl Truth {
         }
         if promoted > 0 {
             parts.push(format!(
-                "{promoted} resumed or promoted, that is, chosen for their prediction: no sample of all"
+                "{promoted} taken up again or promoted, that is, chosen for their prediction: no sample of all"
             ));
         }
         let known = observed + audited + promoted;

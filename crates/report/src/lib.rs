@@ -9,7 +9,7 @@
 //! use report::{Filter, Output, Report, Style};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut conn = store::Database::from_env()?.connect()?;
-//! let summary = report::summary(&mut conn, "fashion-1", &Filter::default())?;
+//! let summary = report::summary(&mut conn, "fashion-1", &Filter::default(), 1)?;
 //! summary.write(Output::Table, Style::default(), &mut std::io::stdout())?;
 //! let mut another = store::Database::from_env()?.connect()?;
 //! report::html([&mut conn, &mut another], "fashion-1", &mut std::fs::File::create("fashion-1.html")?)?;
@@ -17,6 +17,9 @@
 //! # }
 //! ```
 
+mod agreement;
+mod attempts;
+mod basis;
 mod bootstrap;
 pub mod calibration;
 pub mod cell;
@@ -40,11 +43,15 @@ mod output;
 mod page;
 mod palette;
 pub mod pareto;
+mod play;
+pub mod precision;
 pub mod ranking;
 pub mod replay;
 pub mod sample;
 pub mod savings;
 mod scope;
+mod shares;
+pub mod stops;
 mod style;
 pub mod summary;
 pub mod table;
@@ -54,6 +61,9 @@ pub mod timing;
 pub mod tradeoff;
 pub mod workers;
 
+pub use agreement::Agreement;
+pub use attempts::Attempts;
+pub use basis::Basis;
 pub use bootstrap::Bootstrap;
 pub use calibration::{Calibration, calibration};
 pub use citation::Citation;
@@ -67,6 +77,8 @@ pub use output::{Output, Report};
 pub use page::{Page, html, page};
 pub use palette::Ink;
 pub use pareto::{Pareto, pareto};
+pub use play::Play;
+pub use precision::Precision;
 pub use ranking::{Ranking, ranking};
 pub use replay::{Replay, replay};
 pub use savings::{Savings, savings};

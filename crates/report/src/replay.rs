@@ -15,7 +15,7 @@ use crate::document::{Document, Section};
 use crate::output::Report;
 use crate::scope::{Scope, failed, snapshot};
 use crate::table::Table;
-use crate::{Citation, Filter, ReportError};
+use crate::{Citation, Filter, ReportError, shares};
 
 /// How engines are replayed.
 #[derive(Clone, Debug)]
@@ -75,6 +75,28 @@ struct Point {
     train_loss: Option<f64>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
     flops: Option<i64>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    parameters: Option<i64>,
+}
+
+/// What is the second objective of a search.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Cost {
+    None,
+    Flops,
+    Parameters,
+}
+
+impl Cost {
+    /// That of the strategy of a search.
+    pub fn of_strategy(spec: &serde_json::Value) -> Self {
+        let strategy = &spec["strategy"];
+        match (strategy["kind"].as_str(), strategy["cost"].as_str()) {
+            (Some("nsga2"), Some("parameters")) => Self::Parameters,
+            (Some("nsga2"), _) => Self::Flops,
+            _ => Self::None,
+        }
+    }
 }
 
 /// Stored curves, ready to be replayed.
@@ -97,7 +119,7 @@ pub fn replay(
 ) -> Result<Replay, ReportError> {
     let stored = Stored::load(conn, search, filter, request)?;
     let measured = stored.play(&request.engines, request)?;
-    let engines = request.engines.iter().zip(measured);
+    let engines = request.engines.iter().zip(without_few(measured, stored.jobs.len()));
     Ok(Replay {
         jobs: stored.jobs.len(),
         left_out: stored.left_out,
@@ -117,7 +139,7 @@ impl Stored {
     ) -> Result<Self, ReportError> {
         snapshot(conn, |conn| {
             let scope = Scope::open(conn, search, filter)?;
-            let jobs = recorded(conn, &scope, request.cost)?;
+            let jobs = recorded(conn, &scope, if request.cost { Cost::Flops } else { Cost::None })?;
             if jobs.is_empty() {
                 return Err(ReportError::Empty {
                     search: search.to_owned(),
@@ -129,7 +151,7 @@ impl Stored {
             let earlier = match request.warm_start {
                 Some(name) => {
                     let earlier = Scope::open(conn, name, &all)?;
-                    recorded(conn, &earlier, false)?
+                    recorded(conn, &earlier, Cost::None)?
                 }
                 None => vec![],
             };
@@ -176,7 +198,12 @@ impl Stored {
     }
 }
 
-fn recorded(conn: &mut PgConnection, scope: &Scope<'_>, cost: bool) -> Result<Vec<Recorded>, ReportError> {
+/// The curves of the jobs that were trained to the end, in the order of proposal.
+pub(crate) fn recorded(
+    conn: &mut PgConnection,
+    scope: &Scope<'_>,
+    cost: Cost,
+) -> Result<Vec<Recorded>, ReportError> {
     let points = scope
         .query(include_str!("recorded.sql"))
         .load_iter::<Point, PgRowByRowLoadingMode>(conn)
@@ -185,8 +212,12 @@ fn recorded(conn: &mut PgConnection, scope: &Scope<'_>, cost: bool) -> Result<Ve
     for point in points {
         let point = point.map_err(failed("recorded"))?;
         if jobs.last().is_none_or(|job| job.job != point.job_id) {
-            let cost = point.flops.filter(|_| cost).map(|flops| flops as f64);
-            jobs.push(Recorded { job: point.job_id, curve: Vec::new(), cost });
+            let cost = match cost {
+                Cost::None => None,
+                Cost::Flops => point.flops,
+                Cost::Parameters => point.parameters,
+            };
+            jobs.push(Recorded { job: point.job_id, curve: Vec::new(), cost: cost.map(|cost| cost as f64) });
         }
         if let Some(job) = jobs.last_mut() {
             let (epoch, val_acc) = (point.epoch, point.val_acc);
@@ -199,6 +230,11 @@ fn recorded(conn: &mut PgConnection, scope: &Scope<'_>, cost: bool) -> Result<Ve
         }
     }
     Ok(jobs)
+}
+
+/// Without shares of the best that are over too few of so many jobs.
+pub(crate) fn without_few(measured: Vec<Measured>, jobs: usize) -> impl Iterator<Item = Measured> {
+    measured.into_iter().map(move |m| Measured { measures: shares::without_few(m.measures, jobs), ..m })
 }
 
 /// A measure: its name in JSON and CSV, its heading, decimals, and where it is.
@@ -231,8 +267,9 @@ const PREDICTED: [Measure; 10] = [
     ("width_80", "#width", 2, |m| m.measures.width_80),
 ];
 
-/// Rows of measures behind `lead` columns.
+/// Rows of measures, each over so many jobs, behind `lead` columns.
 pub(crate) fn measure_table(
+    jobs: usize,
     key: &'static str,
     caption: &str,
     lead: &[(&'static str, &'static str)],
@@ -243,7 +280,13 @@ pub(crate) fn measure_table(
     let columns: Vec<_> = lead.iter().copied().chain(measures.iter().map(|m| (m.0, m.1))).collect();
     let mut table = Table::new(key, caption, &columns);
     for (first, values) in rows {
-        let cells = measures.iter().map(|m| Cell::number((m.3)(values), m.2));
+        let cells = measures.iter().map(|m| {
+            let value = (m.3)(values);
+            shares::of(m.0).map_or_else(
+                || Cell::number(value, m.2),
+                |share| shares::cell(value, share, jobs, |value| Cell::Number(value, m.2)),
+            )
+        });
         table.push(first.iter().cloned().chain(cells).collect());
     }
     table
@@ -252,20 +295,22 @@ pub(crate) fn measure_table(
 /// The tables of measures: two for people, one for machines.
 pub(crate) fn measure_section(
     section: Section,
+    jobs: usize,
     key: &'static str,
     lead: &[(&'static str, &'static str)],
     rows: &[(Vec<Cell>, &Measured)],
 ) -> Section {
     section
         .table(measure_table(
+            jobs,
             "kept",
             "What each engine saves, the share (0 to 1) of the true best that it keeps, and its speed over untouched trainings",
             lead,
             rows,
             &[&KEPT],
         ))
-        .table(measure_table("predicted", "How well it predicts and ranks", lead, rows, &[&PREDICTED]))
-        .data(measure_table(key, "All measures", lead, rows, &[&KEPT, &PREDICTED]))
+        .table(measure_table(jobs, "predicted", "How well it predicts and ranks", lead, rows, &[&PREDICTED]))
+        .data(measure_table(jobs, key, "All measures", lead, rows, &[&KEPT, &PREDICTED]))
 }
 
 /// What a reader must know about replayed figures.
@@ -299,7 +344,7 @@ impl Replay {
             self.orders,
             self.seed,
         ));
-        vec![measure_section(section, "replay", &[("engine", "engine")], &rows)]
+        vec![measure_section(section, self.jobs, "replay", &[("engine", "engine")], &rows)]
     }
 }
 

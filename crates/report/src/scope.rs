@@ -14,13 +14,15 @@ use crate::{Citation, Filter, ReportError, citation};
 pub(crate) struct Scope<'a> {
     pub id: i64,
     pub citation: Citation,
+    /// The effective specification.
+    pub spec: serde_json::Value,
     pub filter: &'a Filter,
 }
 
 impl<'a> Scope<'a> {
     pub fn open(conn: &mut PgConnection, search: &str, filter: &'a Filter) -> Result<Self, ReportError> {
-        let (id, citation) = citation::read(conn, search, filter)?;
-        Ok(Self { id, citation, filter })
+        let (id, citation, spec) = citation::read(conn, search, filter)?;
+        Ok(Self { id, citation, spec, filter })
     }
 
     /// A statement over `job_outcome` with the number of the search as `$1` and the filter in its place.

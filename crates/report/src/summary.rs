@@ -1,16 +1,17 @@
 //! One screen: what ran, what it saved, how good the predictions were, the best networks.
 
-use std::{panic, thread};
-
 use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
-use predictor::{Measures, rank};
 use serde::Serialize;
 
+use crate::agreement::Agreement;
+use crate::attempts::Attempts;
+use crate::basis::Basis;
 use crate::cell::{Cell, fixed};
 use crate::document::{Document, Section};
 use crate::epochs::{Epochs, decimals};
 use crate::known::{Known, Truth, drawn_and_chosen};
 use crate::output::Report;
+use crate::precision::{Precision, validation_images};
 use crate::scope::{Scope, failed, snapshot};
 use crate::table::{Fact, Table};
 use crate::tally::{OutcomeCount, Tally};
@@ -28,8 +29,12 @@ pub struct Summary {
     pub epochs: Epochs,
     /// In per cent of training all to the end.
     pub epochs_saved_percent: Option<f64>,
-    /// Had each decision been obeyed.
+    /// Of a search that observes: what a terminating one would have saved.
     pub would_have_saved_percent: Option<f64>,
+    /// From what it is known which jobs a terminating search stops.
+    pub terminating: Basis,
+    /// Restarts, and the time that workers held the jobs.
+    pub attempts: Attempts,
     /// From how many jobs the truth is known.
     pub truth: Truth,
     /// Predicted against true, over the jobs that were drawn or observed.
@@ -38,20 +43,10 @@ pub struct Summary {
     pub promoted: Agreement,
     /// Wall time and workers.
     pub timing: Timing,
+    /// How exact the best measured accuracy is, where that is known.
+    pub precision: Option<Precision>,
     /// The ten best networks.
     pub best: Vec<Network>,
-}
-
-/// Predicted against true.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Agreement {
-    /// Jobs behind it.
-    pub jobs: i64,
-    /// The measures of the predictor.
-    #[serde(flatten)]
-    pub measures: Measures,
-    /// Spearman's rho of the last observed accuracy at the same epochs: the baseline.
-    pub spearman_last_observed: Option<f64>,
 }
 
 /// One of the best networks.
@@ -75,6 +70,9 @@ pub struct Network {
     /// Upper end of it.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     pub high_80: Option<f64>,
+    /// Binomial standard error of an accuracy that was observed, in points; none where the number of images is not known.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    pub standard_error: Option<f64>,
     /// Epochs trained.
     #[diesel(sql_type = sql_types::Double)]
     pub epochs: f64,
@@ -89,89 +87,25 @@ pub struct Network {
     pub summary: String,
 }
 
-/// A search in one screen.
+/// A search in one screen. `workers`: how many a terminating search has, which is simulated where this one observes.
 ///
 /// # Errors
 /// If there is no such search, or the database does not answer.
-pub fn summary(conn: &mut PgConnection, search: &str, filter: &Filter) -> Result<Summary, ReportError> {
+pub fn summary(
+    conn: &mut PgConnection,
+    search: &str,
+    filter: &Filter,
+    workers: usize,
+) -> Result<Summary, ReportError> {
     snapshot(conn, |conn| {
         let scope = Scope::open(conn, search, filter)?;
-        let (known, tally) = (Known::load(conn, &scope)?, Tally::load(conn, &scope)?);
+        let basis = Basis::load(conn, &scope, workers)?;
+        let (known, tally) = (basis.of(Known::load(conn, &scope)?), Tally::load(conn, &scope)?);
         let (drawn, chosen) = drawn_and_chosen(&known);
-        let of = |known| Agreement::of(known, scope.max_epochs());
-        Ok(Summary::load(conn, &scope, &tally)?.judged(of(drawn), of(chosen)))
+        let of = |known| Agreement::of(known, scope.max_epochs(), &basis);
+        let (drawn, chosen) = (of(drawn), of(chosen));
+        Ok(Summary::load(conn, &scope, &tally, basis)?.judged(drawn, chosen))
     })
-}
-
-impl Agreement {
-    pub(crate) fn of(known: &[Known], max_epochs: f64) -> Self {
-        let outcomes: Vec<_> = known.iter().map(|k| k.outcome(max_epochs)).collect();
-        let (observed, truth): (Vec<f64>, Vec<f64>) =
-            known.iter().filter_map(|k| Some((k.observed_fitness?, k.true_fitness))).unzip();
-        let (measures, spearman_last_observed) = thread::scope(|scope| {
-            let baseline = scope.spawn(|| rank::spearman(&observed, &truth));
-            let measures = Measures::of(&outcomes);
-            (measures, baseline.join().unwrap_or_else(|panicked| panic::resume_unwind(panicked)))
-        });
-        Self { jobs: known.len() as i64, measures, spearman_last_observed }
-    }
-
-    /// What to say where there is no prediction to judge.
-    pub(crate) fn undecided(&self) -> Option<String> {
-        let none = self.jobs > 0 && self.measures.terminated_percent == Some(0.0);
-        none.then(|| format!("For none of these {} was there a decision to stop before the last epoch: there is no prediction to judge.", self.jobs))
-    }
-
-    fn facts(&self) -> Vec<Fact> {
-        if self.undecided().is_some() {
-            return vec![];
-        }
-        let m = &self.measures;
-        let percent = |share: Option<f64>| Cell::number(share.map(|s| 100.0 * s), 0);
-        let jobs = self.jobs;
-        let stopped = (m.terminated_percent.unwrap_or(0.0) * jobs as f64 / 100.0).round() as i64;
-        vec![
-            Fact::new(
-                "mae",
-                "mean absolute error of what the search believes",
-                Cell::two(m.mae),
-                "points",
-                jobs,
-            ),
-            Fact::new("bias", "bias (believed less true)", Cell::two(m.bias), "points", jobs),
-            Fact::new("coverage_80", "truth inside the 80 % interval", percent(m.coverage_80), "%", stopped),
-            Fact::new(
-                "spearman",
-                "rank correlation (Spearman), predicted and true",
-                Cell::two(m.spearman),
-                "",
-                jobs,
-            ),
-            Fact::new(
-                "spearman_last_observed",
-                "the same for the last observed accuracy",
-                Cell::two(self.spearman_last_observed),
-                "",
-                jobs,
-            ),
-            Fact::new("kendall", "rank correlation (Kendall tau-b)", Cell::two(m.kendall), "", jobs),
-            Fact::new(
-                "overlap_10",
-                "top 10 % by prediction that are in the true top 10 %",
-                percent(m.overlap_10),
-                "%",
-                jobs,
-            ),
-            Fact::new("overlap_25", "the same for the top 25 %", percent(m.overlap_25), "%", jobs),
-            Fact::new(
-                "regret_1",
-                "true best less the best that was found",
-                Cell::two(m.regret_1),
-                "points",
-                jobs,
-            ),
-        ]
-    }
 }
 
 impl Summary {
@@ -180,19 +114,29 @@ impl Summary {
         conn: &mut PgConnection,
         scope: &Scope<'_>,
         tally: &Tally,
+        basis: Basis,
     ) -> Result<Self, ReportError> {
-        let epochs = tally.epochs();
+        let epochs = tally.epochs(&basis);
         Ok(Self {
             citation: scope.citation.clone(),
             outcomes: tally.outcomes(),
             epochs_saved_percent: epochs.saved_percent(),
             would_have_saved_percent: epochs.would_have_saved_percent(),
             epochs,
+            attempts: Attempts::load(conn, scope)?,
+            terminating: basis,
             truth: tally.truth(),
             drawn: Agreement::default(),
             promoted: Agreement::default(),
             timing: Timing::load(conn, scope)?,
-            best: scope.query(include_str!("best.sql")).load(conn).map_err(failed("best"))?,
+            precision: Precision::load(conn, scope)?,
+            best: scope
+                .query(include_str!("best.sql"))
+                .bind::<sql_types::Nullable<sql_types::Double>, _>(
+                    validation_images(&scope.spec).map(|images| images as f64),
+                )
+                .load(conn)
+                .map_err(failed("best"))?,
         })
     }
 
@@ -233,22 +177,20 @@ impl Summary {
     }
 
     fn figures(&self) -> Table {
-        let mut facts = self.epochs.facts();
-        facts.push(Fact::new(
-            "converged_percent",
-            "jobs with a decision to stop",
-            Cell::number(self.epochs.converged_percent(), 1),
-            "%",
-            self.epochs.jobs,
-        ));
-        facts.push(Fact::new(
-            "mean_stop_epoch",
-            "mean epoch of that decision",
-            Cell::number(self.epochs.mean_stop_epoch, 1),
-            "",
-            self.epochs.converged,
-        ));
-        facts.extend(self.timing.facts(self.epochs.seconds_trained, self.epochs.jobs));
+        let (e, converged) = (&self.epochs, self.epochs.converged_percent());
+        let mut facts = e.facts(&self.terminating);
+        facts.extend(self.attempts.facts(decimals(self.citation.interval)));
+        let label = match &self.terminating {
+            Basis::Decisions => "jobs with a decision to stop",
+            Basis::Search => "jobs stopped for good",
+            Basis::Simulated(_) | Basis::Unknown { .. } => "jobs that it would have stopped for good",
+        };
+        let known = !matches!(self.terminating, Basis::Unknown { .. });
+        let converged = Cell::number(converged.filter(|_| known), 1);
+        facts.push(Fact::new("converged_percent", label, converged, "%", e.jobs));
+        let epoch = Cell::number(e.mean_stop_epoch, 1);
+        facts.push(Fact::new("mean_stop_epoch", "mean epoch of that", epoch, "", e.converged));
+        facts.extend(self.timing.facts(self.attempts.device_seconds.max(e.seconds_trained), e.jobs));
         Fact::table("figures", "Epochs and time", facts)
     }
 
@@ -259,6 +201,7 @@ impl Summary {
             ("fitness", "#fitness, %"),
             ("fitness_source", "known by"),
             ("interval_80", "#80 % interval"),
+            ("standard_error", "#± standard error"),
             ("epochs", "#epochs"),
             ("parameters", "#parameters"),
             ("flops", "#FLOPs"),
@@ -273,6 +216,7 @@ impl Summary {
                 Cell::Number(network.fitness, 2),
                 network.fitness_source.clone().into(),
                 Cell::Interval(network.low_80.zip(network.high_80), 2),
+                Cell::two(network.standard_error),
                 Cell::Number(network.epochs, decimals(self.citation.interval)),
                 large(network.parameters),
                 large(network.flops),
@@ -327,6 +271,7 @@ impl Summary {
         });
         let agreement = Section::new("Predicted against true")
             .note(self.truth.sentence())
+            .note_if(self.terminating.sentence())
             .table(Fact::table("agreement", "Predicted against true final accuracy", self.drawn.facts()))
             .table(Fact::table(
                 "agreement_promoted",
@@ -334,9 +279,12 @@ impl Summary {
                 self.promoted.facts(),
             ));
         vec![
-            Section::new("What came of the jobs").table(self.outcome_table()).table(self.figures()),
+            Section::new("Outcomes of the jobs").table(self.outcome_table()).table(self.figures()),
             agreement,
-            Section::new("Best networks").note_if(unproven).table(self.best_table()),
+            Section::new("Best networks")
+                .note_if(unproven)
+                .note_if(self.precision.map(|precision| precision.sentence()))
+                .table(self.best_table()),
         ]
     }
 }

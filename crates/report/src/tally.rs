@@ -4,9 +4,11 @@ use diesel::{PgConnection, QueryableByName, RunQueryDsl as _, sql_types};
 use serde::Serialize;
 
 use crate::ReportError;
-use crate::epochs::{Epochs, Stops};
+use crate::basis::Basis;
+use crate::epochs::Epochs;
 use crate::known::Truth;
 use crate::scope::{Scope, failed};
+use crate::stops::Stops;
 
 /// The jobs of a search in groups.
 pub(crate) struct Tally {
@@ -14,7 +16,7 @@ pub(crate) struct Tally {
     max_epochs: f64,
 }
 
-/// Jobs that are alike in state, outcome, mode, epoch of decision, and in whether their truth is known.
+/// Jobs that are alike in state, outcome, mode, epochs of decision and of their end, and in whether their truth is known.
 #[derive(QueryableByName)]
 struct Group {
     #[diesel(sql_type = sql_types::Text)]
@@ -27,6 +29,9 @@ struct Group {
     known: bool,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     stop_epoch: Option<f64>,
+    /// Epoch at which the predictor ended them.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    left_at: Option<f64>,
     #[diesel(sql_type = sql_types::BigInt)]
     jobs: i64,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
@@ -37,6 +42,10 @@ struct Group {
     seconds: Option<f64>,
     #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
     seconds_after_stop: Option<f64>,
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Double>)]
+    seconds_full: Option<f64>,
+    #[diesel(sql_type = sql_types::BigInt)]
+    timed: i64,
     #[diesel(sql_type = sql_types::BigInt)]
     claimed_again: i64,
     #[diesel(sql_type = sql_types::BigInt)]
@@ -82,7 +91,7 @@ impl Tally {
     /// From how many jobs, and from which, the truth is known.
     pub fn truth(&self) -> Truth {
         let known = |mode: &str| self.jobs(|group| group.known && group.mode == mode);
-        let stopped = self.jobs(|group| group.known && group.mode == "terminate" && self.stops(group));
+        let stopped = self.jobs(|group| group.known && group.mode == "terminate" && self.decided(group));
         Truth {
             trained: self.jobs(Group::is_trained),
             observed: known("observe"),
@@ -92,37 +101,53 @@ impl Tally {
         }
     }
 
-    /// Epochs and seconds trained, and what obeying each first decision to stop saves, over the jobs that were
+    /// Epochs and seconds trained, and, of a search that observes, what a terminating one trains, over the jobs that were
     /// terminated or completed: a job that diverged or failed was not ended by the predictor.
-    pub fn epochs(&self) -> Epochs {
+    pub fn epochs(&self, basis: &Basis) -> Epochs {
         let jobs = self.jobs(Group::is_trained);
-        let decisions = self.decisions();
+        let decisions = self.stops(basis);
         let converged: i64 = decisions.iter().map(|stops| stops.jobs).sum();
         let total: f64 = decisions.iter().map(|stops| stops.stop_epoch * stops.jobs as f64).sum();
         let sum = |what: &dyn Fn(&Group) -> Option<f64>| {
             // From 0: the sum of nothing is -0 otherwise.
             self.trained().filter_map(what).fold(0.0, |sum, value| sum + value)
         };
-        let ignored = |group: &Group| group.is("completed") && self.stops(group);
+        let ignored = |group: &Group| group.is("completed") && self.decided(group);
+        let observes = self.jobs(|group| group.is_trained() && group.mode == "observe") > 0;
+        let obeyed = || sum(&|group| group.epochs_if_obeyed);
         Epochs {
             jobs,
             terminated: self.jobs(|group| group.is("terminated")),
             converged,
-            stops: self.jobs(|group| group.is_trained() && self.stops(group)),
+            stops: decisions.iter().filter(|s| s.stop_epoch < self.max_epochs).map(|s| s.jobs).sum(),
             mean_stop_epoch: (converged > 0).then(|| total / converged as f64),
             median_stop_epoch: median(&decisions),
             epochs_trained: sum(&|group| group.epochs),
-            epochs_if_obeyed: sum(&|group| group.epochs_if_obeyed),
+            epochs_if_terminating: match basis {
+                Basis::Decisions => observes.then(obeyed),
+                Basis::Simulated(play) => Some(play.epochs),
+                Basis::Search | Basis::Unknown { .. } => None,
+            },
             epochs_full: jobs as f64 * self.max_epochs,
             seconds_trained: sum(&|group| group.seconds),
-            seconds_after_stop: sum(&|group| group.seconds_after_stop.filter(|_| ignored(group))),
+            seconds_full: sum(&|group| group.seconds_full),
+            timed: self.trained().map(|group| group.timed).sum(),
+            seconds_after_stop: basis
+                .is_decisions()
+                .then(|| sum(&|group| group.seconds_after_stop.filter(|_| ignored(group)))),
         }
     }
 
-    /// Jobs that were terminated or completed, by epoch of the first decision to stop, obeyed or not.
-    pub fn decisions(&self) -> Vec<Stops> {
+    /// Jobs that were terminated or completed, by the epoch at which the predictor stops them for good, obeyed or not.
+    pub fn stops(&self, basis: &Basis) -> Vec<Stops> {
+        let epoch: fn(&Group) -> Option<f64> = match basis {
+            Basis::Decisions => |group| group.stop_epoch,
+            Basis::Search => |group| group.left_at,
+            Basis::Simulated(play) => return play.stops(),
+            Basis::Unknown { .. } => return vec![],
+        };
         let mut decisions: Vec<Stops> = Vec::new();
-        let at = |group: &Group| group.stop_epoch.map(|stop_epoch| Stops { stop_epoch, jobs: group.jobs });
+        let at = |group: &Group| epoch(group).map(|stop_epoch| Stops { stop_epoch, jobs: group.jobs });
         let mut groups: Vec<Stops> = self.trained().filter_map(at).collect();
         groups.sort_by(|a, b| a.stop_epoch.total_cmp(&b.stop_epoch));
         for stops in groups {
@@ -151,7 +176,7 @@ impl Tally {
     }
 
     /// Whether there was a decision to stop before the last epoch.
-    fn stops(&self, group: &Group) -> bool {
+    fn decided(&self, group: &Group) -> bool {
         group.stop_epoch.is_some_and(|epoch| epoch < self.max_epochs)
     }
 }

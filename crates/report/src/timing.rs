@@ -18,6 +18,9 @@ pub struct Timing {
     /// Claims.
     #[diesel(sql_type = sql_types::BigInt)]
     pub claims: i64,
+    /// Most jobs that were held at the same time; none without a claim.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::BigInt>)]
+    pub slots: Option<i64>,
     /// The first claim.
     #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
     pub started_at: Option<DateTime<Utc>>,
@@ -34,7 +37,8 @@ impl Timing {
         scope.query(include_str!("timing.sql")).get_result(conn).map_err(failed("timing"))
     }
 
-    pub(crate) fn facts(&self, seconds_trained: f64, jobs: i64) -> Vec<Fact> {
+    /// `device_seconds`: for which workers held jobs.
+    pub(crate) fn facts(&self, device_seconds: f64, jobs: i64) -> Vec<Fact> {
         let known = |value: Option<f64>| value.filter(|s| *s > 0.0).map_or(Cell::Empty, Cell::Seconds);
         let workers = if self.workers > 0 { Cell::Count(self.workers) } else { Cell::Empty };
         vec![
@@ -45,7 +49,7 @@ impl Timing {
                 "",
                 jobs,
             ),
-            Fact::new("seconds_trained", "device time, all workers", known(Some(seconds_trained)), "", jobs),
+            Fact::new("device_seconds", "device time, all workers", known(Some(device_seconds)), "", jobs),
             Fact::new("workers", "worker processes", workers, "", jobs),
         ]
     }

@@ -1,7 +1,7 @@
 //! What an engine keeps of the best networks for what it saves, over its most telling setting.
 
 use diesel::PgConnection;
-use predictor::Settings;
+use predictor::{Measures, Settings};
 use scheduler::simulation::Measured;
 use serde::Serialize;
 
@@ -10,9 +10,9 @@ use crate::document::{Document, Section};
 use crate::figure::{Axis, Figure, Layer, Marks};
 use crate::output::Report;
 use crate::palette::Ink;
-use crate::replay::{Request, Stored, conditions, measure_section};
+use crate::replay::{Request, Stored, conditions, measure_section, without_few};
 use crate::table::Table;
-use crate::{Citation, Filter, ReportError};
+use crate::{Citation, Filter, ReportError, shares};
 
 /// What engines keep for what they save.
 #[derive(Clone, Debug, Serialize)]
@@ -58,7 +58,7 @@ pub fn tradeoff(
     let stored = Stored::load(conn, search, filter, request)?;
     let varied: Vec<_> = request.engines.iter().flat_map(|s| s.varied(stored.citation.max_epochs)).collect();
     let settings: Vec<Settings> = varied.iter().map(|v| v.settings.clone()).collect();
-    let measured = stored.play(&settings, request)?;
+    let measured = without_few(stored.play(&settings, request)?, stored.jobs.len());
     let points = varied.into_iter().zip(measured).map(|(varied, measured)| Setting {
         engine: varied.settings.engine.to_string(),
         setting: varied.key,
@@ -76,8 +76,20 @@ pub fn tradeoff(
 }
 
 impl Tradeoff {
-    /// Epochs saved against the share of the best tenth that is kept, a line per engine.
+    /// The least part of the best, in per cent, of which a share can be said, and that share.
+    fn kept(&self) -> (u32, fn(&Measures) -> Option<f64>) {
+        if !shares::are_few(0.10, self.jobs) {
+            (10, |m| m.overlap_10)
+        } else if !shares::are_few(0.20, self.jobs) {
+            (20, |m| m.overlap_20)
+        } else {
+            (25, |m| m.overlap_25)
+        }
+    }
+
+    /// Epochs saved against the share of the best that is kept, a line per engine.
     pub fn figure(&self) -> Figure {
+        let (percent, kept) = self.kept();
         let inks = [Ink::Blue, Ink::Vermilion, Ink::Green, Ink::Purple, Ink::Amber, Ink::Quiet];
         let mut layers = Vec::new();
         for (at, points) in self.points.chunk_by(|a, b| a.engine == b.engine).enumerate() {
@@ -85,10 +97,14 @@ impl Tradeoff {
             let mut line: Vec<_> = points
                 .iter()
                 .filter_map(|p| {
-                    Some((p.measured.measures.epochs_saved_percent?, 100.0 * p.measured.measures.overlap_10?))
+                    let measures = &p.measured.measures;
+                    Some((measures.epochs_saved_percent?, 100.0 * kept(measures)?))
                 })
                 .collect();
             line.sort_by(|a, b| a.0.total_cmp(&b.0));
+            if line.is_empty() {
+                continue;
+            }
             let name = match points[0].setting {
                 "" => points[0].engine.clone(),
                 setting => format!(
@@ -113,12 +129,12 @@ impl Tradeoff {
             key: "tradeoff",
             title: "What is kept for what is saved".to_owned(),
             caption: format!(
-                "Share of the true best tenth that an engine ranks in its best tenth, against the epochs that it saves, one \
-                 mark per value of its setting; {} curves of `{}`. The upper right corner is where all is saved and kept.",
+                "Share of the true best {percent} % that an engine ranks in its best {percent} %, against the epochs that it saves, \
+                 one mark per value of its setting; {} curves of `{}`. The upper right corner is where all is saved and kept.",
                 self.jobs, self.citation.search
             ),
             x: Axis { label: "epochs saved, %".into(), low: 0.0, high: 100.0 },
-            y: Axis { label: "of the true top 10 % kept, %".into(), low: 0.0, high: 102.0 },
+            y: Axis { label: format!("of the true top {percent} % kept, %"), low: 0.0, high: 102.0 },
             layers,
             numbers: Table::default(),
         }
@@ -139,7 +155,7 @@ impl Tradeoff {
         let section = Section::new("What is kept for what is saved")
             .note(conditions(self.jobs, self.left_out, self.orders, self.seed))
             .figure(Some(self.figure()));
-        vec![measure_section(section, "tradeoff", &lead, &rows)]
+        vec![measure_section(section, self.jobs, "tradeoff", &lead, &rows)]
     }
 }
 

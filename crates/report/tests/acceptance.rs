@@ -32,7 +32,7 @@ fn savings_of_the_terminated_searches() {
         ("icpp23-1e14-full", 15.6, 68.0, false),
         ("icpp23-1e15-full", 35.2, 73.0, false),
     ] {
-        let savings = report::savings(conn, search, &Filter::default()).unwrap();
+        let savings = report::savings(conn, search, &Filter::default(), 1).unwrap();
         let percent =
             if obeyed { savings.epochs.saved_percent() } else { savings.epochs.would_have_saved_percent() };
         near(percent, saved, 0.05, search);

@@ -105,10 +105,10 @@ fn every_report_is_written_in_every_form() {
         cost: false,
     };
     let reports = [
-        ("summary", written(&to(&report::summary(conn, "one", &all).unwrap()))),
-        ("savings", written(&to(&report::savings(conn, "one", &all).unwrap()))),
-        ("ranking", written(&to(&report::ranking(conn, "one", &all).unwrap()))),
-        ("calibration", written(&to(&report::calibration(conn, "one", &all).unwrap()))),
+        ("summary", written(&to(&report::summary(conn, "one", &all, 1).unwrap()))),
+        ("savings", written(&to(&report::savings(conn, "one", &all, 1).unwrap()))),
+        ("ranking", written(&to(&report::ranking(conn, "one", &all, 1).unwrap()))),
+        ("calibration", written(&to(&report::calibration(conn, "one", &all, 1).unwrap()))),
         ("pareto", written(&to(&report::pareto(conn, "one", &all).unwrap()))),
         ("compare", written(&to(&report::compare([conn, other], "one", "two", &all).unwrap()))),
         ("workers", written(&to(&report::workers(conn, "one", &all).unwrap()))),
@@ -116,7 +116,7 @@ fn every_report_is_written_in_every_form() {
         ("tradeoff", written(&to(&report::tradeoff(conn, "one", &all, &request).unwrap()))),
         ("job", written(&to(&report::job(conn, 7).unwrap()))),
         ("job without a curve", written(&to(&report::job(conn, 2).unwrap()))),
-        ("page", written(&to(&report::page([conn, other], "one", &all).unwrap()))),
+        ("page", written(&to(&report::page([conn, other], "one", &all, 1).unwrap()))),
     ];
     for (name, [table, json, csv, html]) in reports {
         assert!(table.contains("engine peng") && table.lines().count() > 8, "{name}: {table}");

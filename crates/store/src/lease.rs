@@ -138,12 +138,12 @@ pub fn retry(
     .optional()
 }
 
-/// Notes the first evaluation interval that the attempt trains.
+/// Notes the first evaluation interval that the attempt trains, and how many have been observed from it on: those are trained again.
 ///
 /// # Errors
 /// Those of the database.
 pub fn note_first_step(conn: &mut PgConnection, lease: Lease, step: i32) -> QueryResult<()> {
-    sql_query("UPDATE attempt SET first_step = $4 WHERE job_id = $1 AND fence = $2 AND worker_id = $3")
+    sql_query(include_str!("sql/first_step.sql"))
         .bind::<sql_types::BigInt, _>(lease.job_id)
         .bind::<sql_types::BigInt, _>(lease.fence)
         .bind::<sql_types::Uuid, _>(lease.worker_id)

@@ -75,6 +75,7 @@ diesel::table! {
         log -> Nullable<Text>,
         chance -> Nullable<Double>,
         calibration -> Nullable<BigInt>,
+        repeated -> Nullable<Integer>,
     }
 }
 
@@ -281,6 +282,11 @@ diesel::table! {
         fitness -> Nullable<Double>,
         error -> Nullable<Text>,
         finished_at -> Timestamptz,
+        stop_prediction -> Nullable<Double>,
+        stop_low_80 -> Nullable<Double>,
+        stop_high_80 -> Nullable<Double>,
+        stop_low_90 -> Nullable<Double>,
+        stop_high_90 -> Nullable<Double>,
     }
 }
 

@@ -222,6 +222,9 @@ pub struct Progress {
     /// Jobs that failed.
     #[diesel(sql_type = sql_types::BigInt)]
     pub failed: i64,
+    /// Claims of jobs that had been claimed before: frozen ones that were taken up, and after one that was given back or lost.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub restarts: i64,
     /// Epochs that finished jobs trained.
     #[diesel(sql_type = sql_types::Double)]
     pub epochs_trained: f64,

@@ -19,10 +19,12 @@ use testing::TestDatabase;
 /// Results that differ from what the curve says of their outcome, or from the newest line of the history.
 const DISAGREE: &str = "SELECT 1 FROM result CROSS JOIN LATERAL curve_result(result.job_id, result.outcome) AS curve \
     WHERE (result.step, result.epochs, result.seconds, result.last_fitness, result.best_fitness, result.final_fitness, \
-           result.stop_epoch, result.stop_seconds, result.stop_fitness, result.prediction, result.low_80, \
+           result.stop_epoch, result.stop_seconds, result.stop_fitness, result.stop_prediction, result.stop_low_80, \
+           result.stop_high_80, result.stop_low_90, result.stop_high_90, result.prediction, result.low_80, \
            result.high_80, result.low_90, result.high_90, result.fitness) IS DISTINCT FROM \
           (curve.step, curve.epochs, curve.seconds, curve.last_fitness, curve.best_fitness, curve.final_fitness, \
-           curve.stop_epoch, curve.stop_seconds, curve.stop_fitness, curve.prediction, curve.low_80, \
+           curve.stop_epoch, curve.stop_seconds, curve.stop_fitness, curve.stop_prediction, curve.stop_low_80, \
+           curve.stop_high_80, curve.stop_low_90, curve.stop_high_90, curve.prediction, curve.low_80, \
            curve.high_80, curve.low_90, curve.high_90, curve.fitness) \
        OR (result.step, result.fitness, result.outcome) IS DISTINCT FROM \
           (SELECT (finish.step, finish.fitness, finish.outcome) FROM finish WHERE finish.job_id = result.job_id \
@@ -173,7 +175,9 @@ fn a_promoted_job_that_is_cancelled_has_the_curve_to_its_end_and_its_stop_where_
     end(&mut conn, held, Outcome::Cancelled, None);
     let result = "SELECT 1 FROM result WHERE step = 3 AND epochs = 3 AND seconds = 6 AND last_fitness = 70 \
         AND best_fitness = 70 AND final_fitness IS NULL AND fitness IS NULL AND stop_epoch = 2 AND stop_seconds = 4 \
-        AND stop_fitness = 50 AND prediction = 55 AND (low_80, high_80, low_90, high_90) = (53, 57, 52, 58) \
+        AND stop_fitness = 50 AND stop_prediction = 55 \
+        AND (stop_low_80, stop_high_80, stop_low_90, stop_high_90) = (53, 57, 52, 58) \
+        AND prediction = 75 AND (low_80, high_80, low_90, high_90) = (73, 77, 72, 78) \
         AND error IS NULL";
     assert_eq!(rows(&mut conn, result), 1);
     let history = "SELECT 1 FROM (SELECT array_agg((step, outcome, fitness)::text ORDER BY id) AS lines FROM finish) AS history \
@@ -191,4 +195,20 @@ fn a_job_without_a_curve_ends_with_nothing_trained() {
     let nothing = "SELECT 1 FROM result WHERE (step, epochs, seconds) = (0, 0, 0) AND last_fitness IS NULL \
         AND stop_epoch IS NULL AND prediction IS NULL";
     assert_eq!((rows(&mut conn, nothing), rows(&mut conn, DISAGREE)), (1, 0));
+}
+
+#[test]
+fn an_attempt_that_begins_behind_the_curve_trains_again_what_is_between() {
+    let database = TestDatabase::new();
+    let mut conn = database.connect();
+    let first = fresh(&mut conn);
+    lease::release(&mut conn, first, GiveBack::Leaving).unwrap();
+    for (first_step, repeated) in [(3, 0), (2, 1), (1, 2)] {
+        let held = claim(&mut conn);
+        lease::note_first_step(&mut conn, held, first_step).unwrap();
+        lease::release(&mut conn, held, GiveBack::Leaving).unwrap();
+        let noted =
+            format!("SELECT 1 FROM attempt WHERE first_step = {first_step} AND repeated = {repeated}");
+        assert_eq!(rows(&mut conn, &noted), 1, "from {first_step} on, of two observed");
+    }
 }

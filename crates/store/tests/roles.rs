@@ -14,7 +14,7 @@ use uuid::Uuid;
 const ROLES: [&str; 3] = ["submit", "worker", "read"];
 
 /// Who may run each statement of the store beside the owner: roles by their first letters.
-const STATEMENTS: [(&str, &str); 49] = [
+const STATEMENTS: [(&str, &str); 50] = [
     ("bump_fences", "w"),
     ("claim", "w"),
     ("delete_jobs", ""),
@@ -25,6 +25,7 @@ const STATEMENTS: [(&str, &str); 49] = [
     ("finish", "w"),
     ("finish_if_done", "swr"), // What a function does is not asked here.
     ("first_jobs", "swr"),
+    ("first_step", "w"),
     ("freeze", "w"),
     ("grown", "swr"),
     ("host_faults", "swr"),

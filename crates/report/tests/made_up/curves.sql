@@ -12,10 +12,12 @@ UPDATE observation o SET decision = 'continue', prediction = NULL
 FROM job j WHERE j.id = o.job_id AND j.mode = 'terminate' AND j.state = 'completed';
 
 INSERT INTO result (job_id, search_id, fence, step, outcome, epochs, seconds, last_fitness, best_fitness, final_fitness,
-                    stop_epoch, stop_seconds, stop_fitness, prediction, low_80, high_80, low_90, high_90, fitness, error)
+                    stop_epoch, stop_seconds, stop_fitness, stop_prediction, stop_low_80, stop_high_80, stop_low_90,
+                    stop_high_90, prediction, low_80, high_80, low_90, high_90, fitness, error)
 SELECT j.id, j.search_id, 1, c.step, j.state::text::outcome, c.step, c.seconds, last.val_acc, c.best,
        CASE WHEN j.state = 'completed' THEN last.val_acc END, stop.epoch, stop.epoch * 10, stop.val_acc,
-       coalesce(stop.prediction, last.prediction), stop.low_80, stop.high_80, stop.low_90, stop.high_90,
+       stop.prediction, stop.low_80, stop.high_80, stop.low_90, stop.high_90,
+       last.prediction, last.low_80, last.high_80, last.low_90, last.high_90,
        CASE WHEN j.state = 'completed' THEN last.val_acc WHEN j.state = 'terminated' THEN last.prediction END,
        CASE WHEN j.state = 'failed' THEN 'no such device' END
 FROM job j

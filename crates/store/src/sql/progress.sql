@@ -10,7 +10,8 @@ CROSS JOIN LATERAL (
            count(*) FILTER (WHERE state = 'terminated') AS terminated,
            count(*) FILTER (WHERE state = 'completed') AS completed,
            count(*) FILTER (WHERE state IN ('diverged', 'failed', 'cancelled')) AS other,
-           count(*) FILTER (WHERE state = 'failed') AS failed
+           count(*) FILTER (WHERE state = 'failed') AS failed,
+           coalesce(sum(greatest(attempts - 1, 0)), 0)::bigint AS restarts
     FROM job WHERE job.search_id = search.id
 ) AS counts
 CROSS JOIN LATERAL (
