@@ -69,7 +69,7 @@ fn a_job_that_was_taken_up_is_offered_again_once_its_worker_is_lost() {
     };
     let offered = [0, 1].map(|live| candidates(&mut conn, live));
     assert_eq!(offered[0], offered[1]);
-    let mut thaw = |conn: &mut PgConnection| {
+    let thaw = |conn: &mut PgConnection| {
         store::freeze::thaw(conn, &offered[0], worker, Duration::from_secs(60))
             .unwrap()
             .map(|claim| claim.job_id)

@@ -275,7 +275,7 @@ fn a_job_that_was_claimed_more_often_than_can_be_counted_is_claimed_again() {
     curve::record(&mut conn, held, &stop, None).unwrap().unwrap();
     freeze::freeze(&mut conn, held, 1).unwrap().unwrap();
     let claim = ThawClaim { job_id: held.job_id, chance: 0.5, calibration: Ordinal(1) };
-    assert!(freeze::thaw(&mut conn, &claim, id, TTL).unwrap().is_some(), "nor can a thaw be counted");
+    assert!(freeze::thaw(&mut conn, &[claim], id, TTL).unwrap().is_some(), "nor can a thaw be counted");
 }
 
 #[test]

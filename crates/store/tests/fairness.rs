@@ -192,15 +192,15 @@ fn resumed_jobs_count_and_wait_for_room() {
     let (search, thaw_claim) = frozen(&mut conn);
     let id = worker(&mut conn);
     let running = claim(&mut conn).unwrap();
-    assert!(freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().is_none(), "one runs");
+    assert!(freeze::thaw(&mut conn, &[thaw_claim], id, TTL).unwrap().is_none(), "one runs");
     end(&mut conn, &running, Outcome::Diverged);
-    let resumed = freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().unwrap();
+    let resumed = freeze::thaw(&mut conn, &[thaw_claim], id, TTL).unwrap().unwrap();
     assert!(claim(&mut conn).is_none(), "the resumed one runs");
     conn.batch_execute("UPDATE job SET state = 'diverged' WHERE state = 'ready'").unwrap();
     assert!(search::exhausted(&mut conn, Some(search)).unwrap().is_empty(), "nothing can be resumed now");
     set_aside(&mut conn, &resumed, 2);
     assert_eq!(search::exhausted(&mut conn, Some(search)).unwrap().len(), 1);
-    assert!(freeze::thaw(&mut conn, &thaw_claim, id, TTL).unwrap().is_some());
+    assert!(freeze::thaw(&mut conn, &[thaw_claim], id, TTL).unwrap().is_some());
 }
 
 #[test]
@@ -212,7 +212,7 @@ fn a_claim_and_a_resumption_of_the_last_room_wait_for_each_other() {
         let id = worker(&mut conn);
         let claims = |conn: &mut PgConnection, claim: bool| {
             let mut claimer = Claimer::new("default", id, TTL);
-            if claim { claimer.claim(conn) } else { freeze::thaw(conn, &thaw_claim, id, TTL) }
+            if claim { claimer.claim(conn) } else { freeze::thaw(conn, &[thaw_claim], id, TTL) }
                 .unwrap()
                 .is_some()
         };

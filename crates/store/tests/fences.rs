@@ -124,7 +124,7 @@ fn thawed(conn: &mut PgConnection) -> Lease {
     freeze::freeze(conn, held, 1).unwrap().unwrap();
     let claim = ThawClaim { job_id: held.job_id, chance: 0.5, calibration: Ordinal(1) };
     let id = worker(conn);
-    freeze::thaw(conn, &claim, id, TTL).unwrap().unwrap().lease()
+    freeze::thaw(conn, &[claim], id, TTL).unwrap().unwrap().lease()
 }
 
 #[test]
