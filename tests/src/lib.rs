@@ -255,6 +255,14 @@ impl Worker {
         self.child.wait().unwrap();
     }
 
+    /// Seconds of a processor that it has used.
+    pub fn cpu_seconds(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // After the name, which may hold anything, user and system time are the 12th and 13th field, in hundredths.
+        let fields = stat.rsplit(')').next().unwrap().split_whitespace().skip(11).take(2);
+        fields.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+    }
+
     /// Waits until it leaves and returns its exit code.
     pub fn join(&mut self) -> Option<i32> {
         let mut code = None;

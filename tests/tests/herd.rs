@@ -162,3 +162,55 @@ fn a_herd_beside_a_busy_session() {
         beside / alone
     );
 }
+
+/// `PENG_HERD_PROCESSES` idle workers of ten slots each, in a search of 10,000 frozen jobs: how long until each slot trains one, what
+/// that asks of the server, and how much of a processor it takes.
+#[test]
+#[ignore = "takes minutes: cargo nextest run -p peng-tests --test herd --run-ignored all --no-capture"]
+fn a_herd_takes_up_frozen_jobs() {
+    let processes: i64 = std::env::var("PENG_HERD_PROCESSES").map_or(20, |text| text.parse().unwrap());
+    let postgres = Postgres::start();
+    let lab = Lab::on_own(&postgres);
+    let mut conn = lab.connect();
+    lab.submit(&tests::spec("random", 1, 20).replace("\"none\"", "\"peng\""));
+    conn.batch_execute(
+        "UPDATE job SET state = 'paused'; \
+         INSERT INTO architecture (search_id, hash, genome, summary, parameters, flops) \
+         SELECT 1, lpad(i::text, 64, '0'), genome, 'network', 1, 1 FROM architecture, generate_series(1, 10100) AS i; \
+         INSERT INTO job (search_id, architecture_id, seed, mode, state) \
+         SELECT 1, id, 1, 'terminate', CASE WHEN id % 100 = 0 THEN 'completed' ELSE 'frozen' END::job_state \
+         FROM architecture WHERE hash LIKE '00000000%' ORDER BY id; \
+         INSERT INTO observation (job_id, fence, step, epoch, val_acc) \
+         SELECT id, 0, step, step, 40 + id % 37 + 15 * (1 - exp(-step / 4.0)) + (id * 7919 + step * 104729) % 100 / 50.0 \
+         FROM job, generate_series(1, CASE WHEN state = 'completed' THEN 20 ELSE 2 END) AS step WHERE state <> 'paused'; \
+         INSERT INTO result (job_id, search_id, fence, step, outcome, epochs, seconds, last_fitness, best_fitness, final_fitness, fitness) \
+         SELECT job_id, 1, 0, 20, 'completed', 20, 1, val_acc, val_acc, val_acc, val_acc FROM observation WHERE step = 20; \
+         INSERT INTO finish (search_id, job_id, fitness, step, outcome) SELECT 1, job_id, fitness, 20, 'completed' FROM result; \
+         INSERT INTO freezing (search_id, job_id, step) SELECT 1, id, 2 FROM job WHERE state = 'frozen' ORDER BY id; ANALYZE",
+    )
+    .unwrap();
+    let herd: Vec<_> = (0..processes)
+        .map(|_| {
+            let mut command = lab.command("peng-replay-worker");
+            lab.spawn(command.args(["--slots", "10", "--epoch-seconds", "3600"]))
+        })
+        .collect();
+    lab.wait_for("worker", processes);
+    std::thread::sleep(Duration::from_secs(20));
+    let cpu = |herd: &[Worker]| herd.iter().map(Worker::cpu_seconds).sum::<f64>();
+    let (before, spent, start) = (Work::of(&mut conn), cpu(&herd), Instant::now());
+    // Nobody else finishes it: the one that waited goes.
+    conn.batch_execute("UPDATE job SET state = 'cancelled' WHERE state = 'paused'; SELECT pg_notify('peng_ready', 'default thaw')")
+        .unwrap();
+    lab.wait_for("lease", 10 * processes);
+    let seconds = start.elapsed().as_secs_f64();
+    let transactions = Work::of(&mut conn).transactions - before.transactions;
+    println!(
+        "{} idle slots of {processes} processes, 10,000 frozen jobs: all train after {seconds:.1} s, {:.1} transactions and \
+         {:.0} ms of a processor for each slot",
+        10 * processes,
+        transactions as f64 / (10 * processes) as f64,
+        1e3 * (cpu(&herd) - spent) / (10 * processes) as f64
+    );
+    assert!(transactions < 20 * 10 * processes, "{transactions} transactions");
+}

@@ -7,14 +7,9 @@ use std::{
 };
 
 use diesel::{PgConnection, QueryResult};
-use domain::{Ordinal, SearchId, chain};
+use domain::{Ordinal, SearchId};
 use search::{LiveError, LiveScheduler, Spec, SpecError};
-use store::{
-    job::Outcome,
-    search::{self as searches, Exhausted},
-};
-
-use crate::attempt::AttemptOutcome;
+use store::search::{self as searches, Exhausted};
 
 /// A search as a worker has read it.
 pub struct KnownSearch {
@@ -63,19 +58,6 @@ pub enum SearchError {
     /// What its scheduler has to know.
     #[error(transparent)]
     Scheduler(#[from] LiveError),
-}
-
-impl SearchError {
-    /// How an attempt at a job of the search ends.
-    pub fn into_outcome(self) -> AttemptOutcome {
-        let cause = chain(&self);
-        match self {
-            // Another worker may be new enough for it.
-            Self::Spec(_) => AttemptOutcome::Unsupported(cause),
-            Self::Scheduler(LiveError::NoWarmStart(_)) => AttemptOutcome::Ended(Outcome::Failed, Some(cause)),
-            Self::Scheduler(_) => AttemptOutcome::Crashed { cause, early: false },
-        }
-    }
 }
 
 /// All searches that a worker has read. Those that have ended are forgotten when another one is read, with all their curves: one that

@@ -244,7 +244,7 @@ impl<'a> Slot<'a> {
             || held.interrupt.reason() >= Some(StopReason::LeaseUncertain) || self.worker.is_abandoning();
         let known = match self.session.run(&hopeless, |conn| self.worker.known.read(conn, search)) {
             Ok(Ok(known)) => known,
-            Ok(Err(error)) => return error.into_outcome(),
+            Ok(Err(error)) => return AttemptOutcome::of_search(&error),
             Err(DbError::Rejected(_)) => return AttemptOutcome::LeaseLost, // The search has gone, and its jobs with it.
             Err(_) if held.interrupt.reason() == Some(StopReason::LeaseUncertain) => {
                 return AttemptOutcome::LeaseUncertain;

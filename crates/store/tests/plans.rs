@@ -26,7 +26,7 @@ const HOT: &[(&str, &str, &str, &[&str])] = &[
     (
         "thaw",
         include_str!("../src/sql/thaw.sql"),
-        "10, :w, 60, 0.5, 1",
+        "'{10,20}', :w, 60, '{0.5,0.4}', 1",
         &["Index Cond: (id = $0)", "job_pkey"],
     ),
     (
@@ -108,7 +108,7 @@ const TYPES: &[(&str, &str)] = &[
     ("claim", "(text, uuid, float8, int, bigint, bigint)"),
     ("claim_before", "(text, uuid, float8, int, bigint, bigint[])"),
     ("turns", "(text)"),
-    ("thaw", "(bigint, uuid, float8, float8, bigint)"),
+    ("thaw", "(bigint[], uuid, float8, float8[], bigint)"),
     ("freeze", "(bigint, bigint, uuid, int)"),
     (
         "record",

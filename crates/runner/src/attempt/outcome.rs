@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use domain::chain;
+use search::LiveError;
 use store::job::Outcome;
 
-use crate::TrainError;
+use crate::{TrainError, known_search::SearchError};
 
 /// How an attempt ends, by who has to answer for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,17 @@ impl AttemptOutcome {
             TrainError::Signalled(cause) | TrainError::Checkpoint(cause) | TrainError::Unknown(cause) => {
                 Self::Crashed { cause, early }
             }
+        }
+    }
+
+    /// What becomes of an attempt at a job of a search that is not understood.
+    pub fn of_search(error: &SearchError) -> Self {
+        let cause = chain(error);
+        match error {
+            // Another worker may be new enough for it.
+            SearchError::Spec(_) => Self::Unsupported(cause),
+            SearchError::Scheduler(LiveError::NoWarmStart(_)) => Self::Ended(Outcome::Failed, Some(cause)),
+            SearchError::Scheduler(_) => Self::Crashed { cause, early: false },
         }
     }
 }
