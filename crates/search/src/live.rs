@@ -138,7 +138,7 @@ impl LiveScheduler {
             ledger,
             seen,
             unread: HashMap::new(),
-            fingerprint: kept::fingerprint(spec),
+            fingerprint: spec.scheduler_fingerprint(),
             looked: false,
             kept: Ordinal::default(),
         })

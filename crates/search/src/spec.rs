@@ -140,8 +140,14 @@ impl Spec {
             table.remove("name");
         }
         // serde_json sorts the keys of its maps, so the text is canonical.
-        let digest = Sha256::digest(value.to_string().as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(&value.to_string())
+    }
+
+    /// SHA-256 of what a scheduler learns from jobs by, beside the jobs: the settings, the target, the objectives and this program.
+    pub fn scheduler_fingerprint(&self) -> String {
+        let Self { predictor, budget, strategy, .. } = self;
+        let parts = (env!("CARGO_PKG_VERSION"), predictor, budget.max_epochs, budget.interval, strategy);
+        sha256(&serde_json::to_string(&parts).expect("settings are JSON"))
     }
 
     /// Shape of the images and number of classes. Reads no file.
@@ -225,4 +231,8 @@ impl Budget {
 
 fn check_name(key: &str, name: &str) -> Result<(), Fault> {
     if domain::is_name(name) { Ok(()) } else { Err(Fault::new(key, format!("\"{name}\""), domain::NAMES)) }
+}
+
+fn sha256(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

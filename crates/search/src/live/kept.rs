@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use diesel::PgConnection;
 use domain::{JobId, Ordinal};
 use scheduler::State;
-use sha2::{Digest as _, Sha256};
 use store::{
     finish::Cursor,
     freeze,
@@ -14,25 +13,11 @@ use store::{
 use tracing::warn;
 
 use super::{AT_ONCE, LiveError, LiveScheduler, curves_of, state_of};
-use crate::Spec;
 
 /// Endings and freezes from which on learning anew takes longer than reading what was kept.
 const FROM: i64 = 2000;
 /// It is kept again when a search has learned so many times as much, so that writing it costs little of what learning does.
 const GROWTH: f64 = 1.25;
-
-/// What a kept state depends on beside the jobs: the settings, the target and this program.
-pub(super) fn fingerprint(spec: &Spec) -> String {
-    let parts = (
-        env!("CARGO_PKG_VERSION"),
-        &spec.predictor,
-        spec.budget.max_epochs,
-        spec.budget.interval,
-        &spec.strategy,
-    );
-    let text = serde_json::to_vec(&parts).expect("settings are JSON");
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 impl LiveScheduler {
     /// Keeps what was learned, if that is much more than what anybody has kept.
