@@ -108,7 +108,7 @@ fn signal(herd: &[Worker], signal: Signal) {
 /// `PENG_HERD_PROCESSES` idle workers of ten slots each, at the default pace, beside one session that claims and finishes jobs of
 /// another class, in turns with the herd stopped by SIGSTOP.
 #[test]
-#[ignore = "takes minutes: cargo nextest run -p peng-tests --test herd --run-ignored all --no-capture"]
+#[ignore = "takes minutes: cargo nextest run --release -p peng-tests --test herd --run-ignored all --no-capture"]
 fn a_herd_beside_a_busy_session() {
     let processes: i64 = std::env::var("PENG_HERD_PROCESSES").map_or(50, |text| text.parse().unwrap());
     let postgres = Postgres::start();
@@ -166,7 +166,7 @@ fn a_herd_beside_a_busy_session() {
 /// `PENG_HERD_PROCESSES` idle workers of ten slots each, in a search of 10,000 frozen jobs: how long until each slot trains one, what
 /// that asks of the server, and how much of a processor it takes.
 #[test]
-#[ignore = "takes minutes: cargo nextest run -p peng-tests --test herd --run-ignored all --no-capture"]
+#[ignore = "takes minutes: cargo nextest run --release -p peng-tests --test herd --run-ignored all --no-capture"]
 fn a_herd_takes_up_frozen_jobs() {
     let processes: i64 = std::env::var("PENG_HERD_PROCESSES").map_or(20, |text| text.parse().unwrap());
     let postgres = Postgres::start();
@@ -192,7 +192,8 @@ fn a_herd_takes_up_frozen_jobs() {
     let herd: Vec<_> = (0..processes)
         .map(|_| {
             let mut command = lab.command("peng-replay-worker");
-            lab.spawn(command.args(["--slots", "10", "--epoch-seconds", "3600"]))
+            command.args(["--slots", "10", "--epoch-seconds", "3600"]);
+            lab.spawn(command)
         })
         .collect();
     lab.wait_for("worker", processes);
