@@ -81,6 +81,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::container::{Header, Position};
 
     #[test]
     fn recipes_are_compared_by_what_they_mean() {
@@ -90,6 +91,7 @@ mod tests {
             other[key] = value;
             other.to_string()
         };
+        let identity = |recipe: String| BTreeMap::from([(RECIPE.to_owned(), recipe)]);
         let mut older = recipe.clone();
         older.as_object_mut().unwrap().remove("drop_path");
         let table = [
@@ -103,7 +105,8 @@ mod tests {
             ("missing".to_owned(), Some("its recipe cannot be read here"), "no recipe"),
         ];
         for (found, refused, why) in table {
-            let compared = compare_recipes(&found, &recipe.to_string());
+            let header = Header::new(identity(found), Position::default());
+            let compared = header.check(&identity(recipe.to_string()));
             match (&compared, refused) {
                 (Ok(()), None) => {}
                 (Err(reason), Some(text)) => assert!(reason.contains(text), "{why}: {reason}"),
