@@ -16,7 +16,7 @@ pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations")
 /// What the roles of a database may do: granted after the migrations, each time.
 pub const ROLES: &str = include_str!("sql/roles.sql");
 /// The oldest schema that the statements of this version run on, by its newest migration: before `peng db migrate` a new
-/// worker starts beside old ones from there on. A migration adds; see docs/adr/0009-rolling-upgrades.md.
+/// worker starts beside old ones from there on. A migration adds; see docs/adr/0010-rolling-upgrades.md.
 pub const OLDEST_SCHEMA: &str = "20261126000021";
 /// Lets one migration run at a time, over all hosts.
 const LOCK: i64 = 0x7065_6e67_0001;

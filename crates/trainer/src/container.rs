@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use safetensors::{SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
+use crate::job;
+
 /// Version of the layout.
 const FORMAT: u32 = 1;
 
@@ -47,7 +49,12 @@ impl Header {
         }
         for (what, expected) in job {
             let found = self.job.get(what).map_or("missing", String::as_str);
-            if found != expected {
+            if found == expected {
+                continue;
+            }
+            if what == job::RECIPE {
+                job::compare_recipes(found, expected)?;
+            } else {
                 return Err(format!("it belongs to another job: its {what} is {found}, expected {expected}"));
             }
         }

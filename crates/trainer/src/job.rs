@@ -4,6 +4,9 @@ use genome::{Genome, Recipe};
 
 use crate::TrainError;
 
+/// Key of the recipe among what a checkpoint must agree with.
+pub(crate) const RECIPE: &str = "recipe";
+
 /// One training: a network, how it is trained, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Job<'a> {
@@ -41,7 +44,7 @@ impl Job<'_> {
         let recipe = serde_json::to_string(&self.recipe.with_genes(self.genome)).unwrap_or_default();
         [
             ("genome", self.genome.hash().to_string()),
-            ("recipe", recipe),
+            (RECIPE, recipe),
             ("seed", self.seed.to_string()),
             ("max_epochs", self.max_epochs.to_string()),
             ("interval", self.interval.to_string()),
@@ -49,5 +52,68 @@ impl Job<'_> {
         ]
         .map(|(key, value)| (key.to_owned(), value))
         .into()
+    }
+}
+
+/// Ok if two recipes, as text, train alike: a key that one of them does not have yet counts as its default, so that checkpoints
+/// outlive the versions that add one. Otherwise the reason, with the first key that differs.
+pub(crate) fn compare_recipes(found: &str, expected: &str) -> Result<(), String> {
+    let parse = |text: &str| -> Result<serde_json::Value, String> {
+        serde_json::from_str::<Recipe>(text)
+            .and_then(serde_json::to_value)
+            .map_err(|error| format!("its recipe cannot be read here: {error}"))
+    };
+    let (found, expected) = (parse(found)?, parse(expected)?);
+    let keys = expected.as_object().into_iter().flat_map(serde_json::Map::keys);
+    for key in keys {
+        if found[key] != expected[key] {
+            return Err(format!(
+                "it belongs to another job: its recipe has `{key}` = {}, expected {}",
+                found[key], expected[key]
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::container::{Header, Position};
+
+    #[test]
+    fn recipes_are_compared_by_what_they_mean() {
+        let recipe = serde_json::to_value(Recipe::default()).unwrap();
+        let with = |key: &str, value: serde_json::Value| {
+            let mut other = recipe.clone();
+            other[key] = value;
+            other.to_string()
+        };
+        let identity = |recipe: String| BTreeMap::from([(RECIPE.to_owned(), recipe)]);
+        let mut older = recipe.clone();
+        older.as_object_mut().unwrap().remove("drop_path");
+        let table = [
+            (older.to_string(), None, "a key that was added since, with its default"),
+            (
+                with("momentum", json!(0.123)),
+                Some("its recipe has `momentum` = 0.123, expected "),
+                "another value",
+            ),
+            (with("of_2030", json!(1)), Some("unknown field `of_2030`"), "a key of a version to come"),
+            ("missing".to_owned(), Some("its recipe cannot be read here"), "no recipe"),
+        ];
+        for (found, refused, why) in table {
+            let header = Header::new(identity(found), Position::default());
+            let compared = header.check(&identity(recipe.to_string()));
+            match (&compared, refused) {
+                (Ok(()), None) => {}
+                (Err(reason), Some(text)) => assert!(reason.contains(text), "{why}: {reason}"),
+                _ => panic!("{why}: {compared:?}"),
+            }
+        }
+        let compared = compare_recipes(&older.to_string(), &with("drop_path", json!(0.3)));
+        assert!(compared.unwrap_err().contains("`drop_path`"), "a default is not what was asked for");
     }
 }

@@ -86,7 +86,7 @@ fn checkpoints_of_other_jobs_are_refused() {
         (Job { max_epochs: 3.0, ..job }, "its max_epochs is 2, expected 3"),
         (Job { interval: 0.5, ..job }, "its interval is 1, expected 0.5"),
         (Job { genome: &other, ..job }, "its genome is"),
-        (Job { recipe: &adamw, ..job }, "its recipe is"),
+        (Job { recipe: &adamw, ..job }, "its recipe has `optimiser` = "),
     ];
     for (job, expected) in cases {
         let error = Session::resume(&job, data.clone(), &path).unwrap_err();
