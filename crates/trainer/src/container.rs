@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use genome::Recipe;
 use safetensors::{SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
-use crate::job;
+/// Key of the recipe among what a checkpoint must agree with.
+pub const RECIPE: &str = "recipe";
 
 /// Version of the layout.
 const FORMAT: u32 = 1;
@@ -52,8 +54,8 @@ impl Header {
             if found == expected {
                 continue;
             }
-            if what == job::RECIPE {
-                job::compare_recipes(found, expected)?;
+            if what == RECIPE {
+                compare_recipes(found, expected)?;
             } else {
                 return Err(format!("it belongs to another job: its {what} is {found}, expected {expected}"));
             }
@@ -78,4 +80,25 @@ pub fn read(bytes: &[u8]) -> Result<(Header, SafeTensors<'_>), String> {
     let text = text.ok_or("it was not written by this program")?;
     let header = serde_json::from_str(text).map_err(|error| format!("its header is damaged: {error}"))?;
     Ok((header, arrays))
+}
+
+/// Ok if two recipes, as text, train alike: a key that one of them does not have yet counts as its default, so that checkpoints
+/// outlive the versions that add one. Otherwise the reason, with the first key that differs.
+pub fn compare_recipes(found: &str, expected: &str) -> Result<(), String> {
+    let parse = |text: &str| -> Result<serde_json::Value, String> {
+        serde_json::from_str::<Recipe>(text)
+            .and_then(serde_json::to_value)
+            .map_err(|error| format!("its recipe cannot be read here: {error}"))
+    };
+    let (found, expected) = (parse(found)?, parse(expected)?);
+    let keys = expected.as_object().into_iter().flat_map(serde_json::Map::keys);
+    for key in keys {
+        if found[key] != expected[key] {
+            return Err(format!(
+                "it belongs to another job: its recipe has `{key}` = {}, expected {}",
+                found[key], expected[key]
+            ));
+        }
+    }
+    Ok(())
 }

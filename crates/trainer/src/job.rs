@@ -2,10 +2,7 @@ use std::collections::BTreeMap;
 
 use genome::{Genome, Recipe};
 
-use crate::TrainError;
-
-/// Key of the recipe among what a checkpoint must agree with.
-pub(crate) const RECIPE: &str = "recipe";
+use crate::{TrainError, container::RECIPE};
 
 /// One training: a network, how it is trained, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -55,33 +52,12 @@ impl Job<'_> {
     }
 }
 
-/// Ok if two recipes, as text, train alike: a key that one of them does not have yet counts as its default, so that checkpoints
-/// outlive the versions that add one. Otherwise the reason, with the first key that differs.
-pub(crate) fn compare_recipes(found: &str, expected: &str) -> Result<(), String> {
-    let parse = |text: &str| -> Result<serde_json::Value, String> {
-        serde_json::from_str::<Recipe>(text)
-            .and_then(serde_json::to_value)
-            .map_err(|error| format!("its recipe cannot be read here: {error}"))
-    };
-    let (found, expected) = (parse(found)?, parse(expected)?);
-    let keys = expected.as_object().into_iter().flat_map(serde_json::Map::keys);
-    for key in keys {
-        if found[key] != expected[key] {
-            return Err(format!(
-                "it belongs to another job: its recipe has `{key}` = {}, expected {}",
-                found[key], expected[key]
-            ));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::container::{Header, Position};
+    use crate::container::{Header, Position, compare_recipes};
 
     #[test]
     fn recipes_are_compared_by_what_they_mean() {
