@@ -124,7 +124,8 @@ impl Ledger {
     /// A job that was never started.
     pub fn settle(&mut self, job: i64, state: State) -> Result<(), LedgerError> {
         let entry = self.jobs.get_mut(&job).ok_or(LedgerError::Unknown(job))?;
-        self.running -= usize::from(entry.state == State::Running);
+        // Fewer may be said to run, for now, than are known to: see `set_running`.
+        self.running = self.running.saturating_sub(usize::from(entry.state == State::Running));
         self.running += usize::from(state == State::Running);
         entry.state = state;
         Ok(())
@@ -135,7 +136,7 @@ impl Ledger {
         if let Some(entry) = self.jobs.get_mut(&job).filter(|entry| entry.state == State::Running) {
             entry.state = State::Frozen;
             entry.resumed = entry.resumed.saturating_sub(1);
-            self.running -= 1;
+            self.running = self.running.saturating_sub(1);
         }
     }
 
@@ -196,7 +197,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Says how many jobs workers train now, where that is known from elsewhere.
+    /// Says how many jobs workers train now, where that is known from elsewhere: some that are known to run may have ended
+    /// since.
     pub fn set_running(&mut self, jobs: usize) {
         self.running = jobs;
     }
@@ -249,6 +251,21 @@ mod tests {
         ledger.start(7, None);
         ledger.settle(7, State::Completed).unwrap();
         assert_eq!((states(&ledger), ledger.running()), (vec![(7, State::Completed, 1)], 0));
+    }
+
+    #[test]
+    fn fewer_jobs_may_be_said_to_run_than_are_known_to() {
+        let mut ledger = Ledger::default();
+        for job in [1, 2] {
+            ledger.start(job, None);
+        }
+        ledger.set_running(0);
+        ledger.settle(1, State::Completed).unwrap();
+        ledger.settle(2, State::Frozen).unwrap();
+        ledger.start(2, None);
+        ledger.set_running(0);
+        ledger.put_back(2);
+        assert_eq!(ledger.running(), 0);
     }
 
     #[test]
